@@ -1,0 +1,83 @@
+/**
+ * The closed list of error codes. A code is never reused for another meaning; docs/errors.md explains each one
+ * to the operator. Exit codes of the command line follow from `exitCodes`.
+ */
+export const errorCodes = {
+  CONFIG_INVALID: { retryable: false, meaning: "the configuration file does not fit its schema" },
+  CONFIG_UNREADABLE: { retryable: false, meaning: "the configuration file or a file it names cannot be read" },
+  PROFILE_INVALID: { retryable: false, meaning: "a device profile does not fit its schema or contradicts itself" },
+  SECRET_UNSAFE: { retryable: false, meaning: "a secret file can be read by others than its owner" },
+  DATA_FOLDER_IN_USE: { retryable: false, meaning: "another process holds the data folder" },
+  JOURNAL_FORMAT_NEWER: { retryable: false, meaning: "the journal was written by a newer version" },
+  JOURNAL_CORRUPT: { retryable: false, meaning: "a stored block or directory failed its checksum" },
+  JOURNAL_IO: { retryable: true, meaning: "the disk refused a read, a write or a sync" },
+  JOURNAL_FULL: { retryable: true, meaning: "the quota or the disk is full" },
+  SQLITE_TOO_OLD: { retryable: false, meaning: "the SQLite library has the WAL-reset bug" },
+  SOURCE_UNREACHABLE: { retryable: true, meaning: "a broker or a PLC does not answer" },
+  SOURCE_REFUSED: { retryable: true, meaning: "a broker or a PLC refused the connection or a subscription" },
+  SOURCE_UNTRUSTED: { retryable: true, meaning: "a certificate on one side is not trusted by the other" },
+  SINK_UNREACHABLE: { retryable: true, meaning: "Kafka does not answer" },
+  SINK_UNAUTHORIZED: { retryable: true, meaning: "Kafka refused the credentials or the principal" },
+  SINK_TOPIC_MISSING: { retryable: true, meaning: "a topic does not exist or has the wrong partition count" },
+  SINK_FAILED: { retryable: true, meaning: "Kafka answered with another error" },
+  STORE_CORRUPT: { retryable: false, meaning: "the database of the cloud service cannot be read" },
+  OFFSET_OUT_OF_RANGE: { retryable: false, meaning: "Kafka no longer has records that were not read yet" },
+  PORT_IN_USE: { retryable: false, meaning: "a listener's port is taken" },
+  WORKER_DIED: { retryable: false, meaning: "a worker thread of the agent ended unexpectedly" },
+} as const satisfies Record<string, { retryable: boolean; meaning: string }>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** Exit codes of both programs, after sysexits(3). 0 = done, 1 = the command's answer is "no". */
+export const exitCodes = {
+  ok: 0,
+  no: 1,
+  usage: 64,
+  unavailable: 69,
+  software: 70,
+  dataFolderInUse: 73,
+  config: 78,
+} as const;
+
+export interface TidegateErrorOptions {
+  readonly cause?: unknown;
+  /** What the operator can do about it, as a sentence. */
+  readonly hint?: string;
+}
+
+/** Every error that leaves a component: a code from the list, the cause, and a hint for the person who reads it. */
+export class TidegateError extends Error {
+  override readonly name = "TidegateError";
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: TidegateErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+
+  get retryable(): boolean {
+    return errorCodes[this.code].retryable;
+  }
+}
+
+/** The process exit code that a failure of a command leads to. */
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof TidegateError)) return exitCodes.software;
+  switch (error.code) {
+    case "CONFIG_INVALID":
+    case "CONFIG_UNREADABLE":
+    case "PROFILE_INVALID":
+    case "SECRET_UNSAFE":
+      return exitCodes.config;
+    case "DATA_FOLDER_IN_USE":
+      return exitCodes.dataFolderInUse;
+    case "PORT_IN_USE":
+    case "SOURCE_UNREACHABLE":
+    case "SINK_UNREACHABLE":
+      return exitCodes.unavailable;
+    default:
+      return exitCodes.software;
+  }
+}

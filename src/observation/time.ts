@@ -1,0 +1,31 @@
+/**
+ * Wire times are RFC 3339 in UTC with exactly six decimals, 27 characters: `2026-11-21T09:28:12.123456Z`.
+ * The fixed width lets a reader cut the time out of a record without parsing it.
+ */
+export const wireTimeLength = 27;
+
+/** Microseconds that a double still counts exactly: years 1684 to 2255. */
+export const minWireMicros = Number.MIN_SAFE_INTEGER;
+export const maxWireMicros = Number.MAX_SAFE_INTEGER;
+
+let cachedSecond = Number.NaN;
+let cachedText = "";
+
+/** Formats microseconds since 1970; the text of the current second is kept, since neighbours share it. */
+export function formatWireTime(micros: number): string {
+  const second = Math.floor(micros / 1_000_000);
+  if (second !== cachedSecond) {
+    cachedText = `${new Date(second * 1000).toISOString().slice(0, 19)}.`;
+    cachedSecond = second;
+  }
+  const fraction = micros - second * 1_000_000;
+  return `${cachedText}${String(1_000_000 + fraction).slice(1)}Z`;
+}
+
+/** Parses the fixed-width form back; undefined for anything else. */
+export function parseWireTime(text: string): number | undefined {
+  if (text.length !== wireTimeLength || text[26] !== "Z") return undefined;
+  const ms = Date.parse(`${text.slice(0, 23)}Z`);
+  const micros = Number(text.slice(23, 26));
+  return Number.isNaN(ms) || Number.isNaN(micros) ? undefined : ms * 1000 + micros;
+}

@@ -1,0 +1,156 @@
+import { Type, type Static } from "typebox";
+
+/**
+ * Schemas of the record values other than observations. They validate what the cloud reads, and docs/asyncapi.yaml
+ * is generated from them. Times are wire times (27 characters, UTC, microseconds).
+ */
+const wireTime = Type.String({ minLength: 27, maxLength: 27, description: "RFC 3339, UTC, microseconds" });
+const deviceId = Type.String({ minLength: 1, maxLength: 128 });
+
+export const lossReasons = [
+  "quota",
+  "age",
+  "corrupt",
+  "maybe-delivered",
+  "refused",
+  "source-overflow",
+  "source-gap",
+  "quarantine-evicted",
+] as const;
+export type LossReason = (typeof lossReasons)[number];
+
+/** Names records that will not arrive: a proven loss. */
+export const ledgerSchema = Type.Object(
+  {
+    kind: Type.Literal("loss"),
+    epoch: Type.String(),
+    stream: Type.String(),
+    device: deviceId,
+    /** Absent where the loss happened before a number was given (the source itself reported it). */
+    first: Type.Optional(Type.Integer({ minimum: 1 })),
+    last: Type.Optional(Type.Integer({ minimum: 1 })),
+    count: Type.Integer({ minimum: 0 }),
+    from: wireTime,
+    to: wireTime,
+    reason: Type.Union(lossReasons.map((reason) => Type.Literal(reason))),
+  },
+  { $id: "urn:tidegate:schema:ledger:1" },
+);
+export type LedgerRecord = Static<typeof ledgerSchema>;
+
+/** The highest number of each device whose numbers changed since the manifest before, per partition. */
+export const manifestSchema = Type.Object(
+  {
+    kind: Type.Literal("manifest"),
+    epoch: Type.String(),
+    partition: Type.Integer({ minimum: 0 }),
+    /** All records that were stored up to this time have numbers up to `highest`. */
+    time: wireTime,
+    /** The epoch ended: no higher number of it exists. */
+    final: Type.Boolean(),
+    /** stream → device → highest sequence. */
+    highest: Type.Record(Type.String(), Type.Record(Type.String(), Type.Integer({ minimum: 1 }))),
+  },
+  { $id: "urn:tidegate:schema:manifest:1" },
+);
+export type ManifestRecord = Static<typeof manifestSchema>;
+
+export const alertSchema = Type.Object(
+  {
+    kind: Type.Union([Type.Literal("raise"), Type.Literal("update"), Type.Literal("clear")]),
+    /** One abnormal stretch of one device and model; raise, updates and clear share it. */
+    episode: Type.String(),
+    device: deviceId,
+    path: Type.String(),
+    time: wireTime,
+    priority: Type.Union(["critical", "high", "medium", "low"].map((priority) => Type.Literal(priority))),
+    metric: Type.String(),
+    model: Type.String(),
+    version: Type.String(),
+    score: Type.Number(),
+    threshold: Type.Number(),
+    /** A sentence for a person: what is abnormal, how far from normal. */
+    explanation: Type.String(),
+    contributions: Type.Array(
+      Type.Object({ metric: Type.String(), value: Type.Number(), normal: Type.String(), share: Type.Number() }),
+    ),
+  },
+  { $id: "urn:tidegate:schema:alerts:1" },
+);
+export type AlertRecord = Static<typeof alertSchema>;
+
+/** What a dashboard needs to draw a device. */
+export const deviceSchema = Type.Object(
+  {
+    device: deviceId,
+    path: Type.String(),
+    profile: Type.String(),
+    gateway: Type.String(),
+    time: wireTime,
+    revision: Type.Integer({ minimum: 1 }),
+    metrics: Type.Record(
+      Type.String(),
+      Type.Object({
+        label: Type.String(),
+        unit: Type.String({ description: "UCUM" }),
+        kind: Type.Union([Type.Literal("gauge"), Type.Literal("counter"), Type.Literal("state")]),
+        range: Type.Optional(Type.Tuple([Type.Number(), Type.Number()])),
+      }),
+    ),
+  },
+  { $id: "urn:tidegate:schema:devices:1" },
+);
+export type DeviceRecord = Static<typeof deviceSchema>;
+
+/** A message that could not become an observation; the bytes stay on the gateway, bounded. */
+export const quarantineSchema = Type.Object(
+  {
+    time: wireTime,
+    source: Type.String(),
+    address: Type.String(),
+    reason: Type.String(),
+    detail: Type.String(),
+    bytes: Type.Integer({ minimum: 0 }),
+  },
+  { $id: "urn:tidegate:schema:quarantine:1" },
+);
+export type QuarantineRecord = Static<typeof quarantineSchema>;
+
+const rollupMetricSchema = Type.Object({
+  count: Type.Integer({ minimum: 1 }),
+  sum: Type.Number(),
+  min: Type.Number(),
+  max: Type.Number(),
+  first: Type.Number(),
+  last: Type.Number(),
+  firstTime: wireTime,
+  lastTime: wireTime,
+  /** Time-weighted mean: each value holds until the next, the value before the window is carried in. */
+  mean: Type.Number(),
+  /** Seconds of the window that the mean rests on. */
+  coveredSeconds: Type.Number(),
+  /** Counters only: increase over the window; a reset counts from zero. */
+  increase: Type.Optional(Type.Number()),
+  /** Records that were marked uncertain or bad; bad ones are in no other figure. */
+  uncertain: Type.Integer({ minimum: 0 }),
+  bad: Type.Integer({ minimum: 0 }),
+});
+export type RollupMetric = Static<typeof rollupMetricSchema>;
+
+/** One minute of one device, line, site or the fleet; an upsert: the highest revision of a key is the truth. */
+export const rollupSchema = Type.Object(
+  {
+    level: Type.Union(["device", "line", "site", "fleet"].map((level) => Type.Literal(level))),
+    /** Device id, or the asset path of the line or site, or `fleet`. */
+    key: Type.String(),
+    path: Type.String(),
+    window: wireTime,
+    seconds: Type.Integer({ minimum: 1 }),
+    revision: Type.Integer({ minimum: 1 }),
+    /** Distinct journal records folded into this window. */
+    records: Type.Integer({ minimum: 0 }),
+    metrics: Type.Record(Type.String(), rollupMetricSchema),
+  },
+  { $id: "urn:tidegate:schema:rollup:1" },
+);
+export type RollupRecord = Static<typeof rollupSchema>;
