@@ -1,0 +1,169 @@
+import type { ClockState } from "../../src/clock.ts";
+import type { Quality, Value } from "../../src/observation/observation.ts";
+import type { MetricSpec } from "../../src/profile/profile.ts";
+import type { AlertRecord, QuarantineRecord } from "../../src/wire/records.ts";
+import type { Lane } from "../../src/wire/streams.ts";
+import type { SourceStatus } from "../source.ts";
+
+/**
+ * The port through which the console sees the agent. The console only looks: nothing here changes a record, holds
+ * one back or waits for a disk on the ingest's way.
+ *
+ * The synchronous calls return what is in memory and are made at most twice a second for each open page, so they
+ * must be cheap; what they return is read at once and never kept. Wall times are microseconds since 1970 (they may
+ * be wrong while the clock is unset); ages come from the monotonic clock and are right always.
+ */
+export interface ConsoleView {
+  gateway(): GatewayView;
+  /** Every source in the order of the configuration, then the sink. */
+  connections(): readonly ConnectionView[];
+  buffer(): BufferView;
+  /** Counts since the start of this epoch. */
+  totals(): TotalsView;
+  /** Every device that has a profile, in any order. */
+  devices(): readonly DeviceView[];
+  device(id: string): DeviceView | undefined;
+  /** Points of at least the last hour for a chart; undefined where the device or the metric is unknown. */
+  trend(device: string, metric: string): Promise<TrendView | undefined>;
+  /** Open alerts, and those that cleared lately; bounded. */
+  alerts(): readonly AlertView[];
+  /** The newest messages in the quarantine, newest first, at most `limit`. */
+  quarantine(limit: number): Promise<readonly QuarantineItem[]>;
+  /** One quarantined message with its bytes; undefined where it is evicted by now. */
+  quarantined(id: number): Promise<QuarantinedMessage | undefined>;
+  /**
+   * The listener is called after anything above may have changed, as often as it does: the console coalesces.
+   * It must not be called for the mere passing of time. Returns the function that removes it.
+   */
+  onChange(listener: () => void): () => void;
+}
+
+export interface GatewayView {
+  readonly id: string;
+  readonly path: string;
+  readonly version: string;
+  readonly epoch: string;
+  readonly uptimeMs: number;
+  readonly clock: ClockState;
+  readonly nowMicros: number;
+  /** What a person should know and no other part of the view says, for example a journal that was replaced at start. */
+  readonly notices: readonly string[];
+}
+
+export interface ConnectionView {
+  readonly name: string;
+  readonly kind: SourceStatus["kind"] | "kafka";
+  /** `off`: nothing is configured here, for example no Kafka. */
+  readonly state: SourceStatus["state"] | "off";
+  readonly address: string;
+  /** For a person: why it waits and what to do, or how many clients are connected. */
+  readonly detail: string;
+  readonly sinceMicros: number;
+}
+
+export interface BufferView {
+  readonly bytesUsed: number;
+  readonly bytesQuota: number;
+  readonly recordsUnsent: number;
+  /** Undefined where everything was sent. */
+  readonly oldestUnsentAgeMs: number | undefined;
+  /** When the sink stopped taking records; undefined while it takes them. */
+  readonly bufferingSinceMicros: number | undefined;
+  /** Forecast at the present rate; undefined while the buffer does not fill, or the rate is not known yet. */
+  readonly fullInSeconds: number | undefined;
+  /** The quota is reached and the policy holds the senders: nothing is acknowledged. */
+  readonly holdingSenders: boolean;
+  readonly lanes: readonly LaneView[];
+}
+
+export interface LaneView {
+  readonly lane: Lane;
+  readonly bytesUsed: number;
+  readonly bytesQuota: number;
+  readonly recordsUnsent: number;
+  readonly oldestUnsentAgeMs: number | undefined;
+  /** What happens when it is full, for a person: `drops the oldest, named in the ledger`. */
+  readonly whenFull: string;
+}
+
+export interface TotalsView {
+  /** Messages taken from peers. */
+  readonly received: number;
+  /** Messages whose sender was told that they are safe. */
+  readonly acknowledged: number;
+  /** Records in the journal. */
+  readonly stored: number;
+  /** Records that Kafka has accepted. */
+  readonly published: number;
+  readonly quarantined: number;
+  /** Records that will never arrive, and are named in the ledger. */
+  readonly ledgered: number;
+}
+
+export interface DeviceView {
+  readonly id: string;
+  readonly path: string;
+  readonly profile: string;
+  /** Name of the source its last message came from; empty before the first. */
+  readonly source: string;
+  /** Since its last message; undefined before the first. */
+  readonly ageMs: number | undefined;
+  /** Metrics with a value, in the order of the profile. */
+  readonly metrics: readonly MetricView[];
+}
+
+export interface MetricView {
+  readonly name: string;
+  readonly label: string;
+  /** UCUM; `1` for a plain number. */
+  readonly unit: string;
+  readonly kind: MetricSpec["kind"];
+  /** What is normal, or what the sensor can show: the band behind the value. */
+  readonly range: readonly [number, number] | undefined;
+  /** Undefined where the last message carried no value JSON can show; `exact` has its text then. */
+  readonly value: Value | undefined;
+  readonly exact: string | undefined;
+  readonly quality: Quality | "good";
+  /** Since the message that brought this value. */
+  readonly ageMs: number;
+  /** After this age it is shown as stale: a device that was silent longer than its own rhythm lets expect. */
+  readonly staleAfterMs: number;
+  /** About the last hour, oldest first, at most 60; null is a gap. */
+  readonly spark: readonly (number | null)[];
+}
+
+/** Columns of equal length, oldest first. */
+export interface TrendView {
+  /** Length of the stretch of time that one point stands for; 0 where points are single readings. */
+  readonly bucketMs: number;
+  readonly timesMs: readonly number[];
+  /** Null is a gap: nothing was received in that stretch. */
+  readonly low: readonly (number | null)[];
+  readonly high: readonly (number | null)[];
+  readonly last: readonly (number | null)[];
+}
+
+/** The words of ANSI/ISA-18.2. */
+export const alertStates = ["unacknowledged", "acknowledged", "returned-unacknowledged", "returned"] as const;
+export type AlertState = (typeof alertStates)[number];
+
+export interface AlertView {
+  /** The last record of the episode. */
+  readonly record: AlertRecord;
+  readonly state: AlertState;
+  readonly raisedMicros: number;
+  readonly clearedMicros: number | undefined;
+  /** From the profile, where it says so. */
+  readonly consequence: string | undefined;
+  readonly action: string | undefined;
+}
+
+export interface QuarantineItem extends QuarantineRecord {
+  /** Unique on this gateway, ascending. */
+  readonly id: number;
+}
+
+export interface QuarantinedMessage extends QuarantineItem {
+  /** The bytes as received, or their beginning. */
+  readonly body: Uint8Array;
+}
