@@ -71,6 +71,9 @@ export const alertSchema = Type.Object(
     threshold: Type.Number(),
     /** A sentence for a person: what is abnormal, how far from normal. */
     explanation: Type.String(),
+    /** From the device profile: what it may mean, and what to do. */
+    consequence: Type.Optional(Type.String()),
+    action: Type.Optional(Type.String()),
     contributions: Type.Array(
       Type.Object({ metric: Type.String(), value: Type.Number(), normal: Type.String(), share: Type.Number() }),
     ),
