@@ -218,7 +218,7 @@ function addNodes(server: OPCUAServer, device: string, library: Library) {
 function unitOf([code, symbol, name]: readonly [string, string, string]) {
   return {
     namespaceUri: "http://www.opcfoundation.org/UA/units/un/cefact",
-    unitId: [...code].reduce((id, character) => id * 256 + character.charCodeAt(0), 0),
+    unitId: Buffer.from(code, "latin1").readUIntBE(0, code.length),
     displayName: { text: symbol },
     description: { text: name },
   };
