@@ -171,7 +171,10 @@ class Node implements KafkaBroker {
     const archive = await classArchive(this.#options.jars.folder);
     const child = spawnJava([...this.#javaOptions(archive), "kafka.Kafka", this.#propertiesFile]);
     this.#child = child;
+    const killWithUs = (): boolean => child.kill("SIGKILL");
+    process.once("exit", killWithUs);
     child.once("exit", () => {
+      process.off("exit", killWithUs);
       archive.finish();
       if (this.#child === child) this.#child = undefined;
     });

@@ -1,9 +1,12 @@
 // Goal: the broker for demo and tests is a real one, keeps what it was given over SIGKILL, and invents no topics.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { Admin, Producer } from "@platformatic/kafka";
+import { makeCertificates } from "../support/certificates.ts";
 import { endOffsets, readTopic } from "../support/consume.ts";
 import { startTestKafka } from "../support/kafka.ts";
+import { temporaryFolder } from "../support/processes.ts";
 import { createTopics } from "../support/topics.ts";
 
 test("records survive SIGKILL and a restart on the same port", async (t) => {
@@ -31,6 +34,26 @@ test("a topic that nobody created does not appear", async (t) => {
   const admin = new Admin({ clientId: "test", bootstrapBrokers: [kafka.bootstrap] });
   t.after(() => admin.close());
   assert.deepEqual(await admin.listTopics(), []);
+});
+
+test("the secure listener takes the SCRAM user over TLS and refuses another password", async (t) => {
+  const certificates = await makeCertificates(await temporaryFolder(t));
+  const { certificateAndKeyFile } = certificates;
+  const kafka = await startTestKafka(t, { secure: { certificateAndKeyFile, username: "edge", password: "s3cret" } });
+  assert(kafka.secureBootstrap !== undefined);
+  const tls = { ca: await readFile(certificates.caFile) };
+  const listTopics = async (password: string): Promise<string[]> => {
+    const sasl = { mechanism: "SCRAM-SHA-512", username: "edge", password } as const;
+    const bootstrapBrokers = [kafka.secureBootstrap ?? ""];
+    const admin = new Admin({ clientId: "test", bootstrapBrokers, tls, sasl, retries: 0 });
+    try {
+      return await admin.listTopics();
+    } finally {
+      await admin.close();
+    }
+  };
+  assert.deepEqual(await listTopics("s3cret"), []);
+  await assert.rejects(listTopics("wrong"));
 });
 
 async function send(bootstrap: string, topic: string, partition: number, values: readonly string[]): Promise<void> {
