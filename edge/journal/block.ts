@@ -188,7 +188,8 @@ export function encodeDirectory(directory: Directory): Uint8Array {
   return writer.done();
 }
 
-function decodeDirectory(encoded: Buffer): Directory {
+/** Reads what `encodeDirectory` wrote, without a checksum: for bytes that never left this process. */
+export function decodeDirectory(encoded: Buffer): Directory {
   const reader = new Reader(encoded);
   const version = reader.byte();
   if (version !== formatVersion) {
