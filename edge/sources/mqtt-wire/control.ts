@@ -1,0 +1,50 @@
+import mqttPacket, { type Packet } from "mqtt-packet";
+import { ProtocolError, reasonCodes } from "./errors.ts";
+
+export type { Packet } from "mqtt-packet";
+
+/**
+ * Reads every packet but PUBLISH with mqtt-packet, one whole packet at a time: it never sees a length that we have
+ * not checked, and what it makes of a malformed packet stays inside that packet.
+ */
+export class ControlDecoder {
+  readonly #parser: mqttPacket.Parser;
+  #packet: Packet | undefined;
+  #error: unknown;
+
+  /** `version` is that of our own CONNECT; a server leaves it away, since the parser learns it from the CONNECT. */
+  constructor(version?: 4 | 5) {
+    this.#parser = mqttPacket.parser(version === undefined ? {} : { protocolVersion: version });
+    this.#parser.on("packet", (packet) => {
+      this.#packet = packet;
+    });
+    this.#parser.on("error", (error: unknown) => {
+      this.#error = error;
+    });
+  }
+
+  decode(frame: Buffer): Packet {
+    this.#packet = undefined;
+    this.#error = undefined;
+    try {
+      this.#parser.parse(frame);
+    } catch (cause) {
+      this.#error = cause;
+    }
+    if (this.#error !== undefined) {
+      const message = this.#error instanceof Error ? this.#error.message : "unreadable";
+      throw new ProtocolError(reasonCodes.malformedPacket, `malformed packet: ${message}`);
+    }
+    if (this.#packet === undefined) throw new ProtocolError(reasonCodes.malformedPacket, "malformed packet");
+    return this.#packet;
+  }
+}
+
+export function encode(packet: Packet, version: 4 | 5): Buffer {
+  return mqttPacket.generate(packet, { protocolVersion: version });
+}
+
+/** What a client puts into the protocol version field: 3 = MQTT 3.1, 4 = MQTT 3.1.1, 5 = MQTT 5. */
+export function versionOf(field: number | undefined): 4 | 5 {
+  return field === 5 ? 5 : 4;
+}
