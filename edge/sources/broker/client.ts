@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import type { IConnectPacket, ISubscribePacket } from "mqtt-packet";
+import type { IConnectPacket, ISubscribePacket, Packet } from "mqtt-packet";
 import type { Delivery } from "../../source.ts";
 import { Channel, holds, type ChannelOwner } from "../mqtt-wire/channel.ts";
-import { ControlDecoder, versionOf, type Packet } from "../mqtt-wire/control.ts";
+import { ControlDecoder, versionOf } from "../mqtt-wire/control.ts";
 import { MqttDelivery } from "../mqtt-wire/delivery.ts";
 import { printable } from "../mqtt-wire/deps.ts";
 import { ProtocolError, reasonCodes } from "../mqtt-wire/errors.ts";

@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
+import type { Packet } from "mqtt-packet";
 import type { Clock } from "../../../src/clock.ts";
 import type { Delivery } from "../../source.ts";
-import { encode, type ControlDecoder, type Packet } from "./control.ts";
+import { encode, type ControlDecoder } from "./control.ts";
 import { MqttDelivery, type Settler } from "./delivery.ts";
 import { ProtocolError, reasonCodes } from "./errors.ts";
 import { firstCapacityBytes, Framer, headerBytes, type FrameHandler } from "./framer.ts";

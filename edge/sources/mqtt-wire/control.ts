@@ -1,8 +1,6 @@
 import mqttPacket, { type Packet } from "mqtt-packet";
 import { ProtocolError, reasonCodes } from "./errors.ts";
 
-export type { Packet } from "mqtt-packet";
-
 /**
  * Reads every packet but PUBLISH with mqtt-packet, one whole packet at a time: it never sees a length that we have
  * not checked, and what it makes of a malformed packet stays inside that packet.
