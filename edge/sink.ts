@@ -1,3 +1,5 @@
+import type { Stream } from "../src/wire/streams.ts";
+
 /** The port of everything that records leave through. The forwarder keeps the order, the sink only carries. */
 export interface Sink extends AsyncDisposable {
   /**
@@ -7,15 +9,30 @@ export interface Sink extends AsyncDisposable {
   send(topic: string, partition: number, rows: readonly OutRow[]): Promise<SendOutcome>;
   /** What is known of the topics; `missing` topics are retried for ever, never created. */
   describe(topics: readonly string[]): Promise<SinkDescription>;
-  /** The most bytes of key + value + headers that a row may have. */
-  readonly rowBytesMax: number;
+  /** The most bytes of a value; the forwarder refuses larger ones itself. */
+  readonly valueBytesMax: number;
 }
 
+/** A record on its way out: its value, and what its headers (src/wire/headers.ts) are made of. */
 export interface OutRow {
-  readonly key: Buffer;
   readonly value: Buffer;
-  /** Name and value of each header, already encoded. */
-  readonly headers: Map<Buffer, Buffer>;
+  /** Number within (epoch, stream, device); in streams that are not numbered its rank within the commit. */
+  readonly seq: number;
+  /** Where in the value its wire time starts; -1 = none. */
+  readonly timeAt: number;
+  /** Shared by all rows of a device in a block, so that a sink can encode once what they have in common. */
+  readonly origin: RowOrigin;
+}
+
+export interface RowOrigin {
+  readonly epoch: string;
+  readonly stream: Stream;
+  readonly device: string;
+  /** The device id as bytes. */
+  readonly key: Buffer;
+  readonly commit: number;
+  /** Sent behind newer records after an outage. */
+  readonly backfill: boolean;
 }
 
 export type SendOutcome =
@@ -39,4 +56,6 @@ export interface SinkDescription {
   readonly fault: SinkFault | undefined;
   /** Topic → partition count and id; absent where the topic does not exist. */
   readonly topics: ReadonlyMap<string, { readonly partitions: number; readonly id: string }>;
+  /** Topics that were deleted and created again while this process ran: what they held and was acknowledged is gone. */
+  readonly recreated: readonly string[];
 }

@@ -62,11 +62,11 @@ export const kafkaOptions = Type.Object(
         description: "For topics that are created: at least 2 in production, since Kafka acknowledges before it syncs.",
       }),
     ),
-    rowBytesMax: Type.Integer({
+    valueBytesMax: Type.Integer({
       default: 1_000_000,
       minimum: 1000,
       maximum: 100_000_000,
-      description: "Largest record the topics take (max.message.bytes less its headers).",
+      description: "Largest value that is sent; the topics must take it (max.message.bytes, less 1 kB for headers).",
     }),
     tls: Type.Optional(tls),
     sasl: Type.Optional(sasl),

@@ -1,0 +1,127 @@
+import {
+  kGetApi,
+  Producer,
+  produceV10,
+  produceV11,
+  produceV9,
+  Writer,
+  type API,
+  type Callback,
+  type Connection,
+} from "@platformatic/kafka";
+import { TidegateError } from "../../../src/errors.ts";
+import type { OutRow } from "../../sink.ts";
+import { RecordBatchEncoder } from "./record-batch.ts";
+
+/** What a send carries through the library: it hands `value` on untouched. */
+interface Carried {
+  readonly partition: number;
+  readonly rows: readonly OutRow[];
+}
+
+interface CarriedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly value: Carried;
+}
+
+interface ProduceOptions {
+  readonly producerId?: bigint;
+  readonly producerEpoch?: number;
+  readonly sequences?: ReadonlyMap<string, number>;
+}
+
+type Produce = (
+  connection: Connection,
+  acks: number,
+  timeoutMs: number,
+  records: readonly CarriedRecord[],
+  options: ProduceOptions,
+  callback: Callback<unknown>,
+) => void;
+
+/** Versions of Produce with the request layout below (compact, no topic ids), by number. */
+const parsers: Readonly<Record<number, typeof produceV11.parseResponse>> = {
+  9: produceV9.parseResponse,
+  10: produceV10.parseResponse,
+  11: produceV11.parseResponse,
+};
+
+export type ProducerSettings = ConstructorParameters<typeof Producer<undefined, Carried, undefined, undefined>>[0];
+
+/**
+ * The library's producer (metadata, connections, idempotence, retries) with our own encoding of the record batch:
+ * it replaces what `kGetApi` returns for Produce. A send names its rows once; the library only counts them.
+ */
+export class BatchProducer extends Producer<undefined, Carried, undefined, undefined> {
+  readonly #encoder: RecordBatchEncoder;
+
+  constructor(gateway: string, settings: ProducerSettings) {
+    super(settings);
+    this.#encoder = new RecordBatchEncoder(gateway);
+  }
+
+  /** One record batch, to one topic-partition. Rejects with the library's errors. */
+  async sendRows(topic: string, partition: number, rows: readonly OutRow[]): Promise<void> {
+    const record = { topic, partition, value: { partition, rows } };
+    await this.send({ messages: Array.from({ length: rows.length }, () => record) });
+  }
+
+  override [kGetApi]<RequestArguments extends unknown[], Response>(
+    name: string,
+    callback: Callback<API<RequestArguments, Response>>,
+  ): void {
+    super[kGetApi]<RequestArguments, Response>(name, (error, api) => {
+      if (error !== null || api === undefined || name !== "Produce") callback(error, api);
+      else this.#replaceProduce(api.version, callback);
+    });
+  }
+
+  #replaceProduce<RequestArguments extends unknown[], Response>(
+    version: number,
+    callback: Callback<API<RequestArguments, Response>>,
+  ): void {
+    const parse = parsers[version];
+    if (parse === undefined) {
+      callback(
+        new TidegateError("SINK_FAILED", `Kafka offers Produce only up to version ${version}`, { hint: tooOld }),
+      );
+      return;
+    }
+    const produce: Produce = (connection, acks, timeoutMs, records, options, done) => {
+      const request = (): Writer => this.#request(acks, timeoutMs, records, options);
+      connection.send(produceV11.api.key, version, request, parse, true, true, done);
+    };
+    callback(null, produce as unknown as API<RequestArguments, Response>);
+  }
+
+  /*
+   * Produce Request (version 9 to 11) => transactional_id acks timeout_ms [name [index records TAGS] TAGS] TAGS
+   */
+  #request(acks: number, timeoutMs: number, records: readonly CarriedRecord[], options: ProduceOptions): Writer {
+    const { topic, partition, value } = records[0]!;
+    // The library folds a partition that the topic does not have into one that it has: that would break the order.
+    if (partition !== value.partition) throw tooFewPartitions(topic, value.partition);
+    const batch = this.#encoder.encode(value.rows, Date.now(), {
+      producerId: options.producerId ?? -1n,
+      producerEpoch: options.producerEpoch ?? -1,
+      baseSequence: options.sequences?.get(`${topic}:${partition}`) ?? 0,
+    });
+    return Writer.create()
+      .appendString(null)
+      .appendInt16(acks)
+      .appendInt32(timeoutMs)
+      .appendArray([topic], (w, name) => {
+        w.appendString(name).appendArray([batch], (w, bytes) => void w.appendInt32(partition).appendBytes(bytes));
+      })
+      .appendTaggedFields();
+  }
+}
+
+const tooOld = "Run Apache Kafka 2.8 or newer.";
+
+function tooFewPartitions(topic: string, partition: number): TidegateError {
+  return new TidegateError("SINK_TOPIC_MISSING", `topic ${topic} has no partition ${partition}`, {
+    hint: "The topic has fewer partitions than kafka.partitions: create it anew or add partitions.",
+  });
+}
