@@ -5,6 +5,11 @@ import { Type, type Static } from "typebox";
  * is generated from them. Times are wire times (27 characters, UTC, microseconds).
  */
 const wireTime = Type.String({ minLength: 27, maxLength: 27, description: "RFC 3339, UTC, microseconds" });
+/** One of the words, as a type too: `Type.Union` over a mapped list would come out as `never`. */
+function oneOf<Word extends string>(...words: readonly Word[]) {
+  return Type.Unsafe<Word>(Type.Union(words.map((word) => Type.Literal(word))));
+}
+
 const deviceId = Type.String({ minLength: 1, maxLength: 128 });
 
 export const lossReasons = [
@@ -32,7 +37,7 @@ export const ledgerSchema = Type.Object(
     count: Type.Integer({ minimum: 0 }),
     from: wireTime,
     to: wireTime,
-    reason: Type.Union(lossReasons.map((reason) => Type.Literal(reason))),
+    reason: oneOf(...lossReasons),
   },
   { $id: "urn:tidegate:schema:ledger:1" },
 );
@@ -63,7 +68,7 @@ export const alertSchema = Type.Object(
     device: deviceId,
     path: Type.String(),
     time: wireTime,
-    priority: Type.Union(["critical", "high", "medium", "low"].map((priority) => Type.Literal(priority))),
+    priority: oneOf("critical", "high", "medium", "low"),
     metric: Type.String(),
     model: Type.String(),
     version: Type.String(),
@@ -143,7 +148,7 @@ export type RollupMetric = Static<typeof rollupMetricSchema>;
 /** One minute of one device, line, site or the fleet; an upsert: the highest revision of a key is the truth. */
 export const rollupSchema = Type.Object(
   {
-    level: Type.Union(["device", "line", "site", "fleet"].map((level) => Type.Literal(level))),
+    level: oneOf("device", "line", "site", "fleet"),
     /** Device id, or the asset path of the line or site, or `fleet`. */
     key: Type.String(),
     path: Type.String(),
