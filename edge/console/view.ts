@@ -153,9 +153,6 @@ export interface AlertView {
   readonly state: AlertState;
   readonly raisedMicros: number;
   readonly clearedMicros: number | undefined;
-  /** From the profile, where it says so. */
-  readonly consequence: string | undefined;
-  readonly action: string | undefined;
 }
 
 export interface QuarantineItem extends QuarantineRecord {

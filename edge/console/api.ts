@@ -1,0 +1,118 @@
+import type { FastifyInstance, FastifyReply } from "fastify";
+import { refuse, type Access } from "./access.ts";
+import { previewOf, type Preview } from "./preview.ts";
+import { alertsScreen, deviceScreen, lineScreen, overviewScreen } from "./screens.ts";
+import type { Streams } from "./stream.ts";
+import type { ConsoleView, GatewayView, QuarantinedMessage, QuarantineItem } from "./view.ts";
+
+export interface ApiParts {
+  readonly view: ConsoleView;
+  readonly access: Access;
+  readonly streams: Streams;
+}
+
+export interface QuarantineScreen {
+  readonly gateway: GatewayView;
+  /** Since the start of this epoch. */
+  readonly total: number;
+  readonly messages: readonly QuarantineItem[];
+}
+
+export type QuarantinedScreen = Omit<QuarantinedMessage, "body"> & { readonly preview: Preview };
+
+const quarantineMax = 100;
+
+/** The routes that programs use and the page too: what the page shows can be fetched, under the same names. */
+export function addApi(server: FastifyInstance, { view, access, streams }: ApiParts): void {
+  server.get("/api/v1/overview", async () => overviewScreen(view));
+  server.get("/api/v1/alerts", async () => alertsScreen(view));
+  server.get("/api/v1/quarantine", async () => quarantineScreen(view));
+  // Asked by the page when a person moved the pointer or pressed a key: it keeps the session open.
+  server.get("/api/v1/session", async () => ({ open: true }));
+
+  server.get<{ Querystring: { path?: unknown; search?: unknown } }>("/api/v1/line", async ({ query }) =>
+    lineScreen(view, textOf(query.path), textOf(query.search)),
+  );
+  server.get<{ Params: { id: string } }>("/api/v1/devices/:id", async ({ params }, reply) =>
+    orNotFound(reply, deviceScreen(view, params.id)),
+  );
+  server.get<{ Params: { id: string; metric: string } }>(
+    "/api/v1/devices/:id/metrics/:metric/trend",
+    async ({ params }, reply) => orNotFound(reply, await view.trend(params.id, params.metric)),
+  );
+  server.get<{ Params: { id: string } }>("/api/v1/quarantine/:id", async ({ params }, reply) =>
+    orNotFound(reply, await quarantinedScreen(view, Number(params.id))),
+  );
+
+  server.get<{ Querystring: Record<string, unknown> }>("/api/v1/stream", async (request, reply) => {
+    const screen = streamScreen(view, request.query);
+    if (screen === undefined) return refuse(reply, 400, "BAD_REQUEST");
+    if (!streams.hasRoom()) return refuse(reply, 503, "TOO_MANY_STREAMS");
+    reply.hijack();
+    for (const [name, value] of Object.entries(reply.getHeaders()))
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    await streams.add({
+      ...screen,
+      isAllowed: () => access.mayWatch(request),
+      response: reply.raw,
+    });
+    return undefined;
+  });
+}
+
+interface StreamScreen {
+  readonly key: string;
+  screen(): Promise<string | undefined>;
+}
+
+/** `of` says which screen; undefined where there is none of that name. */
+function streamScreen(view: ConsoleView, query: Record<string, unknown>): StreamScreen | undefined {
+  const [of, path, search, id] = [query["of"], query["path"], query["search"], query["id"]].map(textOf) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const make = (screen: () => object | undefined | Promise<object>): StreamScreen => ({
+    key: JSON.stringify([of, path, search, id]),
+    screen: async () => {
+      const content = await screen();
+      return content === undefined ? undefined : JSON.stringify(content);
+    },
+  });
+  switch (of) {
+    case "overview":
+      return make(() => overviewScreen(view));
+    case "alerts":
+      return make(() => alertsScreen(view));
+    case "line":
+      return make(() => lineScreen(view, path, search));
+    case "device":
+      return make(() => deviceScreen(view, id));
+    case "quarantine":
+      return make(() => quarantineScreen(view));
+    default:
+      return undefined;
+  }
+}
+
+async function quarantineScreen(view: ConsoleView): Promise<QuarantineScreen> {
+  const messages = await view.quarantine(quarantineMax);
+  return { gateway: view.gateway(), total: view.totals().quarantined, messages };
+}
+
+async function quarantinedScreen(view: ConsoleView, id: number): Promise<QuarantinedScreen | undefined> {
+  const message = Number.isSafeInteger(id) ? await view.quarantined(id) : undefined;
+  if (message === undefined) return undefined;
+  const { body, ...item } = message;
+  return { ...item, preview: previewOf(body) };
+}
+
+function orNotFound<T>(reply: FastifyReply, content: T | undefined): T | FastifyReply {
+  return content ?? refuse(reply, 404, "NOT_FOUND");
+}
+
+/** A query key may be given twice and is then a list; the length is bounded by the header limit. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

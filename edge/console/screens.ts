@@ -1,0 +1,183 @@
+import type {
+  AlertView,
+  BufferView,
+  ConnectionView,
+  ConsoleView,
+  DeviceView,
+  GatewayView,
+  MetricView,
+  TotalsView,
+} from "./view.ts";
+
+/*
+ * What each screen of the page shows, and each route of the API returns: one bounded JSON object per screen. The
+ * stream sends the same objects.
+ */
+
+export interface OverviewScreen {
+  readonly gateway: GatewayView;
+  readonly connections: readonly ConnectionView[];
+  readonly buffer: BufferView;
+  readonly totals: TotalsView;
+  readonly alerts: AlertSummary;
+  readonly lines: readonly LineSummary[];
+}
+
+export interface AlertSummary {
+  /** Alerts that still need a person: not returned to normal, or never acknowledged. */
+  readonly open: number;
+  /** Raised within the last hour; a person can handle about ten. */
+  readonly lastHour: number;
+  /** The most urgent first. */
+  readonly first: readonly AlertView[];
+}
+
+export interface LineSummary {
+  readonly path: string;
+  readonly deviceCount: number;
+  readonly silentCount: number;
+  readonly alertCount: number;
+  /** The first few, abnormal ones first. */
+  readonly devices: readonly DeviceCard[];
+}
+
+export interface DeviceCard extends Omit<DeviceView, "metrics"> {
+  readonly silent: boolean;
+  /** Priority of its most urgent open alert. */
+  readonly alert: AlertView["record"]["priority"] | undefined;
+  /** The first few metrics of the profile, or those an alert is about. */
+  readonly metrics: readonly MetricView[];
+  readonly metricCount: number;
+}
+
+export interface LineScreen {
+  readonly gateway: GatewayView;
+  readonly path: string;
+  /** Devices of the line that match the search. */
+  readonly deviceCount: number;
+  readonly devices: readonly DeviceCard[];
+}
+
+export interface DeviceScreen {
+  readonly gateway: GatewayView;
+  readonly device: DeviceView & { readonly silent: boolean };
+  readonly alerts: readonly AlertView[];
+}
+
+export interface AlertsScreen {
+  readonly gateway: GatewayView;
+  readonly alerts: readonly AlertView[];
+}
+
+const overviewDevicesMax = 48;
+const overviewAlertsMax = 5;
+const lineDevicesMax = 200;
+const alertsMax = 200;
+const cardMetricsMax = 3;
+
+export function overviewScreen(view: ConsoleView): OverviewScreen {
+  const gateway = view.gateway();
+  const alerts = byUrgency(view.alerts());
+  const open = alerts.filter(isOpen);
+  return {
+    gateway,
+    connections: view.connections(),
+    buffer: view.buffer(),
+    totals: view.totals(),
+    alerts: {
+      open: open.length,
+      lastHour: alerts.filter((alert) => gateway.nowMicros - alert.raisedMicros < 3_600_000_000).length,
+      first: open.slice(0, overviewAlertsMax),
+    },
+    lines: lineSummaries(view.devices(), open),
+  };
+}
+
+export function lineScreen(view: ConsoleView, path: string, search: string): LineScreen {
+  const wanted = search.toLowerCase();
+  const cards = cardsOf(view.devices(), view.alerts().filter(isOpen)).filter(
+    (card) => card.path === path && card.id.toLowerCase().includes(wanted),
+  );
+  return { gateway: view.gateway(), path, deviceCount: cards.length, devices: cards.slice(0, lineDevicesMax) };
+}
+
+export function deviceScreen(view: ConsoleView, id: string): DeviceScreen | undefined {
+  const device = view.device(id);
+  if (device === undefined) return undefined;
+  const alerts = byUrgency(view.alerts().filter((alert) => alert.record.device === id));
+  return {
+    gateway: view.gateway(),
+    device: { ...device, silent: isSilent(device) },
+    alerts: alerts.slice(0, alertsMax),
+  };
+}
+
+export function alertsScreen(view: ConsoleView): AlertsScreen {
+  return { gateway: view.gateway(), alerts: byUrgency(view.alerts()).slice(0, alertsMax) };
+}
+
+function lineSummaries(devices: readonly DeviceView[], open: readonly AlertView[]): readonly LineSummary[] {
+  const lines = Map.groupBy(cardsOf(devices, open), (card) => card.path);
+  const devicesEach = Math.max(1, Math.floor(overviewDevicesMax / Math.max(1, lines.size)));
+  return [...lines]
+    .sort(([a], [b]) => compareText(a, b))
+    .slice(0, overviewDevicesMax)
+    .map(([path, cards]) => ({
+      path,
+      deviceCount: cards.length,
+      silentCount: cards.filter((card) => card.silent).length,
+      alertCount: open.filter((alert) => alert.record.path === path).length,
+      devices: cards.slice(0, devicesEach),
+    }));
+}
+
+/** Cards of all devices: with an alert first, then silent ones, then by name. */
+function cardsOf(devices: readonly DeviceView[], open: readonly AlertView[]): readonly DeviceCard[] {
+  const alerts = Map.groupBy(byUrgency(open), (alert) => alert.record.device);
+  return devices.map((device) => cardOf(device, alerts.get(device.id) ?? [])).sort(compareCards);
+}
+
+function cardOf(device: DeviceView, open: readonly AlertView[]): DeviceCard {
+  const alarming = new Set(open.map((alert) => alert.record.metric));
+  const inOrder = [...device.metrics].sort((a, b) => Number(alarming.has(b.name)) - Number(alarming.has(a.name)));
+  return {
+    ...device,
+    silent: isSilent(device),
+    alert: open[0]?.record.priority,
+    metrics: inOrder.slice(0, cardMetricsMax).map(withShortSpark),
+    metricCount: device.metrics.length,
+  };
+}
+
+/** A line of 120 pixels cannot show more than four digits, and the screen travels twice a second. */
+function withShortSpark(metric: MetricView): MetricView {
+  return { ...metric, spark: metric.spark.map((value) => (value === null ? null : Number(value.toPrecision(4)))) };
+}
+
+/** Nothing of it is fresh any more. */
+function isSilent(device: DeviceView): boolean {
+  return device.metrics.every((metric) => metric.ageMs > metric.staleAfterMs);
+}
+
+function isOpen(alert: AlertView): boolean {
+  return alert.state !== "returned";
+}
+
+const priorities = ["critical", "high", "medium", "low"];
+
+function byUrgency(alerts: readonly AlertView[]): AlertView[] {
+  const rank = (alert: AlertView): number =>
+    isOpen(alert) ? priorities.indexOf(alert.record.priority) : priorities.length;
+  return [...alerts].sort((a, b) => rank(a) - rank(b) || b.raisedMicros - a.raisedMicros);
+}
+
+function compareCards(a: DeviceCard, b: DeviceCard): number {
+  const rank = (card: DeviceCard): number => {
+    if (card.alert !== undefined) return priorities.indexOf(card.alert);
+    return priorities.length + (card.silent ? 0 : 1);
+  };
+  return rank(a) - rank(b) || compareText(a.id, b.id);
+}
+
+/** `press-2` before `press-10`. */
+const compareText = new Intl.Collator("en", { numeric: true }).compare;

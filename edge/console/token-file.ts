@@ -1,0 +1,52 @@
+import { open, readFile, rename, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { TidegateError } from "../../src/errors.ts";
+import { hashToken, makeToken } from "../../src/http/token.ts";
+
+const fileName = "console-token";
+
+/**
+ * Makes the console's access token where there is none yet. `token` is set only then: it exists nowhere else, so the
+ * caller shows it to the operator now. Deleting the file and starting again makes a new one.
+ */
+export async function ensureToken(folder: string): Promise<{ readonly token?: string }> {
+  if ((await readTokenHash(folder)) !== undefined) return {};
+  const token = makeToken();
+  await writeDurably(folder, `sha256:${hashToken(token).toString("hex")}\n`);
+  return { token };
+}
+
+/** Undefined where no token was made yet, or the file holds none: nobody knows a token for it, so a new one is safe. */
+export async function readTokenHash(folder: string): Promise<Buffer | undefined> {
+  const path = join(folder, fileName);
+  let text: string;
+  try {
+    await refuseUnsafe(path);
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  const hex = /^sha256:([0-9a-f]{64})\n$/.exec(text)?.[1];
+  return hex === undefined ? undefined : Buffer.from(hex, "hex");
+}
+
+/** Who can write the file decides who may come in. */
+async function refuseUnsafe(path: string): Promise<void> {
+  if (((await stat(path)).mode & 0o077) === 0) return;
+  throw new TidegateError("SECRET_UNSAFE", `${path} is accessible to others than its owner`, {
+    hint: `Run: chmod 600 '${path}'`,
+  });
+}
+
+async function writeDurably(folder: string, text: string): Promise<void> {
+  const path = join(folder, fileName);
+  const file = await open(`${path}.new`, "w", 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+}

@@ -1,0 +1,258 @@
+import type {
+  AlertView,
+  BufferView,
+  ConnectionView,
+  ConsoleView,
+  DeviceView,
+  GatewayView,
+  MetricView,
+  QuarantinedMessage,
+  QuarantineItem,
+  TotalsView,
+  TrendView,
+} from "../../edge/console/view.ts";
+import { formatWireTime } from "../../src/observation/time.ts";
+
+/** A gateway as the console sees it, standing still until a test changes it. Starts as a small, healthy plant. */
+export class FakeConsoleView implements ConsoleView {
+  gatewayView: GatewayView = {
+    id: "gw-berlin-1",
+    path: "acme/berlin",
+    version: "0.1.0",
+    epoch: "7-00ff00ff00ff00ff",
+    uptimeMs: 3 * 86_400_000,
+    clock: "synced",
+    nowMicros: Date.now() * 1000,
+    notices: [],
+  };
+  connectionViews: ConnectionView[] = [
+    connection("plant", "broker", "listening", "0.0.0.0:1883", "12 clients connected"),
+    connection("line-2", "opcua", "connected", "press-17.acme.example:4840", "8 items"),
+    connection("kafka", "kafka", "connected", "kafka.acme.example:9092", ""),
+  ];
+  bufferView: BufferView = bufferView();
+  totalsView: TotalsView = {
+    received: 1_204_113,
+    acknowledged: 1_204_110,
+    stored: 1_204_110,
+    published: 1_204_007,
+    quarantined: 0,
+    ledgered: 0,
+  };
+  deviceViews: DeviceView[] = [pressDevice(), pumpDevice("pump-1"), pumpDevice("pump-2")];
+  alertViews: AlertView[] = [];
+  messages: QuarantinedMessage[] = [];
+  readonly #listeners = new Set<() => void>();
+
+  gateway(): GatewayView {
+    return { ...this.gatewayView, nowMicros: Date.now() * 1000 };
+  }
+  connections(): readonly ConnectionView[] {
+    return this.connectionViews;
+  }
+  buffer(): BufferView {
+    return this.bufferView;
+  }
+  totals(): TotalsView {
+    return { ...this.totalsView, quarantined: this.messages.length };
+  }
+  devices(): readonly DeviceView[] {
+    return this.deviceViews;
+  }
+  device(id: string): DeviceView | undefined {
+    return this.deviceViews.find((device) => device.id === id);
+  }
+  async trend(device: string, metric: string): Promise<TrendView | undefined> {
+    const found = this.device(device)?.metrics.find(({ name }) => name === metric);
+    return found === undefined ? undefined : trendOf(found);
+  }
+  alerts(): readonly AlertView[] {
+    return this.alertViews;
+  }
+  async quarantine(limit: number): Promise<readonly QuarantineItem[]> {
+    return this.messages.slice(0, limit).map(({ body, ...item }) => ({ ...item, bytes: body.length }));
+  }
+  async quarantined(id: number): Promise<QuarantinedMessage | undefined> {
+    return this.messages.find((message) => message.id === id);
+  }
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+  changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+export function connection(
+  name: string,
+  kind: ConnectionView["kind"],
+  state: ConnectionView["state"],
+  address: string,
+  detail: string,
+): ConnectionView {
+  return { name, kind, state, address, detail, sinceMicros: (Date.now() - 8 * 3_600_000) * 1000 };
+}
+
+export function bufferView(changes: Partial<BufferView> = {}): BufferView {
+  const lane = (name: "critical" | "insight" | "telemetry" | "history", bytesUsed: number, bytesQuota: number) => ({
+    lane: name,
+    bytesUsed,
+    bytesQuota,
+    recordsUnsent: 0,
+    oldestUnsentAgeMs: undefined,
+    whenFull: name === "critical" ? "holds the sources that feed it" : "drops the oldest, named in the ledger",
+  });
+  return {
+    bytesUsed: 412_000_000,
+    bytesQuota: 10_000_000_000,
+    recordsUnsent: 103,
+    oldestUnsentAgeMs: 420,
+    bufferingSinceMicros: undefined,
+    fullInSeconds: undefined,
+    holdingSenders: false,
+    lanes: (
+      [
+        ["critical", 1_200_000, 1_000_000_000],
+        ["insight", 800_000, 1_000_000_000],
+        ["telemetry", 310_000_000, 6_000_000_000],
+        ["history", 100_000_000, 2_000_000_000],
+      ] as const
+    ).map(([name, used, quota]) => lane(name, used, quota)),
+    ...changes,
+  };
+}
+
+export function metric(
+  name: string,
+  label: string,
+  unit: string,
+  value: MetricView["value"],
+  changes: Partial<MetricView> = {},
+): MetricView {
+  const spark =
+    typeof value === "number" ? Array.from({ length: 60 }, (_, at) => value * (1 + 0.03 * Math.sin(at / 4))) : [];
+  return {
+    name,
+    label,
+    unit,
+    kind: typeof value === "number" ? "gauge" : "state",
+    range: undefined,
+    value,
+    exact: undefined,
+    quality: "good",
+    ageMs: 800,
+    staleAfterMs: 30_000,
+    spark,
+    ...changes,
+  };
+}
+
+export function pressDevice(changes: Partial<DeviceView> = {}): DeviceView {
+  return {
+    id: "press-17",
+    path: "acme/berlin/press-shop/line-2",
+    profile: "acme/press",
+    source: "line-2",
+    ageMs: 800,
+    metrics: [
+      metric("temperature", "Oil temperature", "Cel", 63.2, { range: [40, 75] }),
+      metric("vibration", "Vibration", "mm/s", 1.23, { range: [0, 4.5] }),
+      metric("force", "Press force", "kN", 812.5, { range: [0, 1200] }),
+      metric("mode", "Mode", "1", "auto"),
+    ],
+    ...changes,
+  };
+}
+
+export function pumpDevice(id: string, changes: Partial<DeviceView> = {}): DeviceView {
+  return {
+    id,
+    path: "acme/berlin/utilities/pumps",
+    profile: "generic/json-sensor",
+    source: "plant",
+    ageMs: 1200,
+    metrics: [
+      metric("flow", "Flow", "m3/h", 41.8, { range: [20, 60] }),
+      metric("pressure", "Outlet pressure", "bar", 4.02, { range: [2, 6] }),
+      metric("bearing", "Bearing temperature", "Cel", 51.4, { range: [20, 80] }),
+    ],
+    ...changes,
+  };
+}
+
+export function alert(
+  device: DeviceView,
+  changes: Partial<AlertView["record"]> = {},
+  state: AlertView["state"] = "unacknowledged",
+): AlertView {
+  const raisedMicros = (Date.now() - 4 * 60_000) * 1000;
+  return {
+    state,
+    raisedMicros,
+    clearedMicros: state.startsWith("returned") ? raisedMicros + 60_000_000 : undefined,
+    record: {
+      kind: state.startsWith("returned") ? "clear" : "raise",
+      episode: `${device.id}-1`,
+      device: device.id,
+      path: device.path,
+      time: formatWireTime(raisedMicros),
+      priority: "high",
+      metric: device.metrics[2]?.name ?? "",
+      model: "context-surprise",
+      version: "1",
+      score: 8.4,
+      threshold: 5,
+      explanation:
+        "Bearing temperature is 78.9 °C, 9 standard deviations above what flow and pressure lead to expect (54.1 °C).",
+      consequence: "The bearing is likely to fail within days.",
+      action: "Check lubrication; plan a bearing change.",
+      contributions: [
+        { metric: "bearing", value: 78.9, normal: "51 to 57", share: 0.82 },
+        { metric: "flow", value: 39.1, normal: "40 to 43", share: 0.18 },
+      ],
+      ...changes,
+    },
+  };
+}
+
+export function quarantined(
+  id: number,
+  body: string | Uint8Array,
+  changes: Partial<QuarantinedMessage> = {},
+): QuarantinedMessage {
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  return {
+    id,
+    time: formatWireTime((Date.now() - id * 1000) * 1000),
+    source: "plant",
+    address: "plant/line-1/scale-4/data",
+    reason: "not-json",
+    detail: "Unexpected token at position 0",
+    bytes: bytes.length,
+    body: bytes,
+    ...changes,
+  };
+}
+
+/** An hour of 10 second stretches with five silent minutes. */
+function trendOf(found: MetricView): TrendView {
+  const points = 360;
+  const now = Math.floor(Date.now() / 10_000) * 10_000;
+  const base = typeof found.value === "number" ? found.value : undefined;
+  const at = (offset: number) =>
+    Array.from({ length: points }, (_, i) => {
+      const silent = i > 150 && i < 180;
+      return base === undefined || silent ? null : base * (1 + 0.05 * Math.sin(i / 20) + offset);
+    });
+  return {
+    bucketMs: 10_000,
+    timesMs: Array.from({ length: points }, (_, i) => now - (points - i) * 10_000),
+    low: at(-0.01),
+    high: at(0.01),
+    last: at(0),
+  };
+}
