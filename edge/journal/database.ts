@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { TidegateError } from "../../src/errors.ts";
+import { lanes } from "../../src/wire/streams.ts";
+
+/** "TGJ1" as SQLite's application id: another program's database is not opened. */
+const applicationId = 0x54474a31;
+const schemaVersion = 1;
+/** First release without the WAL-reset bug, which loses committed writes (sqlite.org/wal.html, section 8). */
+const sqliteMinimum = [3, 51, 3] as const;
+const walPages = 1_000;
+
+const fileName = "journal.db";
+const sidecars = ["", "-wal", "-shm", "-journal"];
+
+/*
+ * One table of blocks per lane, so that reading and reclaiming a lane needs no index: every page that a commit
+ * touches is written to flash, and a commit of one record costs the leaf of its blocks table, of its directories
+ * table, of `state` and of `redelivery`.
+ */
+const createTables = [
+  "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+  `CREATE TABLE epochs (counter INTEGER PRIMARY KEY, text TEXT NOT NULL, boot TEXT NOT NULL, started INTEGER NOT NULL,
+     manifest INTEGER NOT NULL DEFAULT 0, final INTEGER NOT NULL DEFAULT 0)`,
+  ...lanes.flatMap((lane) => [
+    `CREATE TABLE blocks_${lane} (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, count INTEGER NOT NULL,
+       stored INTEGER NOT NULL, mono INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL)`,
+    `CREATE TABLE directories_${lane} (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL)`,
+  ]),
+  "CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE redelivery (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL)",
+  `CREATE TABLE quarantine (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, source TEXT NOT NULL,
+     address TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL)`,
+  "CREATE TABLE set_aside (id INTEGER PRIMARY KEY, lane TEXT NOT NULL, crc INTEGER NOT NULL, data BLOB)",
+];
+
+/** Steps from one format version to the next; index 0 leads from version 1 to 2. */
+const migrations: readonly ((db: DatabaseSync) => void)[] = [];
+
+export interface Opened {
+  readonly db: DatabaseSync;
+  /** The name that an unreadable database was moved to; undefined in the normal case. */
+  readonly setAside: string | undefined;
+}
+
+/**
+ * Opens or creates the journal's database and takes the lock on the data folder, which SQLite's exclusive mode gives.
+ * Never fails for what is in the file: an unreadable one is renamed and a fresh one started (DESIGN P5).
+ * Throws DATA_FOLDER_IN_USE, JOURNAL_FORMAT_NEWER, SQLITE_TOO_OLD, JOURNAL_IO.
+ */
+export function openDatabase(folder: string, nowMicros: number): Opened {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, fileName);
+  try {
+    return { db: openFile(path), setAside: undefined };
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+  }
+  const setAside = `${path}.corrupt-${Math.floor(nowMicros / 1_000_000)}`;
+  for (const suffix of sidecars) {
+    if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
+  }
+  return { db: openFile(path), setAside };
+}
+
+function openFile(path: string): DatabaseSync {
+  const fresh = !existsSync(path) || statSync(path).size === 0;
+  const db = mapErrors(() => new DatabaseSync(path));
+  try {
+    mapErrors(() => {
+      requireSqlite(db);
+      // The lock first: nothing of another process's journal may be touched before it is ours.
+      db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 200");
+      if (fresh) db.exec("PRAGMA auto_vacuum = INCREMENTAL");
+      db.exec("PRAGMA journal_mode = WAL");
+      db.exec("PRAGMA synchronous = FULL");
+      db.exec(`PRAGMA wal_autocheckpoint = ${walPages}; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192`);
+      db.exec("BEGIN IMMEDIATE");
+      migrate(db);
+      db.exec("COMMIT");
+      // Some builds fall back to NORMAL after the first write (FACTS): then nothing that is promised here holds.
+      assert.deepEqual({ ...db.prepare("PRAGMA synchronous").get() }, { synchronous: 2 });
+      assert.deepEqual({ ...db.prepare("PRAGMA journal_mode").get() }, { journal_mode: "wal" });
+    });
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function migrate(db: DatabaseSync): void {
+  const id = pragmaNumber(db, "application_id");
+  const version = pragmaNumber(db, "user_version");
+  if (id === 0 && version === 0) {
+    for (const statement of createTables) db.exec(statement);
+    db.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}`);
+    return;
+  }
+  if (id !== applicationId) throw new Unreadable(`application id ${id.toString(16)} is not a journal's`);
+  if (version > schemaVersion) {
+    throw new TidegateError(
+      "JOURNAL_FORMAT_NEWER",
+      `the journal has format ${version}, this version reads ${schemaVersion}`,
+      {
+        hint: "Install the newer version again; it can read its own journal. Nothing was changed.",
+      },
+    );
+  }
+  for (let from = version; from < schemaVersion; from++) migrations[from - 1]!(db);
+  db.exec(`PRAGMA user_version = ${schemaVersion}`);
+}
+
+export function pragmaNumber(db: DatabaseSync, name: string): number {
+  const row = db.prepare(`PRAGMA ${name}`).get() as Record<string, number>;
+  return Object.values(row)[0]!;
+}
+
+function requireSqlite(db: DatabaseSync): void {
+  const { version } = db.prepare("SELECT sqlite_version() AS version").get() as { version: string };
+  const parts = version.split(".").map(Number);
+  for (const [i, least] of sqliteMinimum.entries()) {
+    if (parts[i]! > least) return;
+    if (parts[i]! < least) {
+      throw new TidegateError("SQLITE_TOO_OLD", `SQLite ${version} is older than ${sqliteMinimum.join(".")}`, {
+        hint: "Run with the Node.js that Tidegate brings along.",
+      });
+    }
+  }
+}
+
+class Unreadable extends Error {}
+
+const sqliteCodes = { busy: 5, readonly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 };
+
+/** The primary result code of an error of node:sqlite; undefined for other errors. */
+function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode & 0xff;
+}
+
+function isUnreadable(error: unknown): boolean {
+  if (error instanceof Unreadable) return true;
+  const code = sqliteCode(error);
+  return code === sqliteCodes.corrupt || code === sqliteCodes.notADatabase;
+}
+
+/** Runs `work` and turns SQLite's errors into ours; corruption passes as it is, for the caller to set aside. */
+export function mapErrors<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    switch (sqliteCode(error)) {
+      case sqliteCodes.busy:
+        throw new TidegateError("DATA_FOLDER_IN_USE", "another process holds the data folder", {
+          cause: error,
+          hint: "Is the gateway already running? Stop it, or give this one its own gateway.dataFolder.",
+        });
+      case sqliteCodes.full:
+        throw new TidegateError("JOURNAL_FULL", "the disk of the data folder is full", {
+          cause: error,
+          hint: "Free space on that disk; the gateway goes on by itself.",
+        });
+      case sqliteCodes.readonly:
+      case sqliteCodes.ioError:
+      case sqliteCodes.cannotOpen:
+        throw new TidegateError("JOURNAL_IO", `the disk of the data folder refused: ${String(error)}`, {
+          cause: error,
+          hint: "Check that the data folder is writable and the disk healthy (dmesg, smartctl).",
+        });
+      default:
+        throw error;
+    }
+  }
+}
+
+const ballastName = "ballast";
+
+/** Makes the ballast file where it is missing and there is room for it; its bytes are random so that no file system stores them as a hole. */
+export function ensureBallast(folder: string, bytes: number): void {
+  const path = join(folder, ballastName);
+  if (existsSync(path) && statSync(path).size === bytes) return;
+  try {
+    writeFileSync(path, crypto.getRandomValues(Buffer.alloc(Math.min(bytes, 65_536))));
+    const chunk = crypto.getRandomValues(Buffer.alloc(65_536));
+    for (let at = 65_536; at < bytes; at += chunk.length)
+      writeFileSync(path, chunk.subarray(0, bytes - at), { flag: "a" });
+  } catch (error) {
+    rmSync(path, { force: true });
+    if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+  }
+}
+
+export function releaseBallast(folder: string): void {
+  rmSync(join(folder, ballastName), { force: true });
+}

@@ -1,0 +1,64 @@
+import { Type, type Static } from "typebox";
+
+export const journalOptions = Type.Object(
+  {
+    quotaBytes: Type.Integer({
+      default: 10_000_000_000,
+      minimum: 16_777_216,
+      description:
+        "Most bytes the journal may use on disk: live pages, write-ahead log and ballast. Beyond it the lanes' policies apply.",
+    }),
+    telemetryWhenFull: Type.Union([Type.Literal("dropOldest"), Type.Literal("stop")], {
+      default: "dropOldest",
+      description:
+        "dropOldest: the oldest unsent observations are dropped and named in the ledger. stop: nothing is acknowledged until there is room, so senders hold their data.",
+    }),
+    commitLingerMs: Type.Number({
+      default: 0,
+      minimum: 0,
+      maximum: 5_000,
+      description:
+        "How long a commit waits for more messages. 0: as soon as the commit before it is done. On flash memory 50 to 500 saves wear, since each commit writes at least 16 KiB; acknowledgements wait as long.",
+    }),
+    groupBytesMax: Type.Integer({
+      default: 2_097_152,
+      minimum: 65_536,
+      maximum: 4_194_304,
+      description:
+        "Most bytes of records in one commit and lane, before compression. Sources pause when the next group is full too.",
+    }),
+    replayWindowHours: Type.Number({
+      default: 24,
+      minimum: 0,
+      maximum: 8_760,
+      description:
+        "How long records are kept after Kafka has them: for charts, replays and repairs. At most a fifth of the quota.",
+    }),
+    historyDays: Type.Number({
+      default: 7,
+      minimum: 0,
+      maximum: 3_650,
+      description:
+        "How long observations that are not published are kept. They are the first to go when the quota is reached.",
+    }),
+    quarantineBytesMax: Type.Integer({
+      default: 67_108_864,
+      minimum: 1_048_576,
+      description: "Most bytes of quarantined messages; beyond it the oldest are deleted and the ledger says so.",
+    }),
+    ballastBytes: Type.Integer({
+      default: 8_388_608,
+      minimum: 0,
+      description: "Size of a file that is deleted when the disk is full, so that the journal has room to free itself.",
+    }),
+    manifestSeconds: Type.Number({
+      default: 10,
+      minimum: 1,
+      maximum: 3_600,
+      description: "How often the highest numbers are published, from which the cloud proves completeness.",
+    }),
+  },
+  { additionalProperties: false, default: {}, description: "The durable store on the gateway's disk." },
+);
+
+export type JournalOptions = Static<typeof journalOptions>;

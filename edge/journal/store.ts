@@ -1,0 +1,888 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Clock } from "../../src/clock.ts";
+import { TidegateError } from "../../src/errors.ts";
+import { formatWireTime } from "../../src/observation/time.ts";
+import { makeEpoch, type Epoch } from "../../src/wire/epoch.ts";
+import { partitionOf } from "../../src/wire/partition.ts";
+import { Ranges } from "../../src/wire/ranges.ts";
+import type { LedgerRecord, LossReason } from "../../src/wire/records.ts";
+import { isNumbered, lanes, streamOfCode, type Lane, type Stream } from "../../src/wire/streams.ts";
+import {
+  noTime,
+  packBlock,
+  readDirectory,
+  recordHeaderBytes,
+  unpackBlock,
+  writeRecordHeader,
+  type Directory,
+  type Entry,
+} from "./block.ts";
+import { ensureBallast, mapErrors, openDatabase, pragmaNumber, releaseBallast } from "./database.ts";
+import {
+  entryCount,
+  entryDevice,
+  entryFields,
+  entryMaxTime,
+  entryMinTime,
+  entryStream,
+  type Committed,
+  type CommittedBlock,
+  type Group,
+  type LaneGroup,
+  type NewDevice,
+  type QuarantineItem,
+} from "./group.ts";
+import { emptyHead, unsentRecords, type Head } from "./head.ts";
+import { ManifestTracker } from "./manifest.ts";
+import { Numbers } from "./numbers.ts";
+import type { JournalOptions } from "./options.ts";
+
+export interface StoreOptions extends JournalOptions {
+  readonly folder: string;
+  readonly gateway: string;
+  /** Of the device-keyed topics; frozen with the first record. */
+  readonly partitions: number;
+}
+
+/** A block as it lies on disk: the reader checks and unpacks it, so that the journal thread need not. */
+export interface PackedBlock {
+  readonly id: number;
+  readonly lane: Lane;
+  readonly crc: number;
+  readonly data: Uint8Array;
+}
+
+export interface QuarantineRow {
+  readonly id: number;
+  readonly timeMicros: number;
+  readonly source: string;
+  readonly address: string;
+  readonly reason: string;
+  readonly detail: string;
+  readonly size: number;
+}
+
+export interface Usage {
+  readonly bytes: number;
+  readonly quotaBytes: number;
+  readonly head: Head;
+  /** When the oldest unsent block was stored; undefined where everything is sent. */
+  readonly oldestUnsentMicros: number | undefined;
+}
+
+/** A record that the journal itself writes: ledger entries and manifests. */
+interface OwnRecord {
+  readonly stream: Stream;
+  readonly device: string;
+  readonly partition: number;
+  readonly value: string;
+}
+
+const redeliveriesKept = 500_000;
+/** Blocks that one reclaim transaction deletes: bounds how long a commit can wait behind it. */
+const reclaimBlocksMax = 64;
+const replayShareOfQuota = 0.2;
+const quarantineCountMax = 100_000;
+const dayMicros = 86_400e6;
+
+/**
+ * The journal on disk: the only owner of the SQLite connection, synchronous, driven by the journal worker.
+ * Everything that must be true together is written in one transaction: records, their numbers, cursors,
+ * redelivery ids, quarantine and ledger. See README.md for the argument.
+ */
+export class Store {
+  readonly epoch: Epoch;
+  /** Name of the unreadable database that was moved away at start. */
+  readonly setAside: string | undefined;
+
+  readonly #options: StoreOptions;
+  readonly #clock: Clock;
+  #db: DatabaseSync;
+  #statements: Map<string, StatementSync> = new Map();
+  #head: Head;
+  /** Blocks that the forwarder is done with, per lane. */
+  readonly #settled: Record<Lane, Ranges>;
+  readonly #dirtyCursors: Set<Lane> = new Set();
+  readonly #last: Record<Lane, number>;
+  readonly #devices: NewDevice[] = [];
+  readonly #numbers = new Numbers();
+  readonly #manifest: ManifestTracker;
+  /** Highest block per lane that a reader may have sent: what is dropped below it may have been delivered. */
+  readonly #handedOut: Record<Lane, number>;
+  /** Ids in the redelivery table. */
+  #redeliveries: number;
+  /** Of the open transaction: records that the journal adds by itself, and directory entries for the next manifest. */
+  #own: OwnRecord[] = [];
+  #stored: Entry[] = [];
+
+  static open(options: StoreOptions, clock: Clock): Store {
+    const { db, setAside } = openDatabase(options.folder, clock.nowMicros());
+    try {
+      return new Store(options, clock, db, setAside);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: StoreOptions, clock: Clock, db: DatabaseSync, setAside: string | undefined) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#db = db;
+    this.setAside = setAside;
+    this.#head = this.#readJson<Head>("head") ?? emptyHead();
+    this.#settled = perLane((lane) => new Ranges(this.#readJson<number[]>(forwardKey(lane)) ?? []));
+    this.#last = perLane((lane) => this.#number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane}`));
+    // What an earlier process handed out is not known any more, so all of it counts.
+    this.#handedOut = { ...this.#last };
+    const counter = this.#number("SELECT coalesce(max(counter), 0) AS n FROM epochs") + 1;
+    this.epoch = makeEpoch(counter, randomBytes(8));
+    this.#manifest = new ManifestTracker(this.epoch.text, options.partitions);
+    this.#transaction(() => {
+      this.#freezePartitions();
+      this.#startEpoch();
+      this.#finishEarlierEpochs();
+      this.#commitOwn();
+      this.#writeHead();
+    });
+    this.#redeliveries = this.#number("SELECT coalesce(sum(count), 0) AS n FROM redelivery");
+    ensureBallast(options.folder, options.ballastBytes);
+  }
+
+  /**
+   * Stores a group in one transaction and numbers its records. `full` stores nothing. Throws JOURNAL_IO where the disk
+   * failed: the store has then reopened itself, and the group was not stored.
+   */
+  commit(group: Group): Committed {
+    const attempted = this.#head.nextBlock;
+    const devices = this.#devices.length;
+    this.#devices.push(...group.newDevices);
+    try {
+      if (!this.#db.isOpen) this.#reopen();
+      return this.#transaction(() => this.#commit(group));
+    } catch (error) {
+      if (!(error instanceof TidegateError)) throw error;
+      const landed = error.code === "JOURNAL_IO" ? this.#reopenAfter(attempted, group) : undefined;
+      if (landed !== undefined) return landed;
+      this.#devices.length = devices;
+      if (error.code !== "JOURNAL_FULL") throw error;
+      releaseBallast(this.#options.folder);
+      return { kind: "full", message: error.message };
+    }
+  }
+
+  #commit(group: Group): Committed {
+    const commit = this.#head.nextBlock;
+    this.#quarantine(group.quarantine);
+    const blocks = group.lanes.map((lane, from) => this.#storeLane(lane, from, commit));
+    blocks.push(...this.#commitOwn());
+    if (blocks.length === 0) this.#head.nextBlock++;
+    for (const [key, value] of group.state) this.#writeState(key, value);
+    if (group.redelivery !== undefined) this.#keepRedelivery(commit, group.redelivery);
+    this.#writeCursors();
+    this.#writeHead();
+    return { kind: "stored", commit, blocks };
+  }
+
+  #storeLane(group: LaneGroup, from: number, commit: number): CommittedBlock {
+    const entries: Entry[] = [];
+    for (let at = 0; at < group.entries.length; at += entryFields) {
+      const device = this.#devices[group.entries[at + entryDevice]!];
+      const stream = streamOfCode(group.entries[at + entryStream]!);
+      assert(device !== undefined && stream !== undefined, "the group names known devices and streams");
+      const count = group.entries[at + entryCount]!;
+      entries.push({
+        stream,
+        device: device.device,
+        partition: device.partition,
+        firstSeq: this.#numbers.take(stream, device.device, count),
+        count,
+        minTimeMicros: group.entries[at + entryMinTime]!,
+        maxTimeMicros: group.entries[at + entryMaxTime]!,
+      });
+    }
+    const records = new Uint8Array(group.slab, group.start, group.length);
+    return this.#storeBlock(records, { lane: group.lane, epoch: this.epoch.text, commit, entries }, from);
+  }
+
+  #storeBlock(records: Uint8Array, directory: Directory, from: number | undefined): CommittedBlock {
+    const { lane, entries } = directory;
+    const id = this.#head.nextBlock++;
+    const packed = packBlock(records, directory);
+    const count = entries.reduce((sum, entry) => sum + entry.count, 0);
+    const mono = Math.round(this.#clock.monotonicMs());
+    this.#run(
+      `INSERT INTO blocks_${lane} (id, epoch, count, stored, mono, crc, data) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      id,
+      this.epoch.counter,
+      count,
+      this.#clock.nowMicros(),
+      mono,
+      packed.blockCrc,
+      packed.block,
+    );
+    this.#run(
+      `INSERT INTO directories_${lane} (id, crc, data) VALUES (?, ?, ?)`,
+      id,
+      packed.directoryCrc,
+      packed.directory,
+    );
+    this.#stored.push(...entries);
+    const bytes = packed.block.length + packed.directory.length;
+    const counts = this.#head.lanes[lane];
+    counts.blocks++;
+    counts.bytes += bytes;
+    counts.records += count;
+    this.#head.total.stored += count;
+    if (lane !== "history") {
+      counts.unsentRecords += count;
+      counts.unsentBytes += bytes;
+    }
+    const previous = this.#last[lane];
+    this.#last[lane] = id;
+    return { lane, id, previous, directory: packed.directory, from };
+  }
+
+  /** Stores the journal's own records of this transaction as one block of the critical lane. */
+  #commitOwn(): CommittedBlock[] {
+    const own = this.#own;
+    if (own.length === 0) return [];
+    this.#own = [];
+    const now = this.#clock.nowMicros();
+    const entries = new Map<string, Entry>();
+    const indexes = new Map<string, number>();
+    const bytes = own.reduce((sum, record) => sum + recordHeaderBytes + Buffer.byteLength(record.value), 0);
+    const slab = Buffer.alloc(bytes);
+    const view = new DataView(slab.buffer, slab.byteOffset, slab.byteLength);
+    let at = 0;
+    for (const record of own) {
+      const key = `${record.stream}/${record.device}`;
+      const entry = entries.get(key);
+      if (entry === undefined) {
+        indexes.set(key, entries.size);
+        entries.set(key, { ...record, firstSeq: 0, count: 1, minTimeMicros: now, maxTimeMicros: now });
+      } else entry.count++;
+      const length = slab.write(record.value, at + recordHeaderBytes, "utf8");
+      at = writeRecordHeader(view, at, indexes.get(key)!, 0, noTime, length);
+    }
+    for (const entry of entries.values()) entry.firstSeq = this.#numbers.take(entry.stream, entry.device, entry.count);
+    const commit = this.#head.nextBlock;
+    const directory: Directory = { lane: "critical", epoch: this.epoch.text, commit, entries: [...entries.values()] };
+    return [this.#storeBlock(slab, directory, undefined)];
+  }
+
+  // ---- reading -----------------------------------------------------------------------------------------------
+
+  /** The first block of the lane above `after`, as it lies on disk. */
+  next(lane: Lane, after: number): PackedBlock | undefined {
+    const row = this.#get(`SELECT id, crc, data FROM blocks_${lane} WHERE id > ? ORDER BY id LIMIT 1`, after);
+    if (row === undefined) return undefined;
+    const id = Number(row.id);
+    this.#handedOut[lane] = Math.max(this.#handedOut[lane], id);
+    return { id, lane, crc: Number(row.crc), data: row.data as Uint8Array };
+  }
+
+  /** All blocks of the first commit above `commit`, over all lanes, unpacked; blocks that fail their checksum are set aside. */
+  nextCommit(commit: number): { commit: number; blocks: PackedBlock[] } | undefined {
+    const heads = lanes
+      .map((lane) => ({
+        lane,
+        id: this.#number(`SELECT coalesce(min(id), 0) AS n FROM blocks_${lane} WHERE id >= ?`, commit),
+      }))
+      .filter(({ id }) => id > 0)
+      .sort((a, b) => a.id - b.id);
+    for (const { lane, id } of heads) {
+      const of = this.#commitOf(lane, id);
+      // Blocks of the commit that the reader already has share its number; a damaged directory says nothing.
+      if (of === undefined || of <= commit) return this.nextCommit(id + 1);
+      const blocks = heads.flatMap((head) => this.#blocksOfCommit(head.lane, head.id, of));
+      return { commit: of, blocks };
+    }
+    return undefined;
+  }
+
+  #commitOf(lane: Lane, id: number): number | undefined {
+    const row = this.#get(`SELECT crc, data FROM directories_${lane} WHERE id = ?`, id);
+    if (row === undefined) return undefined;
+    try {
+      return readDirectory(id, row.data as Uint8Array, Number(row.crc)).commit;
+    } catch (error) {
+      if (error instanceof TidegateError && error.code === "JOURNAL_CORRUPT") return undefined;
+      throw error;
+    }
+  }
+
+  #blocksOfCommit(lane: Lane, from: number, commit: number): PackedBlock[] {
+    const blocks: PackedBlock[] = [];
+    for (let id = from; this.#commitOf(lane, id) === commit; id++) {
+      const row = this.#get(`SELECT crc, data FROM blocks_${lane} WHERE id = ?`, id);
+      if (row !== undefined) blocks.push({ id, lane, crc: Number(row.crc), data: row.data as Uint8Array });
+    }
+    return blocks;
+  }
+
+  settledRanges(lane: Lane): number[] {
+    return this.#settled[lane].toJSON();
+  }
+
+  /** A block was given to the forwarder in memory: from now on it may have been delivered. */
+  handedOut(lane: Lane, id: number): void {
+    this.#handedOut[lane] = Math.max(this.#handedOut[lane], id);
+  }
+
+  /** Every record of the lane's blocks in [first, last] is in Kafka or was refused. Durable with the next commit or `flush`. */
+  settle(lane: Lane, first: number, last: number): void {
+    for (const [from, to] of this.#settled[lane].missing(first, last)) {
+      const row = this.#get(
+        `SELECT coalesce(sum(count), 0) AS records, coalesce(sum(length(data)), 0) AS bytes FROM blocks_${lane} WHERE id BETWEEN ? AND ?`,
+        from,
+        to,
+      );
+      const directories = this.#number(
+        `SELECT coalesce(sum(length(data)), 0) AS n FROM directories_${lane} WHERE id BETWEEN ? AND ?`,
+        from,
+        to,
+      );
+      const counts = this.#head.lanes[lane];
+      counts.unsentRecords -= Number(row!.records);
+      counts.unsentBytes -= Number(row!.bytes) + directories;
+      this.#head.total.published += Number(row!.records);
+    }
+    this.#settled[lane].add(first, last);
+    this.#dirtyCursors.add(lane);
+  }
+
+  /** Writes what `settle` changed, where no commit did it in the meantime. */
+  flush(): void {
+    if (this.#dirtyCursors.size === 0) return;
+    this.#transaction(() => {
+      this.#writeCursors();
+      this.#writeHead();
+    });
+  }
+
+  /** A reader found that a block fails its checksum: set it aside and name its records in the ledger. */
+  setCorruptAside(lane: Lane, id: number): readonly CommittedBlock[] {
+    const row = this.#get(`SELECT count, crc, data FROM blocks_${lane} WHERE id = ?`, id);
+    if (row === undefined) return [];
+    try {
+      unpackBlock(id, row.data as Uint8Array, Number(row.crc));
+      return [];
+    } catch (error) {
+      if (!(error instanceof TidegateError)) throw error;
+    }
+    return this.#transaction(() => {
+      this.#run(
+        "INSERT OR REPLACE INTO set_aside (id, lane, crc, data) VALUES (?, ?, ?, ?)",
+        id,
+        lane,
+        row.crc!,
+        row.data!,
+      );
+      this.#drop(lane, id, "corrupt");
+      const blocks = this.#commitOwn();
+      this.#writeCursors();
+      this.#writeHead();
+      return blocks;
+    });
+  }
+
+  state(key: string): Uint8Array | string | undefined {
+    const row = this.#get("SELECT value FROM state WHERE key = ?", key);
+    return row === undefined ? undefined : (row.value as Uint8Array | string);
+  }
+
+  /** State rows whose key starts with `prefix`, without the prefix. */
+  statesBelow(prefix: string): [string, string][] {
+    const rows = this.#prepare("SELECT key, value FROM state WHERE key >= ? AND key < ?").all(
+      prefix,
+      `${prefix}\u{10ffff}`,
+    );
+    return rows.map((row) => [String(row.key).slice(prefix.length), String(row.value)]);
+  }
+
+  redeliveries(): Uint8Array[] {
+    return this.#prepare("SELECT data FROM redelivery ORDER BY id")
+      .all()
+      .map((row) => row.data as Uint8Array);
+  }
+
+  // ---- quarantine --------------------------------------------------------------------------------------------
+
+  #quarantine(items: readonly QuarantineItem[]): void {
+    const counts = this.#head.quarantine;
+    for (const item of items) {
+      this.#run(
+        "INSERT INTO quarantine (time, source, address, reason, detail, size, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        item.timeMicros,
+        item.source,
+        item.address,
+        item.reason,
+        item.detail,
+        item.bytes.length,
+        item.bytes,
+      );
+      counts.count++;
+      counts.bytes += item.bytes.length;
+    }
+    this.#head.total.quarantined += items.length;
+    while (counts.bytes > this.#options.quarantineBytesMax || counts.count > quarantineCountMax)
+      this.#evictQuarantined();
+  }
+
+  #evictQuarantined(): void {
+    const row = this.#get("SELECT id, time, size FROM quarantine ORDER BY id LIMIT 1");
+    assert(row !== undefined, "a counted quarantine is not empty");
+    this.#run("DELETE FROM quarantine WHERE id = ?", row.id!);
+    this.#head.quarantine.count--;
+    this.#head.quarantine.bytes -= Number(row.size);
+    const time = formatWireTime(Number(row.time));
+    const device = `${this.#options.gateway}/quarantine`;
+    this.#ledger({
+      kind: "loss",
+      epoch: this.epoch.text,
+      stream: "quarantine",
+      device,
+      count: 1,
+      from: time,
+      to: time,
+      reason: "quarantine-evicted",
+    });
+  }
+
+  /** Records that Kafka refused for ever: kept in the quarantine and named in the ledger. */
+  refuse(
+    refused: readonly { readonly item: QuarantineItem; readonly loss: LedgerRecord }[],
+  ): readonly CommittedBlock[] {
+    return this.#transaction(() => {
+      this.#quarantine(refused.map(({ item }) => item));
+      for (const { loss } of refused) this.#ledger(loss);
+      const blocks = this.#commitOwn();
+      this.#writeHead();
+      return blocks;
+    });
+  }
+
+  quarantined(limit: number, before = Number.MAX_SAFE_INTEGER): QuarantineRow[] {
+    return this.#prepare(
+      "SELECT id, time, source, address, reason, detail, size FROM quarantine WHERE id < ? ORDER BY id DESC LIMIT ?",
+    )
+      .all(before, limit)
+      .map((row) => ({
+        id: Number(row.id),
+        timeMicros: Number(row.time),
+        source: String(row.source),
+        address: String(row.address),
+        reason: String(row.reason),
+        detail: String(row.detail),
+        size: Number(row.size),
+      }));
+  }
+
+  quarantinedBytes(id: number): Uint8Array | undefined {
+    return this.#get("SELECT data FROM quarantine WHERE id = ?", id)?.data as Uint8Array | undefined;
+  }
+
+  // ---- ledger and manifests ----------------------------------------------------------------------------------
+
+  #ledger(loss: LedgerRecord): void {
+    this.#head.total.ledgered += loss.count;
+    const partition = partitionOf(loss.device, this.#options.partitions);
+    this.#own.push({ stream: "ledger", device: loss.device, partition, value: JSON.stringify(loss) });
+  }
+
+  /** Publishes the numbers that changed since the last manifest. Called every `manifestSeconds`. */
+  writeManifest(final = false): readonly CommittedBlock[] {
+    if (this.#manifest.isEmpty && !final) return [];
+    const blocks = this.#transaction(() => {
+      this.#addManifest(this.#manifest, final);
+      const upTo = this.#head.nextBlock;
+      const written = this.#commitOwn();
+      this.#run("UPDATE epochs SET manifest = ?, final = ? WHERE counter = ?", upTo, final ? 1 : 0, this.epoch.counter);
+      this.#writeCursors();
+      this.#writeHead();
+      return written;
+    });
+    this.#manifest.clear();
+    return blocks;
+  }
+
+  #addManifest(tracker: ManifestTracker, final: boolean): void {
+    for (const record of tracker.records(this.#clock.nowMicros(), final)) {
+      const device = `${this.#options.gateway}/p${record.partition}`;
+      this.#own.push({ stream: "ledger", device, partition: record.partition, value: JSON.stringify(record) });
+    }
+  }
+
+  /** An epoch that ended without a word gets its last manifest now, from the directories behind the one before. */
+  #finishEarlierEpochs(): void {
+    const open = this.#prepare("SELECT counter, text, manifest FROM epochs WHERE final = 0 AND counter <> ?").all(
+      this.epoch.counter,
+    );
+    for (const epoch of open) {
+      const tracker = new ManifestTracker(String(epoch.text), this.#options.partitions);
+      for (const lane of lanes) {
+        if (lane === "history") continue;
+        const rows = this.#prepare(`SELECT id, crc, data FROM directories_${lane} WHERE id >= ?`).iterate(
+          Number(epoch.manifest),
+        );
+        for (const row of rows)
+          this.#noteDirectory(tracker, String(epoch.text), Number(row.id), row.data as Uint8Array, Number(row.crc));
+      }
+      this.#addManifest(tracker, true);
+      this.#run("UPDATE epochs SET final = 1 WHERE counter = ?", epoch.counter!);
+    }
+  }
+
+  #noteDirectory(tracker: ManifestTracker, epoch: string, id: number, data: Uint8Array, crc: number): void {
+    let directory: Directory;
+    try {
+      directory = readDirectory(id, data, crc);
+    } catch (error) {
+      // The block itself still has its directory; a reader finds out and ledgers what is lost.
+      if (error instanceof TidegateError && error.code === "JOURNAL_CORRUPT") return;
+      throw error;
+    }
+    if (directory.epoch !== epoch) return;
+    for (const entry of directory.entries) tracker.note(entry);
+  }
+
+  #startEpoch(): void {
+    this.#run(
+      "INSERT INTO epochs (counter, text, boot, started) VALUES (?, ?, ?, ?)",
+      this.epoch.counter,
+      this.epoch.text,
+      bootId(),
+      this.#clock.nowMicros(),
+    );
+  }
+
+  /** A device must stay on its partition, or its order is lost; a change waits until everything is sent. */
+  #freezePartitions(): void {
+    const row = this.#get("SELECT value FROM meta WHERE key = 'partitions'");
+    const frozen = row === undefined ? undefined : Number(row.value);
+    const wanted = this.#options.partitions;
+    if (frozen === wanted) return;
+    const unsent = unsentRecords(this.#head);
+    if (frozen !== undefined && unsent > 0) {
+      throw new TidegateError(
+        "CONFIG_INVALID",
+        `kafka.partitions is ${wanted}, but ${unsent} unsent records are laid out for ${frozen}`,
+        {
+          hint: `Set kafka.partitions back to ${frozen}, let the buffer drain, then change it.`,
+        },
+      );
+    }
+    this.#run("INSERT OR REPLACE INTO meta (key, value) VALUES ('partitions', ?)", String(wanted));
+  }
+
+  // ---- space -------------------------------------------------------------------------------------------------
+
+  usage(): Usage {
+    return {
+      bytes: this.#bytesUsed(),
+      quotaBytes: this.#options.quotaBytes,
+      head: this.#head,
+      oldestUnsentMicros: this.#oldestUnsent(),
+    };
+  }
+
+  #bytesUsed(): number {
+    const pages = pragmaNumber(this.#db, "page_count") - pragmaNumber(this.#db, "freelist_count");
+    const wal = join(this.#options.folder, "journal.db-wal");
+    const walBytes = existsSync(wal) ? statSync(wal).size : 0;
+    return pages * pragmaNumber(this.#db, "page_size") + walBytes + this.#options.ballastBytes;
+  }
+
+  #oldestUnsent(): number | undefined {
+    let oldest: number | undefined;
+    for (const lane of lanes) {
+      if (this.#head.lanes[lane].unsentRecords === 0) continue;
+      const id = this.#firstUnsettled(lane);
+      const row = this.#get(`SELECT stored FROM blocks_${lane} WHERE id >= ? ORDER BY id LIMIT 1`, id);
+      if (row !== undefined) oldest = Math.min(oldest ?? Infinity, Number(row.stored));
+    }
+    return oldest;
+  }
+
+  #firstUnsettled(lane: Lane): number {
+    return this.#settled[lane].missing(1, this.#head.nextBlock)[0]?.[0] ?? this.#head.nextBlock;
+  }
+
+  /**
+   * Frees space in bounded steps: history and the replay window by age, then what the quota asks for in the order
+   * forwarded → history → policy. Returns the ledger blocks it wrote; call again while `more`.
+   */
+  reclaim(): { blocks: readonly CommittedBlock[]; more: boolean; full: boolean } {
+    const now = this.#clock.nowMicros();
+    const { historyDays, replayWindowHours, quotaBytes, telemetryWhenFull } = this.#options;
+    const over = this.#bytesUsed() > quotaBytes;
+    const victims =
+      this.#oldest("history", over ? now : now - historyDays * dayMicros, false) ??
+      this.#forwarded(over ? now : now - replayWindowHours * 3600e6);
+    if (victims === undefined && !over) return { blocks: [], more: false, full: false };
+    if (victims !== undefined) return { blocks: this.#dropAll(victims), more: true, full: false };
+    const unsent = telemetryWhenFull === "dropOldest" ? this.#oldest("telemetry", now, true) : undefined;
+    const doomed = unsent ?? this.#oldest("insight", now, true);
+    if (doomed === undefined) return { blocks: [], more: false, full: true };
+    return { blocks: this.#dropAll(doomed), more: true, full: false };
+  }
+
+  #oldest(lane: Lane, before: number, unsentOnly: boolean): Victims | undefined {
+    const from = unsentOnly ? this.#firstUnsettled(lane) : 0;
+    const rows = this.#prepare(`SELECT id FROM blocks_${lane} WHERE id >= ? AND stored <= ? ORDER BY id LIMIT ?`).all(
+      from,
+      before,
+      reclaimBlocksMax,
+    );
+    return rows.length === 0 ? undefined : { lane, ids: rows.map((row) => Number(row.id)) };
+  }
+
+  /** Blocks that Kafka has, oldest first: beyond the replay window by age, or by its share of the quota. */
+  #forwarded(before: number): Victims | undefined {
+    for (const lane of ["telemetry", "insight", "critical"] as const) {
+      const counts = this.#head.lanes[lane];
+      const window =
+        counts.bytes - counts.unsentBytes > this.#options.quotaBytes * replayShareOfQuota
+          ? this.#clock.nowMicros()
+          : before;
+      const rows = this.#prepare(`SELECT id FROM blocks_${lane} WHERE stored <= ? ORDER BY id LIMIT ?`).all(
+        window,
+        reclaimBlocksMax,
+      );
+      const ids = rows.map((row) => Number(row.id)).filter((id) => this.#settled[lane].has(id));
+      if (ids.length > 0) return { lane, ids };
+    }
+    return undefined;
+  }
+
+  #dropAll({ lane, ids }: Victims): readonly CommittedBlock[] {
+    return this.#transaction(() => {
+      for (const id of ids) this.#drop(lane, id, id <= this.#handedOut[lane] ? "maybe-delivered" : "quota");
+      const blocks = this.#commitOwn();
+      this.#writeCursors();
+      this.#writeHead();
+      return blocks;
+    });
+  }
+
+  /** Deletes a block; what Kafka does not have is named in the ledger, from the directory. */
+  #drop(lane: Lane, id: number, reason: LossReason): void {
+    const block = this.#get(`SELECT count, length(data) AS size FROM blocks_${lane} WHERE id = ?`, id);
+    const directory = this.#get(`SELECT crc, data FROM directories_${lane} WHERE id = ?`, id);
+    if (block === undefined) return;
+    const counts = this.#head.lanes[lane];
+    const bytes = Number(block.size) + (directory === undefined ? 0 : (directory.data as Uint8Array).length);
+    counts.blocks--;
+    counts.bytes -= bytes;
+    counts.records -= Number(block.count);
+    if (lane === "history") this.#head.total.expired += Number(block.count);
+    else if (!this.#settled[lane].has(id)) {
+      this.#ledgerBlock(lane, id, directory, reason);
+      counts.unsentRecords -= Number(block.count);
+      counts.unsentBytes -= bytes;
+      this.#settled[lane].add(id);
+      this.#dirtyCursors.add(lane);
+    }
+    this.#run(`DELETE FROM blocks_${lane} WHERE id = ?`, id);
+    this.#run(`DELETE FROM directories_${lane} WHERE id = ?`, id);
+  }
+
+  #ledgerBlock(lane: Lane, id: number, row: Row | undefined, reason: LossReason): void {
+    const directory = this.#directoryOf(lane, id, row);
+    for (const entry of directory?.entries ?? []) {
+      if (!isNumbered(entry.stream)) continue;
+      this.#ledger({
+        kind: "loss",
+        epoch: directory!.epoch,
+        stream: entry.stream,
+        device: entry.device,
+        first: entry.firstSeq,
+        last: entry.firstSeq + entry.count - 1,
+        count: entry.count,
+        from: formatWireTime(entry.minTimeMicros),
+        to: formatWireTime(entry.maxTimeMicros),
+        reason,
+      });
+    }
+  }
+
+  /** The separate directory row, or where that is damaged the copy inside the block. */
+  #directoryOf(lane: Lane, id: number, row: Row | undefined): Directory | undefined {
+    try {
+      if (row !== undefined) return readDirectory(id, row.data as Uint8Array, Number(row.crc));
+    } catch (error) {
+      if (!(error instanceof TidegateError && error.code === "JOURNAL_CORRUPT")) throw error;
+    }
+    const block = this.#get(`SELECT crc, data FROM blocks_${lane} WHERE id = ?`, id);
+    try {
+      return block === undefined ? undefined : unpackBlock(id, block.data as Uint8Array, Number(block.crc));
+    } catch (error) {
+      // Both copies are gone: the manifest still says which numbers exist, so the cloud sees the hole.
+      if (error instanceof TidegateError && error.code === "JOURNAL_CORRUPT") return undefined;
+      throw error;
+    }
+  }
+
+  // ---- failures ----------------------------------------------------------------------------------------------
+
+  /**
+   * After a failed write or sync the page cache may hold what the disk does not. Only a fresh connection and a
+   * checkpoint that reaches the disk make the journal trustworthy again. Throws while the disk refuses.
+   */
+  #reopen(): void {
+    if (this.#db.isOpen) this.#db.close();
+    this.#statements = new Map();
+    this.#db = openDatabase(this.#options.folder, this.#clock.nowMicros()).db;
+    mapErrors(() => this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)"));
+    this.#reload();
+  }
+
+  /** The failed commit may have reached the disk all the same: then it counts as stored, or its records would get two numbers. */
+  #reopenAfter(attempted: number, group: Group): Committed | undefined {
+    this.#reopen();
+    if (this.#head.nextBlock === attempted) return undefined;
+    const blocks: CommittedBlock[] = [];
+    for (const lane of lanes) {
+      const rows = this.#prepare(`SELECT id, crc, data FROM directories_${lane} WHERE id >= ? ORDER BY id`).all(
+        attempted,
+      );
+      for (const row of rows) {
+        const id = Number(row.id);
+        const directory = row.data as Uint8Array;
+        for (const entry of readDirectory(id, directory, Number(row.crc)).entries) {
+          this.#numbers.take(entry.stream, entry.device, entry.count);
+          this.#manifest.note(entry);
+        }
+        const from = group.lanes.findIndex((candidate, i) => candidate.lane === lane && attempted + i === id);
+        blocks.push({ lane, id, previous: this.#previousOf(lane, id), directory, from: from < 0 ? undefined : from });
+      }
+    }
+    this.#numbers.keep();
+    return { kind: "stored", commit: attempted, blocks };
+  }
+
+  #previousOf(lane: Lane, id: number): number {
+    return this.#number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane} WHERE id < ?`, id);
+  }
+
+  /** Memory goes back to what the last transaction left on disk. */
+  #reload(): void {
+    this.#head = this.#readJson<Head>("head") ?? emptyHead();
+    for (const lane of lanes) {
+      this.#settled[lane] = new Ranges(this.#readJson<number[]>(forwardKey(lane)) ?? []);
+      this.#last[lane] = this.#number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane}`);
+    }
+    this.#dirtyCursors.clear();
+  }
+
+  /** Ends the epoch with its last manifest and closes. Everything was durable before. */
+  close(): void {
+    this.writeManifest(true);
+    this.#db.close();
+  }
+
+  // ---- small things ------------------------------------------------------------------------------------------
+
+  #keepRedelivery(id: number, { count, data }: { count: number; data: Uint8Array }): void {
+    this.#run("INSERT INTO redelivery (id, count, data) VALUES (?, ?, ?)", id, count, data);
+    this.#redeliveries += count;
+    while (this.#redeliveries > redeliveriesKept) {
+      const oldest = this.#get("SELECT id, count FROM redelivery ORDER BY id LIMIT 1")!;
+      if (Number(oldest.id) === id) return;
+      this.#run("DELETE FROM redelivery WHERE id = ?", oldest.id!);
+      this.#redeliveries -= Number(oldest.count);
+    }
+  }
+
+  #writeHead(): void {
+    this.#writeState("head", JSON.stringify(this.#head));
+  }
+
+  #writeCursors(): void {
+    for (const lane of this.#dirtyCursors) this.#writeState(forwardKey(lane), JSON.stringify(this.#settled[lane]));
+    this.#dirtyCursors.clear();
+  }
+
+  #writeState(key: string, value: string | Uint8Array): void {
+    this.#run("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", key, value);
+  }
+
+  #readJson<T>(key: string): T | undefined {
+    const value = this.state(key);
+    return value === undefined ? undefined : (JSON.parse(String(value)) as T);
+  }
+
+  #transaction<T>(work: () => T): T {
+    try {
+      return mapErrors(() => {
+        this.#db.exec("BEGIN IMMEDIATE");
+        const result = work();
+        this.#db.exec("COMMIT");
+        for (const entry of this.#stored) this.#manifest.note(entry);
+        this.#numbers.keep();
+        return result;
+      });
+    } catch (error) {
+      this.#numbers.undo();
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      this.#reload();
+      throw error;
+    } finally {
+      this.#own = [];
+      this.#stored = [];
+    }
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #run(sql: string, ...values: SqlValue[]): void {
+    this.#prepare(sql).run(...values);
+  }
+
+  #get(sql: string, ...values: SqlValue[]): Row | undefined {
+    return this.#prepare(sql).get(...values);
+  }
+
+  #number(sql: string, ...values: SqlValue[]): number {
+    return Number(this.#get(sql, ...values)!.n);
+  }
+}
+
+interface Victims {
+  readonly lane: Lane;
+  readonly ids: readonly number[];
+}
+
+type SqlValue = string | number | bigint | Uint8Array | null;
+type Row = Record<string, SqlValue>;
+
+function forwardKey(lane: Lane): string {
+  return `forward:${lane}`;
+}
+
+function perLane<T>(make: (lane: Lane) => T): Record<Lane, T> {
+  return {
+    critical: make("critical"),
+    insight: make("insight"),
+    telemetry: make("telemetry"),
+    history: make("history"),
+  };
+}
+
+/** Changes with every boot of the machine: monotonic times of blocks compare only within one boot. */
+function bootId(): string {
+  const path = "/proc/sys/kernel/random/boot_id";
+  return existsSync(path) ? readFileSync(path, "utf8").trim() : "unknown";
+}
