@@ -113,6 +113,8 @@ export class Store {
   readonly #manifest: ManifestTracker;
   /** Highest block per lane that a reader may have sent: what is dropped below it may have been delivered. */
   readonly #handedOut: Record<Lane, number>;
+  /** The quota is reached and nothing may be dropped. */
+  #full = false;
   /** Ids in the redelivery table. */
   #redeliveries: number;
   /** Of the open transaction: records that the journal adds by itself, and directory entries for the next manifest. */
@@ -134,8 +136,8 @@ export class Store {
     this.#clock = clock;
     this.#db = db;
     this.setAside = setAside;
-    this.#head = this.#readJson<Head>("head") ?? emptyHead();
-    this.#settled = perLane((lane) => new Ranges(this.#readJson<number[]>(forwardKey(lane)) ?? []));
+    this.#head = this.#readHead();
+    this.#settled = perLane((lane) => this.#readSettled(lane));
     this.#last = perLane((lane) => this.#number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane}`));
     // What an earlier process handed out is not known any more, so all of it counts.
     this.#handedOut = { ...this.#last };
@@ -158,6 +160,9 @@ export class Store {
    * failed: the store has then reopened itself, and the group was not stored.
    */
   commit(group: Group): Committed {
+    if (this.#full && group.lanes.some(({ lane }) => lane === "telemetry")) {
+      return { kind: "full", message: "the quota is reached and journal.telemetryWhenFull is stop" };
+    }
     const attempted = this.#head.nextBlock;
     const devices = this.#devices.length;
     this.#devices.push(...group.newDevices);
@@ -286,23 +291,21 @@ export class Store {
     return { id, lane, crc: Number(row.crc), data: row.data as Uint8Array };
   }
 
-  /** All blocks of the first commit above `commit`, over all lanes, unpacked; blocks that fail their checksum are set aside. */
+  /** The first commit above `commit` that is still stored, with its blocks of all lanes; undefined where there is none yet. */
   nextCommit(commit: number): { commit: number; blocks: PackedBlock[] } | undefined {
-    const heads = lanes
-      .map((lane) => ({
-        lane,
-        id: this.#number(`SELECT coalesce(min(id), 0) AS n FROM blocks_${lane} WHERE id >= ?`, commit),
-      }))
-      .filter(({ id }) => id > 0)
-      .sort((a, b) => a.id - b.id);
-    for (const { lane, id } of heads) {
-      const of = this.#commitOf(lane, id);
-      // Blocks of the commit that the reader already has share its number; a damaged directory says nothing.
-      if (of === undefined || of <= commit) return this.nextCommit(id + 1);
-      const blocks = heads.flatMap((head) => this.#blocksOfCommit(head.lane, head.id, of));
-      return { commit: of, blocks };
+    for (let from = commit + 1; ;) {
+      const heads = lanes.map((lane) => ({ lane, id: this.#firstFrom(lane, from) })).filter(({ id }) => id > 0);
+      const first = heads.toSorted((a, b) => a.id - b.id)[0];
+      if (first === undefined) return undefined;
+      const found = this.#commitOf(first.lane, first.id);
+      // Later blocks of the commit that the reader has share its number; a damaged directory says nothing.
+      if (found === undefined || found <= commit) from = first.id + 1;
+      else return { commit: found, blocks: heads.flatMap(({ lane, id }) => this.#blocksOfCommit(lane, id, found)) };
     }
-    return undefined;
+  }
+
+  #firstFrom(lane: Lane, id: number): number {
+    return this.#number(`SELECT coalesce(min(id), 0) AS n FROM blocks_${lane} WHERE id >= ?`, id);
   }
 
   #commitOf(lane: Lane, id: number): number | undefined {
@@ -617,19 +620,21 @@ export class Store {
    * Frees space in bounded steps: history and the replay window by age, then what the quota asks for in the order
    * forwarded → history → policy. Returns the ledger blocks it wrote; call again while `more`.
    */
-  reclaim(): { blocks: readonly CommittedBlock[]; more: boolean; full: boolean } {
+  reclaim(): { blocks: readonly CommittedBlock[]; more: boolean } {
     const now = this.#clock.nowMicros();
     const { historyDays, replayWindowHours, quotaBytes, telemetryWhenFull } = this.#options;
     const over = this.#bytesUsed() > quotaBytes;
     const victims =
       this.#oldest("history", over ? now : now - historyDays * dayMicros, false) ??
       this.#forwarded(over ? now : now - replayWindowHours * 3600e6);
-    if (victims === undefined && !over) return { blocks: [], more: false, full: false };
-    if (victims !== undefined) return { blocks: this.#dropAll(victims), more: true, full: false };
-    const unsent = telemetryWhenFull === "dropOldest" ? this.#oldest("telemetry", now, true) : undefined;
-    const doomed = unsent ?? this.#oldest("insight", now, true);
-    if (doomed === undefined) return { blocks: [], more: false, full: true };
-    return { blocks: this.#dropAll(doomed), more: true, full: false };
+    const doomed = victims ?? (over ? this.#unsentVictims(telemetryWhenFull, now) : undefined);
+    this.#full = over && doomed === undefined;
+    return doomed === undefined ? { blocks: [], more: false } : { blocks: this.#dropAll(doomed), more: true };
+  }
+
+  #unsentVictims(policy: StoreOptions["telemetryWhenFull"], now: number): Victims | undefined {
+    const telemetry = policy === "dropOldest" ? this.#oldest("telemetry", now, true) : undefined;
+    return telemetry ?? this.#oldest("insight", now, true);
   }
 
   #oldest(lane: Lane, before: number, unsentOnly: boolean): Victims | undefined {
@@ -772,9 +777,9 @@ export class Store {
 
   /** Memory goes back to what the last transaction left on disk. */
   #reload(): void {
-    this.#head = this.#readJson<Head>("head") ?? emptyHead();
+    this.#head = this.#readHead();
     for (const lane of lanes) {
-      this.#settled[lane] = new Ranges(this.#readJson<number[]>(forwardKey(lane)) ?? []);
+      this.#settled[lane] = this.#readSettled(lane);
       this.#last[lane] = this.#number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane}`);
     }
     this.#dirtyCursors.clear();
@@ -783,7 +788,12 @@ export class Store {
   /** Ends the epoch with its last manifest and closes. Everything was durable before. */
   close(): void {
     this.writeManifest(true);
-    this.#db.close();
+    this.abandon();
+  }
+
+  /** Closes as a crash would: the next start finds the epoch open and ends it. */
+  abandon(): void {
+    if (this.#db.isOpen) this.#db.close();
   }
 
   // ---- small things ------------------------------------------------------------------------------------------
@@ -812,9 +822,14 @@ export class Store {
     this.#run("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", key, value);
   }
 
-  #readJson<T>(key: string): T | undefined {
-    const value = this.state(key);
-    return value === undefined ? undefined : (JSON.parse(String(value)) as T);
+  #readHead(): Head {
+    const value = this.state("head");
+    return value === undefined ? emptyHead() : (JSON.parse(String(value)) as Head);
+  }
+
+  #readSettled(lane: Lane): Ranges {
+    const value = this.state(forwardKey(lane));
+    return new Ranges(value === undefined ? [] : (JSON.parse(String(value)) as number[]));
   }
 
   #transaction<T>(work: () => T): T {

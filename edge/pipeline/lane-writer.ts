@@ -76,7 +76,7 @@ export class LaneWriter {
   write(slot: Slot, text: string, timeAt: number, timeMicros: number, position: number): void {
     const slab = this.#slab;
     assert(slab !== undefined, "reserve before write");
-    const length = slab.buffer.utf8Write(text, this.#at + recordHeaderBytes);
+    const length = slab.buffer.write(text, this.#at + recordHeaderBytes, "utf8");
     const entry = slot.group === this.#group ? this.#countIn(slot.entry, timeMicros) : this.#addEntry(slot, timeMicros);
     const skip = position - this.#position - 1;
     this.#at = writeRecordHeader(slab.view, this.#at, entry, skip, timeAt, length);

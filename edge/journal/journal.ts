@@ -1,0 +1,140 @@
+import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
+import { TidegateError } from "../../src/errors.ts";
+import type { Lane } from "../../src/wire/streams.ts";
+import { unpackBlock, type Block } from "./block.ts";
+import type { CommittedBlock, Committed, Group } from "./group.ts";
+import { RpcClient } from "./rpc.ts";
+import type { PackedBlock, QuarantineRow, StoreOptions, Usage } from "./store.ts";
+import type { JournalCalls, JournalStart, JournalWorkerData, OwnBlocksNotice } from "./worker.ts";
+
+/**
+ * Append-only log of everything the gateway accepted, as the main thread sees it. The store itself lives in a worker
+ * thread; one group is committed at a time.
+ */
+export class Journal implements AsyncDisposable {
+  readonly epoch: string;
+  /** Where an unreadable journal was moved to at start. */
+  readonly setAside: string | undefined;
+  readonly #worker: Worker;
+  readonly #rpc: RpcClient<JournalCalls>;
+  #onOwnBlocks: (blocks: readonly CommittedBlock[]) => void = () => undefined;
+
+  /** Opens or creates the journal and starts a new epoch. Throws DATA_FOLDER_IN_USE, JOURNAL_FORMAT_NEWER, JOURNAL_IO, CONFIG_INVALID. */
+  static async open(options: StoreOptions): Promise<Journal> {
+    const data: JournalWorkerData = { options };
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      workerData: data,
+      name: "journal",
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    });
+    const rpc = new RpcClient<JournalCalls>(worker, (notice) => journal?.takeNotice(notice as OwnBlocksNotice));
+    let journal: Journal | undefined;
+    const failed = new Promise<never>((_, reject) => worker.once("error", (error) => reject(asOurs(error))));
+    const start = await Promise.race([rpc.call("start", []), failed]);
+    journal = new Journal(worker, rpc, start);
+    return journal;
+  }
+
+  private constructor(worker: Worker, rpc: RpcClient<JournalCalls>, start: JournalStart) {
+    this.#worker = worker;
+    this.#rpc = rpc;
+    this.epoch = start.epoch;
+    this.setAside = start.setAside;
+  }
+
+  /** Called when the thread dies: nothing can be acknowledged any more, so the agent must end. */
+  onDeath(listener: (error: Error) => void): void {
+    this.#worker.on("error", listener);
+  }
+
+  /** Blocks that the journal writes by itself: ledger and manifests. */
+  onOwnBlocks(listener: (blocks: readonly CommittedBlock[]) => void): void {
+    this.#onOwnBlocks = listener;
+  }
+
+  takeNotice(notice: OwnBlocksNotice): void {
+    this.#onOwnBlocks(notice.blocks);
+  }
+
+  /**
+   * Appends a group in one transaction. When it resolves with `stored`, the group survives power loss (assuming that
+   * the disk honours fsync), and only then may its deliveries be acknowledged. `full` stores nothing. Rejects with
+   * JOURNAL_IO where the disk failed and nothing was stored. One at a time.
+   */
+  commit(group: Group): Promise<Committed> {
+    return this.#rpc.call("commit", [group]);
+  }
+
+  /** A block was given to the forwarder in memory. */
+  handedOut(lane: Lane, id: number): void {
+    void this.#rpc.call("handedOut", [lane, id]);
+  }
+
+  /** The first commit above `commit` with all of its readable blocks; undefined where there is none yet. */
+  async nextCommit(commit: number): Promise<{ commit: number; blocks: Block[] } | undefined> {
+    const found = await this.#rpc.call("nextCommit", [commit]);
+    if (found === undefined) return undefined;
+    const blocks = found.blocks.flatMap((packed) => this.#unpack(packed) ?? []);
+    return { commit: found.commit, blocks };
+  }
+
+  #unpack(packed: PackedBlock): Block | undefined {
+    try {
+      return unpackBlock(packed.id, packed.data, packed.crc);
+    } catch (error) {
+      if (!(error instanceof TidegateError && error.code === "JOURNAL_CORRUPT")) throw error;
+      void this.#rpc.call("corrupt", [packed.lane, packed.id]);
+      return undefined;
+    }
+  }
+
+  state(key: string): Promise<string | Uint8Array | undefined> {
+    return this.#rpc.call("state", [key]);
+  }
+
+  statesBelow(prefix: string): Promise<[string, string][]> {
+    return this.#rpc.call("statesBelow", [prefix]);
+  }
+
+  redeliveries(): Promise<Uint8Array[]> {
+    return this.#rpc.call("redeliveries", []);
+  }
+
+  usage(): Promise<Usage> {
+    return this.#rpc.call("usage", []);
+  }
+
+  quarantined(limit: number): Promise<QuarantineRow[]> {
+    return this.#rpc.call("quarantined", [limit]);
+  }
+
+  quarantinedBytes(id: number): Promise<Uint8Array | undefined> {
+    return this.#rpc.call("quarantinedBytes", [id]);
+  }
+
+  /** A port through which the forward worker reads and settles without passing the main thread. */
+  async forwardPort(): Promise<MessagePort> {
+    const { port1, port2 } = new MessageChannel();
+    await this.#rpc.call("serveForwarder", [port2], [port2]);
+    return port1;
+  }
+
+  /** Ends the epoch with its last manifest. */
+  async close(): Promise<void> {
+    await this.#rpc.call("close", []);
+    await this.#worker.terminate();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Errors cross the thread boundary without their class. */
+function asOurs(error: unknown): Error {
+  if (error instanceof Error && "code" in error && "hint" in error) {
+    const { code, message, hint } = error as TidegateError;
+    return new TidegateError(code, message, hint === undefined ? {} : { hint });
+  }
+  return error instanceof Error ? error : new Error(String(error));
+}

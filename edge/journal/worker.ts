@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { parentPort, workerData, type MessagePort } from "node:worker_threads";
+import { systemClock } from "../../src/clock.ts";
+import { TidegateError } from "../../src/errors.ts";
+import { formatWireTime } from "../../src/observation/time.ts";
+import { lanes, type Lane } from "../../src/wire/streams.ts";
+import { serveForwarder, type ForwardJournal } from "../forward/journal-port.ts";
+import type { RefusedRecord } from "../forward/protocol.ts";
+import { unpackBlock, type Block } from "./block.ts";
+import type { CommittedBlock, Committed, Group } from "./group.ts";
+import { serveRpc } from "./rpc.ts";
+import { Store, type PackedBlock, type StoreOptions } from "./store.ts";
+
+/*
+ * The thread that owns the journal. It answers the main thread (commits, look-ups) and the forward worker (blocks to
+ * catch up with, settlements) and does the journal's own chores in between: cursors, manifests, space.
+ */
+const flushMs = 250;
+const reclaimMs = 1_000;
+
+export interface JournalWorkerData {
+  readonly options: StoreOptions;
+}
+
+export interface JournalStart {
+  readonly epoch: string;
+  readonly setAside: string | undefined;
+}
+
+export type JournalCalls = ReturnType<typeof makeCalls>;
+
+/** Blocks that the journal wrote by itself, so that the forwarder hears of them. */
+export interface OwnBlocksNotice {
+  readonly kind: "own-blocks";
+  readonly blocks: readonly CommittedBlock[];
+}
+
+const { options } = workerData as JournalWorkerData;
+assert(parentPort !== null, "runs as a worker");
+const port: MessagePort = parentPort;
+const store = Store.open(options, systemClock);
+
+function makeCalls() {
+  return {
+    start: (): JournalStart => ({ epoch: store.epoch.text, setAside: store.setAside }),
+    commit: (group: Group): Committed => {
+      const committed = store.commit(group);
+      if (committed.kind === "full") reclaimSome();
+      return committed;
+    },
+    handedOut: (lane: Lane, id: number): void => store.handedOut(lane, id),
+    nextCommit: (commit: number): { commit: number; blocks: PackedBlock[] } | undefined => store.nextCommit(commit),
+    corrupt: (lane: Lane, id: number): void => tell(store.setCorruptAside(lane, id)),
+    state: (key: string): string | Uint8Array | undefined => store.state(key),
+    statesBelow: (prefix: string): [string, string][] => store.statesBelow(prefix),
+    redeliveries: (): Uint8Array[] => store.redeliveries(),
+    usage: () => store.usage(),
+    quarantined: (limit: number) => store.quarantined(limit),
+    quarantinedBytes: (id: number) => store.quarantinedBytes(id),
+    serveForwarder: (forwardPort: MessagePort): void => {
+      serveForwarder(forwardPort, forwardJournal);
+    },
+    close: (): void => {
+      for (const timer of timers) clearInterval(timer);
+      store.close();
+    },
+  };
+}
+
+const forwardJournal: ForwardJournal = {
+  next: (lane, after) => Promise.resolve(nextReadable(lane, after)),
+  nextCommit: () => Promise.reject(new Error("the forwarder reads by lane")),
+  load: () => Promise.resolve(new Map(lanes.map((lane) => [lane, store.settledRanges(lane)]))),
+  settle: (lane, first, last) => store.settle(lane, first, last),
+  quarantine: (records) => tell(store.refuse(records.map(refusal))),
+};
+
+/** The next block that passes its checksum; those that do not are set aside and ledgered on the way. */
+function nextReadable(lane: Lane, after: number): Block | undefined {
+  for (;;) {
+    const packed = store.next(lane, after);
+    if (packed === undefined) return undefined;
+    try {
+      return unpackBlock(packed.id, packed.data, packed.crc);
+    } catch (error) {
+      if (!(error instanceof TidegateError && error.code === "JOURNAL_CORRUPT")) throw error;
+      tell(store.setCorruptAside(lane, packed.id));
+    }
+  }
+}
+
+function refusal(record: RefusedRecord) {
+  const now = systemClock.nowMicros();
+  const time = formatWireTime(now);
+  const { device, stream, epoch, seq, reason } = record;
+  return {
+    item: {
+      timeMicros: now,
+      source: "kafka",
+      address: `${stream}/${device}`,
+      reason: "refused-by-kafka" as const,
+      detail: reason,
+      bytes: record.value,
+    },
+    loss: {
+      kind: "loss" as const,
+      epoch,
+      stream,
+      device,
+      ...(seq > 0 ? { first: seq, last: seq } : {}),
+      count: 1,
+      from: time,
+      to: time,
+      reason: "refused" as const,
+    },
+  };
+}
+
+function tell(blocks: readonly CommittedBlock[]): void {
+  if (blocks.length === 0) return;
+  port.postMessage({ notice: { kind: "own-blocks", blocks } satisfies OwnBlocksNotice });
+}
+
+function reclaimSome(): void {
+  const { blocks, more } = store.reclaim();
+  tell(blocks);
+  // One bounded step, then the messages that wait, then the next.
+  if (more) setImmediate(() => guarded(reclaimSome));
+}
+
+/** A chore that the disk refuses is done at its next turn; the commits report the disk's state. */
+function guarded(chore: () => void): void {
+  try {
+    chore();
+  } catch (error) {
+    if (!(error instanceof TidegateError && error.retryable)) throw error;
+  }
+}
+
+const timers = [
+  setInterval(() => guarded(() => store.flush()), flushMs),
+  setInterval(() => guarded(reclaimSome), reclaimMs),
+  setInterval(() => guarded(() => tell(store.writeManifest())), options.manifestSeconds * 1_000),
+];
+
+serveRpc(port, makeCalls());

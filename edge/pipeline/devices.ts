@@ -1,0 +1,90 @@
+import { observationPrefix } from "../../src/observation/observation.ts";
+import type { CompiledProfile, DeviceBinding } from "../../src/profile/profile.ts";
+import { partitionOf } from "../../src/wire/partition.ts";
+import { streams, type Stream } from "../../src/wire/streams.ts";
+import type { NewDevice } from "../journal/group.ts";
+import { Curator } from "./curate.ts";
+import type { Slot } from "./lane-writer.ts";
+
+/** Everything the hot path needs of a device, looked up once per address. */
+export interface Device {
+  readonly id: string;
+  readonly path: string;
+  readonly profile: CompiledProfile;
+  readonly curator: Curator;
+  readonly prefix: string;
+  /** Where in an encoded observation the time starts. */
+  readonly timeAt: number;
+  readonly observations: Slot;
+  readonly history: Slot;
+  /** Changed by the pipeline: for the console. */
+  lastSource: string;
+  lastSeenMs: number;
+}
+
+/** The devices of this process, and the names under which the journal knows them. Their number is bounded by the router. */
+export class Devices {
+  readonly #partitions: number;
+  readonly #devices: Map<string, Device> = new Map();
+  readonly #slots: Map<string, Slot> = new Map();
+  readonly #indexes: Map<string, number> = new Map();
+  #unannounced: NewDevice[] = [];
+
+  constructor(partitions: number) {
+    this.#partitions = partitions;
+  }
+
+  get all(): ReadonlyMap<string, Device> {
+    return this.#devices;
+  }
+
+  /** The device of a binding; `isNew` where its metadata has to be published. */
+  bind(binding: DeviceBinding): { device: Device; isNew: boolean } {
+    const known = this.#devices.get(binding.device);
+    if (known !== undefined) return { device: known, isNew: false };
+    const prefix = observationPrefix(binding.device, binding.path);
+    const device: Device = {
+      id: binding.device,
+      path: binding.path,
+      profile: binding.profile,
+      curator: new Curator(binding.profile),
+      prefix,
+      timeAt: Buffer.byteLength(prefix),
+      observations: this.slot("observations", binding.device),
+      history: this.slot("history", binding.device),
+      lastSource: "",
+      lastSeenMs: -Infinity,
+    };
+    this.#devices.set(binding.device, device);
+    return { device, isNew: true };
+  }
+
+  /** The place of a stream of a device in the open group. */
+  slot(stream: Stream, device: string): Slot {
+    const key = `${stream}/${device}`;
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      const { code, lane } = streams[stream];
+      slot = { lane, streamCode: code, deviceIndex: this.#indexOf(device), group: 0, entry: 0 };
+      this.#slots.set(key, slot);
+    }
+    return slot;
+  }
+
+  #indexOf(device: string): number {
+    let index = this.#indexes.get(device);
+    if (index === undefined) {
+      index = this.#indexes.size;
+      this.#indexes.set(device, index);
+      this.#unannounced.push({ device, partition: partitionOf(device, this.#partitions) });
+    }
+    return index;
+  }
+
+  /** Devices that the journal has not heard of yet; the next group carries them. */
+  takeUnannounced(): NewDevice[] {
+    const taken = this.#unannounced;
+    this.#unannounced = [];
+    return taken;
+  }
+}

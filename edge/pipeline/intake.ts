@@ -1,0 +1,275 @@
+import type { Clock } from "../../src/clock.ts";
+import { encodeObservation, type Observation } from "../../src/observation/observation.ts";
+import type { Body, Point } from "../../src/profile/body.ts";
+import type { BadReason, Router } from "../../src/profile/profile.ts";
+import type { Delivery, Ingest } from "../source.ts";
+import type { Committer } from "./committer.ts";
+import type { Device, Devices } from "./devices.ts";
+import { contentHash, hashOfTopic, type RedeliveryLog } from "./redelivery.ts";
+
+/** An observation on its way to the readers that want it parsed: saves them the way over its JSON. */
+export interface Noted {
+  readonly device: Device;
+  readonly observation: Observation;
+}
+
+export interface IntakeOptions {
+  /** A larger message goes to quarantine. */
+  readonly payloadBytesMax: number;
+  /** Deliveries that wait for their commit; beyond it the sources stop reading. */
+  readonly inFlightMax: number;
+}
+
+export interface IntakeEvents {
+  /** A device was seen for the first time since start: its metadata has to be published. */
+  deviceSeen(device: Device): void;
+  /** Does a reader want this device's observations? Asked once per device. */
+  isScored(device: Device): boolean;
+  /** An observation was taken: for live views. */
+  observed(device: Device, observation: Observation): void;
+}
+
+export interface IntakeCounters {
+  received: number;
+  acknowledged: number;
+  redeliveries: number;
+  quarantined: number;
+  published: number;
+  history: number;
+}
+
+const addressesCachedMax = 100_000;
+const quarantineBytesPerGroupMax = 8_388_608;
+/** Of a payload that is larger than allowed: the quarantine keeps its beginning. */
+const quarantinedBytesMax = 65_536;
+
+interface Route {
+  readonly topicHash: number;
+  readonly device: Device;
+  readonly scored: boolean;
+}
+
+/** The way of a delivery from a source into the open group: match, decode, curate, append. Runs on the main thread. */
+export class Intake implements Ingest {
+  readonly counters: IntakeCounters = {
+    received: 0,
+    acknowledged: 0,
+    redeliveries: 0,
+    quarantined: 0,
+    published: 0,
+    history: 0,
+  };
+  readonly #clock: Clock;
+  readonly #router: Router;
+  readonly #devices: Devices;
+  readonly #committer: Committer<Noted>;
+  readonly #redeliveries: RedeliveryLog;
+  readonly #options: IntakeOptions;
+  readonly #events: IntakeEvents;
+  readonly #cursors: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  readonly #routes: Map<string, Map<string, Route>> = new Map();
+  readonly #listeners: Set<() => void> = new Set();
+  /** Deliveries that came after the open group was full; bounded by what sources have read when they are paused. */
+  #overflow: Delivery[] = [];
+  #paused = false;
+
+  constructor(
+    clock: Clock,
+    router: Router,
+    devices: Devices,
+    committer: Committer<Noted>,
+    redeliveries: RedeliveryLog,
+    cursors: ReadonlyMap<string, ReadonlyMap<string, string>>,
+    options: IntakeOptions,
+    events: IntakeEvents,
+  ) {
+    this.#clock = clock;
+    this.#router = router;
+    this.#devices = devices;
+    this.#committer = committer;
+    this.#redeliveries = redeliveries;
+    this.#cursors = cursors;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  offer(delivery: Delivery): "continue" | "pause" {
+    this.counters.received++;
+    if (this.#overflow.length > 0 || !this.#take(delivery)) this.#overflow.push(delivery);
+    if (this.#overflow.length === 0 && this.#committer.openDeliveries < this.#options.inFlightMax) return "continue";
+    this.#paused = true;
+    return "pause";
+  }
+
+  onResume(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  cursors(source: string): ReadonlyMap<string, string> {
+    return this.#cursors.get(source) ?? new Map();
+  }
+
+  forgetSession(session: string): void {
+    this.#redeliveries.forget(session);
+  }
+
+  /** To be called when the committer has begun a new group: what had to wait goes first, then the sources may read again. */
+  resume(): void {
+    let taken = 0;
+    while (taken < this.#overflow.length && this.#take(this.#overflow[taken]!)) taken++;
+    this.#overflow = this.#overflow.slice(taken);
+    if (!this.#paused || this.#overflow.length > 0) return;
+    this.#paused = false;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** What waits for room will not be stored any more: its senders keep it. */
+  abandon(): void {
+    for (const delivery of this.#overflow.splice(0)) delivery.settle("abandoned");
+  }
+
+  get waiting(): number {
+    return this.#overflow.length;
+  }
+
+  /** False where the open group has no room: nothing of the delivery was taken then. */
+  #take(delivery: Delivery): boolean {
+    const route = this.#routeOf(delivery);
+    const hash = this.#hash(delivery, route);
+    if (hash !== undefined && this.#isRedelivery(delivery, hash)) {
+      this.counters.redeliveries++;
+      this.#committer.settleWithGroup(delivery);
+      return true;
+    }
+    if (!this.#store(delivery, route)) return false;
+    const { redelivery, cursor } = delivery;
+    if (hash !== undefined) this.#redeliveries.note(redelivery!.session, redelivery!.packetId, hash);
+    if (cursor !== undefined) this.#committer.setState(cursorKey(delivery.source, cursor.key), cursor.value);
+    this.#committer.settleWithGroup(delivery);
+    return true;
+  }
+
+  #hash(delivery: Delivery, route: Route | BadRoute): number | undefined {
+    if (delivery.redelivery === undefined || delivery.body.kind !== "bytes") return undefined;
+    return contentHash(route.topicHash, delivery.body.bytes);
+  }
+
+  #isRedelivery({ redelivery }: Delivery, hash: number): boolean {
+    return redelivery!.dup && this.#redeliveries.has(redelivery!.session, redelivery!.packetId, hash);
+  }
+
+  #routeOf(delivery: Delivery): Route | BadRoute {
+    let routes = this.#routes.get(delivery.source);
+    if (routes === undefined) this.#routes.set(delivery.source, (routes = new Map<string, Route>()));
+    const cached = routes.get(delivery.address);
+    if (cached !== undefined) return cached;
+    const match = this.#router.match(delivery.source, delivery.address);
+    const topicHash = hashOfTopic(delivery.address);
+    // Not cached: addresses that lead nowhere are chosen by strangers.
+    if (match.kind === "bad") return { topicHash, reason: match.reason, detail: match.detail };
+    const { device, isNew } = this.#devices.bind(match.binding);
+    if (isNew) this.#events.deviceSeen(device);
+    const route = { topicHash, device, scored: this.#events.isScored(device) };
+    if (routes.size >= addressesCachedMax) routes.clear();
+    routes.set(delivery.address, route);
+    return route;
+  }
+
+  #store(delivery: Delivery, route: Route | BadRoute): boolean {
+    if (!("device" in route)) return this.#quarantine(delivery, route.reason, route.detail);
+    const { body } = delivery;
+    if (body.kind === "bytes" && body.bytes.length > this.#options.payloadBytesMax) {
+      return this.#quarantine(
+        delivery,
+        "too-large",
+        `${body.bytes.length} bytes, allowed are ${this.#options.payloadBytesMax}`,
+      );
+    }
+    const { device } = route;
+    const decoded = device.profile.decode(body, {
+      device: device.id,
+      path: device.path,
+      receivedMicros: delivery.receivedMicros,
+      clock: this.#clock.state(),
+    });
+    if (decoded.kind === "bad") return this.#quarantine(delivery, decoded.reason, decoded.detail);
+    device.lastSource = delivery.source;
+    device.lastSeenMs = this.#clock.monotonicMs();
+    return this.#append(delivery, route, decoded.observations);
+  }
+
+  #append(delivery: Delivery, route: Route, observations: readonly Observation[]): boolean {
+    const { device } = route;
+    const texts = observations.map((observation) => encodeObservation(observation, device.prefix));
+    const chars = texts.reduce((sum, text) => sum + text.length, 0);
+    if (chars > this.#committer.recordCharsMax) {
+      return this.#quarantine(delivery, "too-large", `its observations would need ${chars} characters`);
+    }
+    // Room in both lanes before anything is decided: curation remembers what it published.
+    if (!this.#committer.hasRoom("telemetry", chars, texts.length)) return false;
+    if (!this.#committer.hasRoom("history", chars, texts.length)) return false;
+    const now = this.#clock.monotonicMs();
+    for (const [i, observation] of observations.entries()) {
+      const publish = device.curator.decide(observation, now) === "publish";
+      if (publish) this.counters.published++;
+      else this.counters.history++;
+      const slot = publish ? device.observations : device.history;
+      this.#committer.append(slot, texts[i]!, device.timeAt, observation.timeMicros);
+      if (route.scored) this.#committer.note({ device, observation });
+      this.#events.observed(device, observation);
+    }
+    return true;
+  }
+
+  #quarantine(delivery: Delivery, reason: BadReason, detail: string): boolean {
+    if (this.#committer.openQuarantineBytes > quarantineBytesPerGroupMax) return false;
+    this.counters.quarantined++;
+    this.#committer.quarantine({
+      timeMicros: delivery.receivedMicros,
+      source: delivery.source,
+      address: delivery.address,
+      reason,
+      detail,
+      bytes: bytesOf(delivery.body).subarray(0, quarantinedBytesMax),
+    });
+    return true;
+  }
+}
+
+interface BadRoute {
+  readonly topicHash: number;
+  readonly reason: BadReason;
+  readonly detail: string;
+}
+
+const cursorPrefix = "source:";
+
+function cursorKey(source: string, key: string): string {
+  return `${cursorPrefix}${source}/${key}`;
+}
+
+/** Source → key → cursor, from the state rows of the journal. */
+export function cursorsOf(rows: readonly (readonly [string, string])[]): Map<string, Map<string, string>> {
+  const cursors = new Map<string, Map<string, string>>();
+  for (const [key, value] of rows) {
+    const slash = key.indexOf("/");
+    const source = key.slice(0, slash);
+    const own = cursors.get(source) ?? new Map<string, string>();
+    own.set(key.slice(slash + 1), value);
+    cursors.set(source, own);
+  }
+  return cursors;
+}
+
+export { cursorPrefix };
+
+/** Quarantine keeps bytes; typed values are kept as JSON with numbers as their decimal text. */
+function bytesOf(body: Body): Uint8Array {
+  if (body.kind === "bytes") return body.bytes;
+  return Buffer.from(JSON.stringify(body.points.map(printable)));
+}
+
+function printable(point: Point): Record<string, unknown> {
+  return { ...point, value: typeof point.value === "bigint" ? String(point.value) : point.value };
+}
