@@ -1,0 +1,189 @@
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { decodeObservation, type Observation } from "../../src/observation/observation.ts";
+import type { CompiledProfile } from "../../src/profile/profile.ts";
+import type { AlertRecord } from "../../src/wire/records.ts";
+import { recordsOf, type Block } from "../journal/block.ts";
+
+/** The models as this reader sees them: pure, and equal inputs in equal order give equal outputs. */
+export interface ObservationScorer {
+  score(observation: Observation, profile: CompiledProfile): readonly AlertRecord[];
+  snapshot(): Uint8Array;
+  /** False where the bytes cannot be used; the scorer then stays as it was. */
+  restore(bytes: Uint8Array): boolean;
+}
+
+export interface ScoreLog {
+  nextCommit(commit: number): Promise<{ readonly commit: number; readonly blocks: readonly Block[] } | undefined>;
+  state(key: string): Promise<string | Uint8Array | undefined>;
+}
+
+export interface ScoreOutput {
+  /** Appends an alert to the open group. False: no room, try again in the next group. */
+  append(alert: AlertRecord): boolean;
+  /** Becomes durable with the open group, and so together with the alerts that were appended before. */
+  setState(key: string, value: string | Uint8Array): void;
+}
+
+export interface ScoreReaderOptions {
+  readonly profileOf: (device: string) => CompiledProfile | undefined;
+  readonly monotonicMs: () => number;
+  /** An alert that is on its way into the journal: for live views. Not called for alerts that a replay repeats. */
+  readonly onAlert: (alert: AlertRecord) => void;
+}
+
+const cursorKey = "scorer:cursor";
+const snapshotKey = "scorer:snapshot";
+const snapshotEveryMs = 30_000;
+/** Snapshots may not cost more flash than this. */
+const snapshotBytesPerSecond = 5_000;
+/** Alerts that wait for room; beyond it the reader falls back to the journal and comes again. */
+const pendingMax = 1_000;
+
+/**
+ * Feeds the journal to the models in the order of arrival and brings their alerts back into it. The alerts of a commit
+ * and the cursor that says so become durable together; the models' state follows less often with a cursor of its own.
+ * After a crash the commits between the two are scored again with their alerts suppressed, so that each alert is
+ * raised once. Live commits come from memory; after a start, or when the reader fell behind, from the journal.
+ */
+export class ScoreReader {
+  readonly #log: ScoreLog;
+  readonly #scorer: ObservationScorer;
+  readonly #output: ScoreOutput;
+  readonly #options: ScoreReaderOptions;
+  /** The last commit whose observations were scored. */
+  #scored = 0;
+  /** Alerts up to this commit are in the journal already. */
+  #suppressTo = 0;
+  /** The last commit that exists. */
+  #newest = 0;
+  #live = false;
+  #closed = false;
+  #pending: AlertRecord[] = [];
+  #changed = false;
+  #snapshotAtMs: number;
+  #catchUp: Promise<void> = Promise.resolve();
+
+  constructor(log: ScoreLog, scorer: ObservationScorer, output: ScoreOutput, options: ScoreReaderOptions) {
+    this.#log = log;
+    this.#scorer = scorer;
+    this.#output = output;
+    this.#options = options;
+    this.#snapshotAtMs = options.monotonicMs() + snapshotEveryMs;
+  }
+
+  async start(): Promise<void> {
+    this.#suppressTo = Number((await this.#log.state(cursorKey)) ?? 0);
+    const stored = await this.#log.state(snapshotKey);
+    if (stored instanceof Uint8Array) this.#restore(stored);
+    this.#catchUp = this.#readJournal();
+  }
+
+  get isLive(): boolean {
+    return this.#live;
+  }
+
+  /** How many commits are not scored yet; 0 while live. */
+  get behind(): number {
+    return Math.max(0, this.#newest - this.#scored);
+  }
+
+  /** A commit happened. While live, its observations are scored at once, from memory. */
+  stored(
+    commit: number,
+    notes: readonly { readonly observation: Observation; readonly device: { readonly profile: CompiledProfile } }[],
+  ): void {
+    this.#newest = commit;
+    if (!this.#live) return;
+    for (const { observation, device } of notes) this.#score(observation, device.profile, commit);
+    this.#done(commit);
+    if (this.#pending.length > pendingMax) {
+      this.#live = false;
+      this.#catchUp = this.#readJournal();
+    }
+  }
+
+  /** The open group is a new one: what had no room goes now. */
+  flush(): void {
+    let appended = 0;
+    while (appended < this.#pending.length && this.#output.append(this.#pending[appended]!)) appended++;
+    if (appended > 0) this.#pending = this.#pending.slice(appended);
+    if (this.#pending.length > 0 || !this.#changed) return;
+    this.#changed = false;
+    this.#output.setState(cursorKey, String(this.#scored));
+  }
+
+  /** Leaves a snapshot for the next start; call before the last commit. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#catchUp;
+    this.flush();
+    if (this.#pending.length === 0) this.#writeSnapshot();
+  }
+
+  async #readJournal(): Promise<void> {
+    while (!this.#closed) {
+      if (this.#pending.length > pendingMax) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        continue;
+      }
+      const before = this.#newest;
+      const next = await this.#log.nextCommit(this.#scored);
+      if (next !== undefined) this.#scoreBlocks(next.commit, next.blocks);
+      else if (before === this.#newest) {
+        this.#live = true;
+        return;
+      }
+    }
+  }
+
+  #scoreBlocks(commit: number, blocks: readonly Block[]): void {
+    const records = blocks
+      .filter(({ lane }) => lane === "telemetry" || lane === "history")
+      .flatMap((block) => [...recordsOf(block)])
+      .toSorted((a, b) => a.position - b.position);
+    for (const { entry, value } of records) {
+      const profile = this.#options.profileOf(entry.device);
+      if (profile === undefined) continue;
+      const observation = decodeObservation(value.toString());
+      if (observation !== undefined) this.#score(observation, profile, commit);
+    }
+    this.#done(commit);
+  }
+
+  #score(observation: Observation, profile: CompiledProfile, commit: number): void {
+    for (const alert of this.#scorer.score(observation, profile)) {
+      if (commit <= this.#suppressTo) continue;
+      this.#pending.push(alert);
+      this.#options.onAlert(alert);
+    }
+  }
+
+  #done(commit: number): void {
+    this.#scored = commit;
+    this.#changed = true;
+    this.flush();
+    if (this.#pending.length === 0 && this.#options.monotonicMs() >= this.#snapshotAtMs) this.#writeSnapshot();
+  }
+
+  #writeSnapshot(): void {
+    const packed = zstdCompressSync(this.#scorer.snapshot());
+    const row = Buffer.allocUnsafe(8 + packed.length);
+    row.writeDoubleLE(this.#scored, 0);
+    row.set(packed, 8);
+    this.#output.setState(snapshotKey, row);
+    const pauseMs = Math.max(snapshotEveryMs, (row.length / snapshotBytesPerSecond) * 1_000);
+    this.#snapshotAtMs = this.#options.monotonicMs() + pauseMs;
+  }
+
+  #restore(stored: Uint8Array): void {
+    const row = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+    let state: Uint8Array;
+    try {
+      state = zstdDecompressSync(row.subarray(8));
+    } catch {
+      // A damaged snapshot costs what was learned, not the start: the models learn again from the buffered history.
+      return;
+    }
+    if (this.#scorer.restore(state)) this.#scored = row.readDoubleLE(0);
+  }
+}
