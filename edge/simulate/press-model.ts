@@ -1,3 +1,5 @@
+import { mulberry32, round } from "./random.ts";
+
 /**
  * A hydraulic press as numbers: one step is one tenth of a second of a real press by default. The same seed gives the
  * same series on every machine, so that a run can be compared with what arrived.
@@ -55,20 +57,4 @@ function modeAt(step: number): PressState["mode"] {
   const at = step % stepsPerSetup;
   if (step >= stepsPerSetup && at < setupSteps) return "setup";
   return step >= stepsPerSetup && at < setupSteps + 10 ? "stopped" : "auto";
-}
-
-function round(value: number, digits: number): number {
-  const scale = 10 ** digits;
-  return Math.round(value * scale) / scale;
-}
-
-/** Small seeded generator of numbers in [0, 1). */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

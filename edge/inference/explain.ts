@@ -1,0 +1,70 @@
+import type { Finding } from "./guards.ts";
+import type { Judgement, MetricWatch, WatchSpec } from "./metric-watch.ts";
+
+/** The sentence of an alert, for a person beside the machine: what, how far from normal, what it may mean. */
+export function explain(watch: MetricWatch, spec: WatchSpec, judgement: Judgement, timeMicros: number): string {
+  const sentence = statement(watch, spec, judgement, timeMicros);
+  const meaning = judgement.step === "raise" || judgement.step === "update" ? spec.rule.consequence : undefined;
+  return meaning === undefined ? sentence : `${sentence}; ${meaning}`;
+}
+
+function statement(watch: MetricWatch, spec: WatchSpec, { step, finding }: Judgement, timeMicros: number): string {
+  const value = withUnit(figure(watch.lastValue), spec.unit);
+  if (step === "clear") return `${spec.label} ${value}, back to normal`;
+  if (step === "outlast") return `${spec.label} ${value}, abnormal for a day: taken as the new normal`;
+  return finding === undefined ? compare(watch, spec, value, timeMicros) : found(spec, value, finding);
+}
+
+function found(spec: WatchSpec, value: string, finding: Finding): string {
+  switch (finding.kind) {
+    case "range":
+      return `${spec.label} ${value}, outside of the sensor's range ${between(finding.low, finding.high)}`;
+    case "rate":
+      return `${spec.label} ${value} after a jump of ${figure(finding.step)}, usually at most ${figure(finding.usual)}`;
+    case "stuck":
+      return `${spec.label} has stood at exactly ${value} for ${finding.values} values`;
+    case "quality":
+      return `${spec.label}: the device marks its values as bad, ${finding.values} in a row`;
+  }
+}
+
+function compare(watch: MetricWatch, spec: WatchSpec, value: string, timeMicros: number): string {
+  const band = watch.normal.read(timeMicros);
+  if (band === undefined) return `${spec.label} ${value}, not seen before`;
+  const normal = `normal ${between(band.least, band.most)}${span(timeMicros - band.sinceMicros)}`;
+  const inside = watch.lastValue >= band.least && watch.lastValue <= band.most;
+  return inside ? `${spec.label} ${value} changes in an unusual way, ${normal}` : `${spec.label} ${value}, ${normal}`;
+}
+
+/** The normal band for a table, with unit. */
+export function normalText(watch: MetricWatch, spec: WatchSpec, timeMicros: number): string {
+  const band = watch.normal.read(timeMicros);
+  return band === undefined ? "unknown" : withUnit(between(band.least, band.most), spec.unit);
+}
+
+function between(low: number, high: number): string {
+  return `${figure(low)} to ${figure(high)}`;
+}
+
+/** Three significant digits, whole numbers from 100 on. */
+function figure(value: number): string {
+  return Math.abs(value) >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
+}
+
+/** Signs that people know better than their UCUM codes. */
+const signs: Readonly<Record<string, string>> = { Cel: "°C", "1": "", Ohm: "Ω", deg: "°", "m/s2": "m/s²" };
+
+function withUnit(figure: string, unit: string): string {
+  const sign = signs[unit] ?? unit;
+  return sign === "" ? figure : `${figure} ${sign}`;
+}
+
+function span(micros: number): string {
+  const seconds = Math.round(micros / 1e6);
+  if (!(seconds > 0)) return "";
+  if (seconds < 120) return ` over the last ${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 55) return ` over the last ${minutes} min`;
+  const hours = Math.round(minutes / 60);
+  return hours === 1 ? " over the last hour" : ` over the last ${hours} hours`;
+}
