@@ -97,15 +97,19 @@ test("a fault does not become normal by lasting, but after a day it is learned a
   assert.equal(scorer.status().learning, 1);
 });
 
-test("usual values in an unusual order are abnormal, for as long as it lasts", () => {
-  const usual = Array.from({ length: 400 }, (_, i) => [3, 9, 15][i % 3]!);
-  const unusual = Array.from({ length: 5000 }, (_, i) => [15, 9, 3, 3][i % 4]!);
-  const alerts = run(new Scorer(), [...usual, ...unusual]);
-  assert.deepEqual(
-    alerts.map(({ kind }) => kind),
-    ["raise"],
+test("a value that was rare is abnormal when it stays, for as long as it does", () => {
+  const usual = Array.from({ length: 1000 }, (_, i) => (i % 50 === 49 ? 15 : 3));
+  const alerts = run(
+    new Scorer(),
+    [...usual, ...Array<number>(5000).fill(15)],
+    profileOf(metricOf("vibration", [0, 20])),
   );
-  assert.match(alerts[0]!.explanation, /^vibration \d+ mm\/s changes in an unusual way, normal 3 to 15 over/);
+  assert.deepEqual(
+    alerts.slice(0, 1).map(({ kind, model }) => [kind, model]),
+    [["raise", "context-surprise"]],
+  );
+  assert(alerts.every(({ kind }) => kind !== "clear"));
+  assert.match(alerts[0]!.explanation, /^vibration 15 mm\/s changes in an unusual way, normal 3 to 15 over/);
 });
 
 test("a single outlier is no alert", () => {
