@@ -89,6 +89,19 @@ export class Ranges {
     return gaps;
   }
 
+  /** The largest number of the set that is not above `value`. */
+  atOrBelow(value: number): number | undefined {
+    const at = this.#firstEndingAtOrAfter(value);
+    if (at < this.#bounds.length && this.#bounds[at]! <= value) return value;
+    return at === 0 ? undefined : this.#bounds[at - 1];
+  }
+
+  /** The smallest number of the set that is not below `value`. */
+  atOrAbove(value: number): number | undefined {
+    const at = this.#firstEndingAtOrAfter(value);
+    return at === this.#bounds.length ? undefined : Math.max(value, this.#bounds[at]!);
+  }
+
   get count(): number {
     let sum = 0;
     for (let at = 0; at < this.#bounds.length; at += 2) sum += this.#bounds[at + 1]! - this.#bounds[at]! + 1;

@@ -133,9 +133,12 @@ const rollupMetricSchema = Type.Object({
   last: Type.Number(),
   firstTime: wireTime,
   lastTime: wireTime,
-  /** Time-weighted mean: each value holds until the next, the value before the window is carried in. */
+  /**
+   * Time-weighted mean: each value holds until the next, the value before the window is carried in. Of a line, site
+   * or the fleet: the mean of its devices' means, weighted by `coveredSeconds`.
+   */
   mean: Type.Number(),
-  /** Seconds of the window that the mean rests on. */
+  /** Seconds of the window that the mean rests on; device-seconds above the device level. */
   coveredSeconds: Type.Number(),
   /** Counters only: increase over the window; a reset counts from zero. */
   increase: Type.Optional(Type.Number()),
@@ -157,6 +160,9 @@ export const rollupSchema = Type.Object(
     revision: Type.Integer({ minimum: 1 }),
     /** Distinct journal records folded into this window. */
     records: Type.Integer({ minimum: 0 }),
+    /** Of these, records that carried at least one bad value; present when above 0. */
+    bad: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** Metrics with at least one usable value. */
     metrics: Type.Record(Type.String(), rollupMetricSchema),
   },
   { $id: "urn:tidegate:schema:rollup:1" },

@@ -45,6 +45,19 @@ test("has, covers and missing agree with the set", () => {
   );
 });
 
+test("the nearest numbers of the set are found on both sides", () => {
+  fc.assert(
+    fc.property(fc.array(pair, { maxLength: 10 }), fc.integer({ min: 0, max: 80 }), (pairs, value) => {
+      const model = pairs.flatMap(([a, b]) => numbers(a, b));
+      const ranges = Ranges.of(...pairs);
+      const below = model.filter((n) => n <= value);
+      const above = model.filter((n) => n >= value);
+      assert.equal(ranges.atOrBelow(value), below.length === 0 ? undefined : Math.max(...below));
+      assert.equal(ranges.atOrAbove(value), above.length === 0 ? undefined : Math.min(...above));
+    }),
+  );
+});
+
 test("the flat form restores the same set", () => {
   const ranges = Ranges.of([1, 4], [9, 9], [5, 5]);
   assert.deepEqual(ranges.toJSON(), [1, 5, 9, 9]);
