@@ -163,7 +163,7 @@ export class Aggregator {
     if (record.value === undefined) return refuse("not-readable", "no value");
     if (record.value.length > valueBytesMax) return refuse("too-large", `${record.value.length} bytes`);
     if (stream === "observations") return this.#takeObservation(record, record.value.toString("utf8"), identity, epoch);
-    if (stream === "ledger") return this.#takeLedger(record.value, record, identity, epoch);
+    if (stream === "ledger") return this.#takeLedger(record.value, identity, epoch);
     if (stream === "alerts") return this.#takeAlert(record.value, identity, epoch);
     return undefined;
   }
@@ -220,15 +220,16 @@ export class Aggregator {
   }
 
   #addReading(readings: Reading[], device: Device, metric: string, value: number, quality: Reading["quality"]): void {
-    const series = isName(metric) ? this.devices.seriesOf(device, metric) : undefined;
+    // JSON text such as 1e400 reads as Infinity.
+    const series = isName(metric) && Number.isFinite(value) ? this.devices.seriesOf(device, metric) : undefined;
     if (series === undefined) this.#count("values-without-series");
     else readings.push({ seriesNo: series.no, quality, value });
   }
 
-  #takeLedger(value: Buffer, record: LogRecord, identity: Identity, epoch: Epoch): Refused | undefined {
+  #takeLedger(value: Buffer, identity: Identity, epoch: Epoch): Refused | undefined {
     const json = parseJson(value);
-    if (isLedger.Check(json)) return this.#takeLoss(json as LedgerRecord, identity);
-    if (isManifest.Check(json)) return this.#takeManifest(json as ManifestRecord, record, identity, epoch);
+    if (isLedger.Check(json)) return this.#takeLoss(json, identity);
+    if (isManifest.Check(json)) return this.#takeManifest(json, identity, epoch);
     return refuse("not-readable", "neither a loss nor a manifest");
   }
 
@@ -238,7 +239,7 @@ export class Aggregator {
     const numbered = loss.first !== undefined && loss.last !== undefined && loss.last >= loss.first;
     if (numbered && numberedStreams.has(loss.stream)) {
       const epoch = this.registry.epoch(identity.gateway, loss.epoch, counter);
-      this.registry.sequence(epoch, loss.stream, loss.device).lose(loss.first, loss.last);
+      this.registry.sequence(epoch, loss.stream, loss.device).lose(loss.first!, loss.last!);
     }
     this.#store
       .sql(
@@ -250,10 +251,11 @@ export class Aggregator {
   }
 
   /** The manifest may speak of an epoch that ended before the one that sent it. */
-  #takeManifest(manifest: ManifestRecord, record: LogRecord, identity: Identity, sender: Epoch): Refused | undefined {
+  #takeManifest(manifest: ManifestRecord, identity: Identity, sender: Epoch): Refused | undefined {
     const counter = epochCounterOf(manifest.epoch);
     const time = parseWireTime(manifest.time);
-    if (counter === undefined || time === undefined) return refuse("not-readable", "the epoch or the time is malformed");
+    if (counter === undefined || time === undefined)
+      return refuse("not-readable", "the epoch or the time is malformed");
     const epoch = this.registry.epoch(identity.gateway, manifest.epoch, counter);
     const reach = this.registry.reach(epoch, manifest.partition, identity.device);
     for (const stream of Object.keys(manifest.highest)) {
@@ -285,7 +287,7 @@ export class Aggregator {
       this.#reject(record, "not-readable", "not the metadata of the device of its key");
       return;
     }
-    const metadata = json as DeviceRecord;
+    const metadata = json;
     const device = this.devices.getOrCreate(metadata.device, metadata.gateway, metadata.path, record.partition);
     if (device === undefined) {
       this.#reject(record, "device-limit", `more than ${this.#options.devicesMax} devices`);
@@ -306,7 +308,9 @@ export class Aggregator {
       this.#reject(record, "not-readable", "not the status of a gateway");
       return;
     }
-    this.#store.sql("INSERT OR REPLACE INTO gateways (gateway, status) VALUES (?, ?)").run(gateway, JSON.stringify(json));
+    this.#store
+      .sql("INSERT OR REPLACE INTO gateways (gateway, status) VALUES (?, ?)")
+      .run(gateway, JSON.stringify(json));
   }
 
   #reject(record: LogRecord, reason: RejectReason, detail: string): void {

@@ -28,7 +28,12 @@ export interface AlertState {
 interface StoredAlert {
   readonly state: AlertState;
   /** The record that gave the details. */
-  readonly details: { readonly timeMicros: number; readonly epochNo: number; readonly seq: number; readonly clear: boolean };
+  readonly details: {
+    readonly timeMicros: number;
+    readonly epochNo: number;
+    readonly seq: number;
+    readonly clear: boolean;
+  };
 }
 
 /** Episodes beyond this many are forgotten, the longest cleared first. */
@@ -93,7 +98,9 @@ export class Alerts {
   /** A raise or an update explains more than a clear; among equals the newest. */
   #isBetter(place: Place, clear: boolean, known: StoredAlert["details"]): boolean {
     if (clear !== known.clear) return known.clear;
-    return comparePlaces(place, { timeMicros: known.timeMicros, epoch: this.#epochs(known.epochNo), seq: known.seq }) > 0;
+    return (
+      comparePlaces(place, { timeMicros: known.timeMicros, epoch: this.#epochs(known.epochNo), seq: known.seq }) > 0
+    );
   }
 
   /** Returns whether anything changed in this batch. */

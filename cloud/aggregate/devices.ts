@@ -1,5 +1,6 @@
 import { Ranges } from "../../src/wire/ranges.ts";
 import type { DeviceRecord } from "../../src/wire/records.ts";
+import type { SQLOutputValue } from "node:sqlite";
 import type { Store } from "../store/store.ts";
 import type { Point } from "./accumulator.ts";
 
@@ -38,6 +39,9 @@ export interface DeviceLimits {
   readonly metricsPerDeviceMax: number;
 }
 
+/** Beyond this many paths on average, new ones count as no path: the lines and sites of a fleet are few. */
+const pathsPerDeviceMax = 4;
+
 /** Devices and their series. After a failed batch the whole object is thrown away. */
 export class Devices {
   readonly #store: Store;
@@ -52,7 +56,8 @@ export class Devices {
   constructor(store: Store, limits: DeviceLimits) {
     this.#store = store;
     this.#limits = limits;
-    for (const row of store.sql("SELECT no, path FROM paths").all()) this.#rememberPath(Number(row["no"]), String(row["path"]));
+    for (const row of store.sql("SELECT no, path FROM paths").all())
+      this.#rememberPath(Number(row["no"]), String(row["path"]));
     const byNo = new Map<number, Device>();
     for (const row of store.sql("SELECT * FROM devices").all()) {
       const device = deviceOfRow(row);
@@ -98,7 +103,9 @@ export class Devices {
     if (known !== undefined) return known;
     if (this.#byId.size >= this.#limits.devicesMax) return undefined;
     const { lastInsertRowid } = this.#store
-      .sql("INSERT INTO devices (id, gateway, path, partition, last_time, last_received, records, implausible, late) VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0)")
+      .sql(
+        "INSERT INTO devices (id, gateway, path, partition, last_time, last_received, records, implausible, late) VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0)",
+      )
       .run(id, gateway, path, partition);
     const device: Device = {
       no: Number(lastInsertRowid),
@@ -140,6 +147,7 @@ export class Devices {
   pathNo(path: string): number {
     const known = this.#paths.get(path);
     if (known !== undefined) return known;
+    if (this.#paths.size >= this.#limits.devicesMax * pathsPerDeviceMax && path !== "") return this.pathNo("");
     const no = Number(this.#store.sql("INSERT INTO paths (path) VALUES (?)").run(path).lastInsertRowid);
     this.#rememberPath(no, path);
     return no;
@@ -197,7 +205,7 @@ export function isCounter(series: Series): boolean {
   return metrics !== undefined && Object.hasOwn(metrics, series.metric) && metrics[series.metric]!.kind === "counter";
 }
 
-function deviceOfRow(row: Record<string, unknown>): Device {
+function deviceOfRow(row: Record<string, SQLOutputValue>): Device {
   return {
     no: Number(row["no"]),
     id: String(row["id"]),
@@ -209,7 +217,7 @@ function deviceOfRow(row: Record<string, unknown>): Device {
     records: Number(row["records"]),
     implausible: Number(row["implausible"]),
     late: Number(row["late"]),
-    metadata: row["metadata"] === null ? undefined : (JSON.parse(String(row["metadata"])) as DeviceRecord),
+    metadata: typeof row["metadata"] === "string" ? (JSON.parse(row["metadata"]) as DeviceRecord) : undefined,
     series: new Map(),
   };
 }

@@ -16,11 +16,11 @@ const nameLengthMax = 128;
 /** Undefined where a header is missing, malformed or of another stream: such a record cannot be counted once. */
 export function identityOf(record: LogRecord, stream: Stream): Identity | undefined {
   const gateway = gatewayOf(record);
-  const epoch = record.headers.get(headerNames.epoch)?.latin1Slice();
+  const epoch = record.headers.get(headerNames.epoch)?.toString("latin1");
   const seq = sequenceOf(record.headers.get(headerNames.seq));
   const device = record.key;
   if (gateway === undefined || epoch === undefined || seq === undefined || !isName(device)) return undefined;
-  if (record.headers.get(headerNames.type)?.latin1Slice() !== typeOf(stream)) return undefined;
+  if (record.headers.get(headerNames.type)?.toString("latin1") !== typeOf(stream)) return undefined;
   return { gateway, epoch, device, seq };
 }
 

@@ -13,7 +13,8 @@ export const aggregateOptions = Type.Object(
       minimum: 1,
       maximum: 3660,
       default: 35,
-      description: "How long the rollups of lines, sites and the fleet stay in this store; those of devices stay for keepHours. Kafka keeps all.",
+      description:
+        "How long the rollups of lines, sites and the fleet stay in this store; those of devices stay for keepHours. Kafka keeps all.",
     }),
     holdSeconds: Type.Integer({
       minimum: 60,
@@ -37,7 +38,8 @@ export const aggregateOptions = Type.Object(
       minimum: 100,
       maximum: 1_000_000,
       default: 10_000,
-      description: "Device windows kept in memory, about 1 kB each; others are computed again from the store when needed.",
+      description:
+        "Device windows kept in memory, about 1 kB each; others are computed again from the store when needed.",
     }),
   },
   { additionalProperties: false },

@@ -68,7 +68,10 @@ export class Registry {
   #remember(epoch: Epoch): void {
     this.#epochs[epoch.no] = epoch;
     let ofGateway = this.#epochsByName.get(epoch.gateway);
-    if (ofGateway === undefined) this.#epochsByName.set(epoch.gateway, (ofGateway = new Map()));
+    if (ofGateway === undefined) {
+      ofGateway = new Map();
+      this.#epochsByName.set(epoch.gateway, ofGateway);
+    }
     ofGateway.set(epoch.epoch, epoch);
   }
 

@@ -2,13 +2,7 @@ import type { LogRecord } from "../ingest/log.ts";
 import type { Store } from "../store/store.ts";
 
 /** Why a record of Kafka was not taken. A closed list: it is a metric label. */
-export const rejectReasons = [
-  "no-identity",
-  "not-readable",
-  "wrong-device",
-  "device-limit",
-  "too-large",
-] as const;
+export const rejectReasons = ["no-identity", "not-readable", "wrong-device", "device-limit", "too-large"] as const;
 export type RejectReason = (typeof rejectReasons)[number];
 
 /** The newest that are kept for a person to look at; all are counted. */

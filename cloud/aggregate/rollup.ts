@@ -36,7 +36,8 @@ export function deviceRollup(
 function metricOf(f: MetricFigures, window: number, view: SeriesView, holdMicros: number): RollupMetric {
   const start = startOf(window);
   const { before } = view;
-  const carried = before === undefined ? 0 : Math.max(0, Math.min(f.first.timeMicros, before.timeMicros + holdMicros) - start);
+  const carried =
+    before === undefined ? 0 : Math.max(0, Math.min(f.first.timeMicros, before.timeMicros + holdMicros) - start);
   const tail = start + windowMicros - f.last.timeMicros;
   const covered = (carried + start + windowMicros - f.first.timeMicros) / windowMicros;
   const weighted =
@@ -55,7 +56,8 @@ function metricOf(f: MetricFigures, window: number, view: SeriesView, holdMicros
     uncertain: f.uncertain,
     bad: f.bad,
   };
-  if (view.counter) metric.increase = finite(f.increase + (before === undefined ? 0 : stepOf(before.value, f.first.value)));
+  if (view.counter)
+    metric.increase = finite(f.increase + (before === undefined ? 0 : stepOf(before.value, f.first.value)));
   return metric;
 }
 

@@ -148,7 +148,8 @@ export class Windows {
 
   /** The next window of each metric carries in the last value of this one. */
   #changeSuccessors(): void {
-    for (const { device, window, figures } of [...this.#changed.values()]) {
+    const changedByData = Array.from(this.#changed.values());
+    for (const { device, window, figures } of changedByData) {
       for (const seriesNo of figures.metrics.keys()) {
         const next = this.#devices.seriesByNo(seriesNo).windows.atOrAbove(window + 1);
         if (next !== undefined) this.#change(device, next);
@@ -200,4 +201,3 @@ export class Windows {
     this.#devices.touchSeries(series);
   }
 }
-

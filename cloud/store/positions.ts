@@ -28,7 +28,10 @@ export class Positions {
 
   #remember(position: StoredPosition): void {
     let partitions = this.#byTopic.get(position.topic);
-    if (partitions === undefined) this.#byTopic.set(position.topic, (partitions = []));
+    if (partitions === undefined) {
+      partitions = [];
+      this.#byTopic.set(position.topic, partitions);
+    }
     partitions[position.partition] = position;
   }
 

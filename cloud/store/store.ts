@@ -109,11 +109,16 @@ function configure(db: DatabaseSync): void {
 function migrate(db: DatabaseSync): void {
   const marked = Number(db.prepare("PRAGMA application_id").get()?.["application_id"]);
   const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
-  if (version > 0 && marked !== applicationId) throw new TidegateError("STORE_CORRUPT", "the file is another program's database");
+  if (version > 0 && marked !== applicationId)
+    throw new TidegateError("STORE_CORRUPT", "the file is another program's database");
   if (version > migrations.length) {
-    throw new TidegateError("STORE_CORRUPT", `the store has format ${version}, this program knows ${migrations.length}`, {
-      hint: "run the newer version of the program that wrote it",
-    });
+    throw new TidegateError(
+      "STORE_CORRUPT",
+      `the store has format ${version}, this program knows ${migrations.length}`,
+      {
+        hint: "run the newer version of the program that wrote it",
+      },
+    );
   }
   db.exec("BEGIN IMMEDIATE");
   for (const migration of migrations.slice(version)) db.exec(migration);
