@@ -52,12 +52,21 @@ export interface Delivery {
   readonly redelivery: Redelivery | undefined;
   /** A position of the source that is stored in the same transaction; the last one per key wins. */
   readonly cursor: { readonly key: string; readonly value: string } | undefined;
+  /** What the peer sent or kept before this delivery and can no longer give: for the ledger, reason `source-gap`. */
+  readonly gap?: SourceGap;
   /**
    * Called once, in the order of `offer`. `stored`: the delivery, or its quarantined bytes, survive power loss, so
    * acknowledge now; calls of one commit come in one synchronous run, so that a source can write its PUBACKs together
    * (queueMicrotask after the first). `abandoned`: the process stops or storage failed; do not acknowledge.
    */
   settle(outcome: "stored" | "abandoned"): void;
+}
+
+export interface SourceGap {
+  /** Messages that the peer numbered; 0 where it is only known that there was a time without a subscription. */
+  readonly messages: number;
+  /** When the source last heard of the peer before the gap. */
+  readonly sinceMicros: number;
 }
 
 export interface Redelivery {

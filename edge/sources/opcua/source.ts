@@ -1,0 +1,440 @@
+import { join } from "node:path";
+import type { Clock } from "../../../src/clock.ts";
+import { TidegateError } from "../../../src/errors.ts";
+import type { Point } from "../../../src/profile/body.ts";
+import type { Ingest, Source, SourceGap, SourceStatus } from "../../source.ts";
+import { loadIdentity } from "./certificates.ts";
+import type { Connect, Connection, Notification } from "./connection.ts";
+import { Repeats } from "./dedup.ts";
+import { itemsOf, monitor, type Item, type MonitorResult } from "./items.ts";
+import { Ladder } from "./ladder.ts";
+import { loadLibrary } from "./library.ts";
+import { checkOpcuaOptions, type OpcuaSourceOptions } from "./options.ts";
+import { hasOverflow, pointOf } from "./point.ts";
+import { Subscription } from "./subscription.ts";
+
+/** What the source needs of the agent. */
+export interface OpcuaContext {
+  readonly gatewayId: string;
+  /** Certificates are kept in `<dataFolder>/opcua`. */
+  readonly dataFolder: string;
+  readonly clock: Clock;
+  /** Reads a secret from a file that only its owner may read; throws SECRET_UNSAFE. */
+  readonly readSecret: (file: string) => Promise<string>;
+  readonly log: (level: "debug" | "info" | "warn", message: string) => void;
+}
+
+/** Counted since start. */
+export interface OpcuaCounters {
+  /** Connections made. */
+  readonly connections: number;
+  /** Notifications with values. */
+  readonly notifications: number;
+  /** Values handed on. */
+  readonly values: number;
+  /** Initial values of a new subscription that were delivered before. */
+  readonly repeats: number;
+  /** Values that say that the server dropped older ones of their item. */
+  readonly overflows: number;
+  /** Notifications that the server sent and that could not be had again. */
+  readonly gaps: number;
+  /** Subscriptions that were taken over after a loss of connection, without a hole in their numbers. */
+  readonly transfers: number;
+}
+
+/** PublishRequests at the server at once: one answered, one waiting. */
+const pipeline = 2;
+/** How often the ladder is looked at. */
+const tickMs = 100;
+/** How often session and subscription are touched while no PublishRequest does it. */
+const touchMs = 5_000;
+/** Of items that are not monitored, this many are named in the status. */
+const namedMax = 5;
+/** Server.ServerStatus.StartTime: another value means another server process [OPC 10000-5 §6.3.3]. */
+const startTimeNode = "i=2257";
+
+/** What belongs to one connection. */
+interface Link {
+  readonly connection: Connection;
+  readonly subscription: Subscription;
+  readonly serverStart: Point["value"];
+  readonly publishingMs: number;
+  readonly keepAliveMs: number;
+  monitored: MonitorResult;
+  touchedMs: number;
+  retriedMs: number;
+  polling: boolean;
+}
+
+/** What is left of a connection that was lost: the server may still have its subscription. */
+interface Left extends Pick<Link, "serverStart" | "publishingMs" | "keepAliveMs" | "monitored"> {
+  readonly id: number;
+  readonly expected: number;
+}
+
+/** Makes the source; throws CONFIG_INVALID, touches neither network nor files. */
+export function createOpcuaSource(options: OpcuaSourceOptions, context: OpcuaContext, connect?: Connect): OpcuaSource {
+  checkOpcuaOptions(options);
+  return new OpcuaSource(options, context, connect ?? nodeOpcuaConnect(options, context));
+}
+
+/** The real way to a server; the library is loaded at the first attempt. */
+function nodeOpcuaConnect(options: OpcuaSourceOptions, context: OpcuaContext): Connect {
+  return async (lost) => {
+    const library = await loadLibrary((level, message) => context.log(level, `node-opcua: ${message}`));
+    const identity = await loadIdentity(library, join(context.dataFolder, "opcua"), context.gatewayId);
+    const { username, passwordFile } = options;
+    const user =
+      username === undefined || passwordFile === undefined
+        ? undefined
+        : { name: username, password: await context.readSecret(passwordFile) };
+    const { connectNodeOpcua } = await import("./node-opcua.ts");
+    return await connectNodeOpcua(library, { options, identity, user }, lost);
+  };
+}
+
+/**
+ * Reads the configured items of one OPC UA server. Values are handed on per notification and device; a notification is
+ * acknowledged to the server only after all of it is on disk. See README.md for the recovery ladder.
+ */
+export class OpcuaSource implements Source {
+  readonly name: string;
+  readonly #options: OpcuaSourceOptions;
+  readonly #context: OpcuaContext;
+  readonly #connect: Connect;
+  readonly #items: readonly Item[];
+  readonly #repeats: Repeats;
+  readonly #ladder: Ladder;
+  readonly #counters = { connections: 0, notifications: 0, values: 0, repeats: 0, overflows: 0, gaps: 0, transfers: 0 };
+  #ingest: Ingest | undefined;
+  #link: Link | undefined;
+  #left: Left | undefined;
+  /** Wall time of the last notification or keep-alive: where a hole begins. */
+  #heardMicros: number;
+  /** By device: what is to be said with its next delivery. */
+  readonly #gaps = new Map<string, SourceGap>();
+  #working: Promise<void> = Promise.resolve();
+  #busy = false;
+  #timer: NodeJS.Timeout | undefined;
+  #removeResume: (() => void) | undefined;
+  #problem: TidegateError | undefined;
+  #sinceMicros: number;
+  #shown: SourceStatus["state"] = "connecting";
+
+  constructor(options: OpcuaSourceOptions, context: OpcuaContext, connect: Connect) {
+    this.name = options.name;
+    this.#options = options;
+    this.#context = context;
+    this.#connect = connect;
+    this.#items = itemsOf(options);
+    this.#repeats = new Repeats(this.#items.length);
+    this.#ladder = new Ladder(options, context.clock);
+    this.#sinceMicros = context.clock.nowMicros();
+    this.#heardMicros = this.#sinceMicros;
+  }
+
+  get counters(): OpcuaCounters {
+    return { ...this.#counters };
+  }
+
+  /** Returns at once: a server that is away is a state. */
+  start(ingest: Ingest): Promise<void> {
+    this.#ingest = ingest;
+    this.#removeResume = ingest.onResume(() => this.#link?.subscription.resume());
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+    this.#tick();
+    return Promise.resolve();
+  }
+
+  status(): SourceStatus {
+    const { host } = new URL(this.#options.endpoint);
+    return {
+      kind: "opcua",
+      state: this.#stateNow(),
+      address: host,
+      detail: this.#detail(),
+      sinceMicros: this.#sinceMicros,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ladder.stop();
+    clearInterval(this.#timer);
+    this.#removeResume?.();
+    await this.#working;
+    await this.#closeLink(false);
+    this.#noteState();
+  }
+
+  /** One step of the ladder at a time; while one is under way the others wait. */
+  #tick(): void {
+    if (this.#busy) return;
+    const action = this.#ladder.next();
+    this.#noteState();
+    if (action === "none") {
+      if (this.#link !== undefined) this.#poll(this.#link);
+      return;
+    }
+    this.#busy = true;
+    const work = action === "open" ? this.#open() : this.#close();
+    this.#working = work
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => {
+        this.#busy = false;
+        this.#noteState();
+      });
+  }
+
+  async #open(): Promise<void> {
+    const connection = await this.#connect((reason) => this.#lost(reason));
+    this.#counters.connections += 1;
+    try {
+      const link = await this.#subscribe(connection);
+      // Meanwhile the connection may have broken, or the source may have been stopped.
+      if (this.#ladder.state.kind !== "opening") {
+        link.subscription.stop();
+        return await connection.close(false);
+      }
+      this.#link = link;
+      this.#problem = undefined;
+      // A server may revise the keep-alive interval beyond the silence that was configured.
+      this.#ladder.opened(Math.max(this.#options.silenceMs, 2.5 * link.keepAliveMs));
+      this.#context.log("info", `source ${this.name}: ${this.#detail()}`);
+      link.subscription.start();
+    } catch (error) {
+      await connection.close(false);
+      throw error;
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#closeLink(true);
+    this.#ladder.closed();
+  }
+
+  async #closeLink(keepSubscription: boolean): Promise<void> {
+    const link = this.#link;
+    if (link === undefined) return;
+    this.#link = undefined;
+    const { subscription, serverStart, publishingMs, keepAliveMs, monitored } = link;
+    subscription.stop();
+    const { id, expected } = subscription;
+    this.#left = { id, expected, serverStart, publishingMs, keepAliveMs, monitored };
+    await link.connection.close(keepSubscription);
+  }
+
+  #failed(error: unknown): void {
+    this.#problem =
+      error instanceof TidegateError
+        ? error
+        : new TidegateError("SOURCE_UNREACHABLE", error instanceof Error ? error.message : String(error), {
+            cause: error,
+          });
+    this.#lost(this.#problem.message);
+    // Nothing is open: whoever failed has cleaned up.
+    if (this.#ladder.next() === "close") this.#ladder.closed();
+  }
+
+  #lost(reason: string): void {
+    if (this.#ladder.state.kind === "running")
+      this.#context.log("warn", `source ${this.name}: connection lost: ${reason}`);
+    this.#ladder.lost(reason);
+  }
+
+  /**
+   * Takes the old subscription over where the same server process still has it: what it queued meanwhile comes, and
+   * nothing is missed. Otherwise makes a new one, and says so with the next delivery of each device.
+   */
+  async #subscribe(connection: Connection): Promise<Link> {
+    const serverStart = pointOf("", await connection.read(startTimeNode)).value;
+    const left = this.#left;
+    this.#left = undefined;
+    // Ids start again with the server process: the same id may by now be the subscription of somebody else.
+    if (left !== undefined && serverStart !== undefined && left.serverStart === serverStart) {
+      const link = await this.#takeOver(connection, left);
+      if (link !== undefined) return link;
+    }
+    const { publishingMs, keepAliveMs, lifetimeMs } = this.#options;
+    const reply = await connection.createSubscription({ publishingMs, keepAliveMs, lifetimeMs });
+    const monitored = await monitor(connection, reply.id, this.#items, this.#options);
+    this.#repeats.expectInitialValues();
+    if (left !== undefined) this.#noteGap(0);
+    const subscription = this.#newSubscription(connection, reply.id, 1);
+    return this.#newLink({ connection, subscription, serverStart, monitored, ...reply });
+  }
+
+  async #takeOver(connection: Connection, left: Left): Promise<Link | undefined> {
+    const transferred = await connection.transfer(left.id);
+    if (transferred === undefined) return undefined;
+    const subscription = this.#newSubscription(connection, left.id, left.expected);
+    await subscription.catchUp(transferred.available);
+    this.#counters.transfers += 1;
+    return this.#newLink({ ...left, connection, subscription });
+  }
+
+  #newLink(parts: Omit<Link, "touchedMs" | "retriedMs" | "polling">): Link {
+    const { connection, subscription, serverStart, publishingMs, keepAliveMs, monitored } = parts;
+    const now = this.#context.clock.monotonicMs();
+    return {
+      connection,
+      subscription,
+      serverStart,
+      publishingMs,
+      keepAliveMs,
+      monitored,
+      touchedMs: now,
+      retriedMs: now,
+      polling: false,
+    };
+  }
+
+  #newSubscription(connection: Connection, id: number, expected: number): Subscription {
+    const limits = { pipeline, unsettledMax: this.#options.unsettledMax };
+    return new Subscription(connection, id, limits, expected, {
+      heard: () => {
+        this.#heardMicros = this.#context.clock.nowMicros();
+        this.#ladder.heard();
+      },
+      received: (notification, settled) => this.#received(notification, settled),
+      gap: (notifications) => {
+        this.#counters.gaps += notifications;
+        this.#noteGap(notifications);
+        this.#context.log("warn", `source ${this.name}: ${notifications} notifications of the server are lost`);
+      },
+      lost: (reason) => this.#lost(reason),
+    });
+  }
+
+  /** Small duties beside the PublishRequests; one at a time. */
+  #poll(link: Link): void {
+    if (link.polling || this.#ladder.state.kind !== "running") return;
+    const now = this.#context.clock.monotonicMs();
+    const duty = this.#duty(link, now);
+    if (duty === undefined) return;
+    link.polling = true;
+    duty
+      .catch((error: unknown) => this.#lost(error instanceof Error ? error.message : String(error)))
+      .finally(() => (link.polling = false));
+  }
+
+  #duty(link: Link, now: number): Promise<void> | undefined {
+    const isQuiet = link.subscription.isIdle || link.keepAliveMs > 2 * touchMs;
+    if (isQuiet && now - link.touchedMs >= touchMs) {
+      link.touchedMs = now;
+      return this.#touch(link);
+    }
+    if (link.monitored.unmonitored.length > 0 && now - link.retriedMs >= this.#options.itemsRetryMs) {
+      link.retriedMs = now;
+      return this.#retryItems(link);
+    }
+    return undefined;
+  }
+
+  /** While we ask for nothing (a pause) the answer to this is the sign of life. */
+  async #touch(link: Link): Promise<void> {
+    await link.connection.touch(link.subscription.id);
+    if (link.subscription.isIdle) this.#ladder.heard();
+  }
+
+  async #retryItems(link: Link): Promise<void> {
+    const missing = link.monitored.unmonitored.map(({ item }) => item);
+    const result = await monitor(link.connection, link.subscription.id, missing, this.#options);
+    link.monitored = {
+      monitored: link.monitored.monitored + result.monitored,
+      unmonitored: result.unmonitored,
+      samplingMs: link.monitored.samplingMs ?? result.samplingMs,
+      queueSize: link.monitored.queueSize ?? result.queueSize,
+    };
+  }
+
+  /** One delivery per device; the notification is settled when the last of them is stored. */
+  #received(notification: Notification, settled: () => void): "continue" | "pause" {
+    const ingest = this.#ingest!;
+    const receivedMicros = this.#context.clock.nowMicros();
+    this.#counters.notifications += 1;
+    const byDevice = this.#pointsByDevice(notification);
+    let open = byDevice.size;
+    if (open === 0) settled();
+    let verdict: "continue" | "pause" = "continue";
+    for (const [device, points] of byDevice) {
+      const gap = this.#gaps.get(device);
+      this.#gaps.delete(device);
+      this.#counters.values += points.length;
+      const answer = ingest.offer({
+        source: this.name,
+        address: device,
+        body: { kind: "points", points },
+        receivedMicros,
+        redelivery: undefined,
+        cursor: undefined,
+        ...(gap === undefined ? {} : { gap }),
+        settle: (outcome) => {
+          // What was abandoned stays unacknowledged at the server.
+          if (outcome === "stored" && --open === 0) settled();
+        },
+      });
+      if (answer === "pause") verdict = "pause";
+    }
+    return verdict;
+  }
+
+  #pointsByDevice(notification: Notification): Map<string, Point[]> {
+    const byDevice = new Map<string, Point[]>();
+    for (const { handle, value } of notification.changes) {
+      const item = this.#items[handle];
+      // A handle that we never gave: foreign input, not ours to assert.
+      if (item === undefined) continue;
+      if (hasOverflow(value.statusCode?.value ?? 0)) this.#counters.overflows += 1;
+      const point = pointOf(item.name, value);
+      if (this.#repeats.isRepeat(handle, point)) {
+        this.#counters.repeats += 1;
+        continue;
+      }
+      const points = byDevice.get(item.device);
+      if (points === undefined) byDevice.set(item.device, [point]);
+      else points.push(point);
+    }
+    return byDevice;
+  }
+
+  #noteGap(messages: number): void {
+    for (const { id } of this.#options.devices) {
+      const before = this.#gaps.get(id);
+      const sinceMicros = before?.sinceMicros ?? this.#heardMicros;
+      this.#gaps.set(id, { messages: (before?.messages ?? 0) + messages, sinceMicros });
+    }
+  }
+
+  #stateNow(): SourceStatus["state"] {
+    const { kind } = this.#ladder.state;
+    if (kind === "running") return "connected";
+    if (kind === "stopped") return "stopped";
+    return this.#counters.connections > 0 || this.#problem !== undefined ? "waiting" : "connecting";
+  }
+
+  #noteState(): void {
+    const state = this.#stateNow();
+    if (state === this.#shown) return;
+    this.#shown = state;
+    this.#sinceMicros = this.#context.clock.nowMicros();
+    if (state === "waiting") this.#context.log("warn", `source ${this.name}: ${this.#detail()}`);
+  }
+
+  #detail(): string {
+    const { state } = this.#ladder;
+    if (state.kind === "running" && this.#link !== undefined)
+      return describe(this.#link, this.#items.length, this.#options);
+    if (this.#problem !== undefined) return [this.#problem.message, this.#problem.hint].filter(Boolean).join(". ");
+    return state.kind === "waiting" || state.kind === "closing" ? state.reason : "";
+  }
+}
+
+/** What a person wants to know of a connection that works. */
+function describe(link: Link, items: number, options: OpcuaSourceOptions): string {
+  const { monitored, unmonitored, samplingMs } = link.monitored;
+  const named = unmonitored.slice(0, namedMax).map(({ item, reason }) => `${item.device}/${item.name}: ${reason}`);
+  const more = unmonitored.length > namedMax ? ` and ${unmonitored.length - namedMax} more` : "";
+  const missing = unmonitored.length === 0 ? "" : `; not monitored: ${named.join(", ")}${more}`;
+  const sampling = samplingMs === undefined ? "" : `, sampled every ${samplingMs} ms`;
+  return `${monitored} of ${items} items${sampling}, published every ${link.publishingMs} ms, ${options.securityPolicy} ${options.securityMode}${missing}`;
+}

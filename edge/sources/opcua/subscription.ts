@@ -1,0 +1,223 @@
+import { ServiceFault, type Connection, type Notification } from "./connection.ts";
+import { following, missingCount, missingNumbers } from "./sequence.ts";
+
+/** Whom a subscription reports to. Called from its own loop, one call at a time. */
+export interface SubscriptionEvents {
+  /** Any answer of the server that proves that this subscription lives. */
+  heard(): void;
+  /**
+   * A notification with values, in order. `settled` is called once, when all that came of it is on disk: only then it
+   * is acknowledged to the server. `pause` asks for no more until `resume`.
+   */
+  received(notification: Notification, settled: () => void): "continue" | "pause";
+  /** Notifications were sent by the server and cannot be had any more. */
+  gap(notifications: number): void;
+  /** The subscription is of no use any more. */
+  lost(reason: string): void;
+}
+
+export interface SubscriptionLimits {
+  /** PublishRequests that the server holds at once. */
+  readonly pipeline: number;
+  /** Notifications that are neither settled nor given up. */
+  readonly unsettledMax: number;
+}
+
+/** Missing notifications that are asked for again at one gap. */
+const republishMax = 64;
+/** Acknowledgements in one request. */
+const acknowledgeMax = 1000;
+/** A server that takes fewer requests than we send is asked again after this. */
+const refusedPauseMs = 1000;
+
+/**
+ * Keeps PublishRequests at the server, hands notifications on in the order of their numbers, fetches missing ones once
+ * with Republish, and acknowledges what is settled with the next request. Holds at most `pipeline` notifications that
+ * were not handed on and `unsettledMax` that were.
+ */
+export class Subscription {
+  readonly id: number;
+  readonly #connection: Connection;
+  readonly #events: SubscriptionEvents;
+  readonly #limits: SubscriptionLimits;
+  #pipeline: number;
+  #outstanding = 0;
+  #unsettled = 0;
+  #paused = false;
+  #stopped = false;
+  #draining = false;
+  #expected: number;
+  #acknowledge: number[] = [];
+  readonly #queue: Notification[] = [];
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(
+    connection: Connection,
+    id: number,
+    limits: SubscriptionLimits,
+    expected: number,
+    events: SubscriptionEvents,
+  ) {
+    this.id = id;
+    this.#connection = connection;
+    this.#limits = limits;
+    this.#pipeline = limits.pipeline;
+    this.#events = events;
+    this.#expected = expected;
+  }
+
+  /** The number that the next notification has. */
+  get expected(): number {
+    return this.#expected;
+  }
+
+  /** True while the server holds no PublishRequest of ours, so that only `touch` keeps it alive. */
+  get isIdle(): boolean {
+    return this.#outstanding === 0;
+  }
+
+  start(): void {
+    this.#pump();
+  }
+
+  /** Before `start`, after a `transfer`: fetches what the server still keeps and what was not handed on before. */
+  async catchUp(available: readonly number[]): Promise<void> {
+    // For each number how far behind it the expected one would be: 0 for what was handed on before.
+    const reach = available.map((sequence) => missingCount(this.#expected, following(sequence)));
+    const missing = Math.max(0, ...reach);
+    if (missing > 0) await this.#recover(missing);
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#pump();
+  }
+
+  /** Nothing is called after this; answers still on their way are dropped unacknowledged. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    this.#queue.length = 0;
+  }
+
+  #pump(): void {
+    while (this.#mayAsk()) {
+      const acknowledge = this.#acknowledge.splice(0, acknowledgeMax);
+      this.#outstanding += 1;
+      this.#connection.publish(this.id, acknowledge).then(
+        (notification) => this.#answered(notification),
+        (error: unknown) => this.#refused(error, acknowledge),
+      );
+    }
+  }
+
+  #mayAsk(): boolean {
+    return (
+      !this.#stopped &&
+      !this.#paused &&
+      this.#retry === undefined &&
+      this.#outstanding < this.#pipeline &&
+      this.#unsettled + this.#queue.length < this.#limits.unsettledMax
+    );
+  }
+
+  #answered(notification: Notification): void {
+    this.#outstanding -= 1;
+    if (this.#stopped) return;
+    this.#queue.push(notification);
+    if (!this.#draining) void this.#drain();
+  }
+
+  #refused(error: unknown, acknowledge: readonly number[]): void {
+    this.#outstanding -= 1;
+    if (this.#stopped) return;
+    const status = error instanceof ServiceFault ? error.status : undefined;
+    switch (status) {
+      case "BadTooManyPublishRequests":
+        this.#pipeline = Math.max(1, this.#outstanding);
+        break;
+      // The request waited longer at the server than it may; nothing is wrong.
+      case "BadTimeout":
+        break;
+      default:
+        this.#events.lost(error instanceof Error ? error.message : String(error));
+        return;
+    }
+    this.#acknowledge.unshift(...acknowledge);
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.#pump();
+    }, refusedPauseMs);
+  }
+
+  /** The one place where notifications are handled: one after the other, also while a Republish is awaited. */
+  async #drain(): Promise<void> {
+    this.#draining = true;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      await this.#handle(next);
+      this.#pump();
+    }
+    this.#draining = false;
+  }
+
+  async #handle(notification: Notification): Promise<void> {
+    if (notification.subscription !== this.id) return;
+    this.#events.heard();
+    const missing = missingCount(this.#expected, notification.sequence);
+    if (missing > 0) await this.#recover(missing);
+    if (this.#stopped) return;
+    if (notification.keepAlive) return;
+    this.#expected = following(notification.sequence);
+    this.#handOn(notification);
+  }
+
+  async #recover(missing: number): Promise<void> {
+    const numbers = missingNumbers(this.#expected, missing, republishMax);
+    let gone = missing - numbers.length;
+    for (const sequence of numbers) {
+      if (this.#stopped) return;
+      if (!(await this.#republish(sequence))) gone += 1;
+    }
+    for (let i = 0; i < missing; i++) this.#expected = following(this.#expected);
+    if (gone > 0 && !this.#stopped) this.#events.gap(gone);
+  }
+
+  /** Asks once. Some servers answer Good and send nothing, or another notification: that counts as gone. */
+  async #republish(sequence: number): Promise<boolean> {
+    const found = await this.#connection.republish(this.id, sequence).catch((error: unknown) => {
+      if (!(error instanceof ServiceFault)) this.#lose(error);
+      return undefined;
+    });
+    if (this.#stopped || found === undefined || found.sequence !== sequence || found.keepAlive) return false;
+    this.#handOn(found);
+    return true;
+  }
+
+  #lose(error: unknown): void {
+    if (!this.#stopped) this.#events.lost(error instanceof Error ? error.message : String(error));
+  }
+
+  #handOn(notification: Notification): void {
+    if (notification.changes.length === 0) {
+      this.#acknowledge.push(notification.sequence);
+    } else {
+      this.#unsettled += 1;
+      const verdict = this.#events.received(notification, () => this.#settled(notification.sequence));
+      if (verdict === "pause") this.#paused = true;
+    }
+    if (notification.statusChange !== undefined) {
+      this.#events.lost(`the server ended the subscription: ${notification.statusChange}`);
+    }
+  }
+
+  #settled(sequence: number): void {
+    this.#unsettled -= 1;
+    if (this.#stopped) return;
+    this.#acknowledge.push(sequence);
+    this.#pump();
+  }
+}
