@@ -1,0 +1,80 @@
+import { join } from "node:path";
+import type { Answer, Command } from "./generator.ts";
+import type { GeneratorReport } from "./generator/generator.ts";
+import { startNode, type Cleanup } from "./processes.ts";
+
+export interface LoadOptions {
+  readonly port: number;
+  readonly connections?: number;
+  readonly devices?: number;
+  readonly topic?: string;
+  readonly devicePrefix?: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly inFlightMax?: number;
+  /** Messages per second in open loop, or `fast` with the number that may be sent until `allow` raises it. */
+  readonly rate?: number;
+  readonly fast?: { readonly allowed: number };
+}
+
+/** The load generator in a process of its own. */
+export interface Load {
+  readonly pid: number;
+  allow(total: number): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  report(): Promise<GeneratorReport>;
+  /** Stops the load, waits for the PUBACKs that are still missing, at most this long, and ends the process. */
+  finish(withinMs?: number): Promise<GeneratorReport>;
+}
+
+type Question = Command extends infer Each ? (Each extends Command ? Omit<Each, "id"> : never) : never;
+
+export function startLoad(t: Cleanup, options: LoadOptions): Load {
+  const program = join(import.meta.dirname, "generator.ts");
+  const running = startNode(t, [program, ...flagsOf(options)], { ipc: true });
+  const waiting = new Map<number, (answer: Answer) => void>();
+  let last = 0;
+  running.child.on("message", (answer: Answer) => {
+    waiting.get(answer.id)?.(answer);
+    waiting.delete(answer.id);
+  });
+  const ask = (question: Question): Promise<Answer> => {
+    const id = ++last;
+    running.child.send({ ...question, id });
+    const died = running.exited.then(() => {
+      throw new Error(`the generator ended: ${running.stderr}`);
+    });
+    return Promise.race([new Promise<Answer>((resolve) => waiting.set(id, resolve)), died]);
+  };
+  const reportOf = async (question: Question): Promise<GeneratorReport> => (await ask(question)).report!;
+  return {
+    pid: running.pid,
+    allow: async (total) => void (await ask({ type: "allow", total })),
+    pause: async () => void (await ask({ type: "pause" })),
+    resume: async () => void (await ask({ type: "resume" })),
+    report: () => reportOf({ type: "report" }),
+    finish: async (withinMs = 30_000) => {
+      const report = await reportOf({ type: "finish", withinMs });
+      await running.kill();
+      return report;
+    },
+  };
+}
+
+function flagsOf(options: LoadOptions): string[] {
+  const flags: Record<string, string | number | undefined> = {
+    port: options.port,
+    connections: options.connections,
+    devices: options.devices,
+    topic: options.topic,
+    "device-prefix": options.devicePrefix,
+    username: options.username,
+    password: options.password,
+    "in-flight": options.inFlightMax,
+    rate: options.rate,
+    allow: options.fast?.allowed,
+  };
+  const given = Object.entries(flags).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`]));
+  return options.fast === undefined ? given : [...given, "--fast"];
+}
