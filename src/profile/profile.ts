@@ -36,6 +36,8 @@ export interface CompiledProfile {
   /** `<vendor>/<model>`, the file's place below device-profiles/. */
   readonly id: string;
   readonly metrics: ReadonlyMap<string, MetricSpec>;
+  /** Of any metric that `decode` may return: also of those that a profile collects without naming them. */
+  specOf(name: string): MetricSpec | undefined;
   /** Pure. Bounded in depth, size and count by the profile's limits; never throws for foreign input. */
   decode(body: Body, context: DecodeContext): Decoded;
 }
