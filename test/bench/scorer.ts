@@ -27,6 +27,7 @@ function measure(name: string, model: DetectRule["model"] | undefined): void {
   const profile: CompiledProfile = {
     id: "acme/pump",
     metrics: new Map([["vibration", { ...metric, publish: { kind: "always" }, detect }]]),
+    specOf: () => undefined,
     decode: () => ({ kind: "observations", observations: [] }),
   };
   const scorer = new Scorer();

@@ -7,6 +7,7 @@ export function profileOf(...metrics: MetricSpec[]): CompiledProfile {
   return {
     id: "acme/test",
     metrics: new Map(metrics.map((metric) => [metric.name, metric])),
+    specOf: () => undefined,
     decode: () => ({ kind: "observations", observations: [] }),
   };
 }
