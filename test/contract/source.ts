@@ -22,6 +22,9 @@ export function sourceContract(name: string, open: (ingest: FakeIngest) => Promi
       const ingest = new FakeIngest();
       await using opened = await open(ingest);
       await body(ingest, opened);
+      // A stop waits for what is unsettled.
+      ingest.pauseAt = Number.POSITIVE_INFINITY;
+      ingest.settle();
     });
   };
 

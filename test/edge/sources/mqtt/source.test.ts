@@ -95,6 +95,7 @@ test("mqtt client: a refused filter is named, the others work on", async () => {
     await untilStatus(source, /^connected: .*"secret\/#" was refused \(0x80\)/);
     peer.publish(1, "a");
     await ingest.waitForOffers(1);
+    ingest.settle();
   });
 });
 
