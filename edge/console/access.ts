@@ -51,6 +51,12 @@ export class Access {
     return id !== undefined && this.#sessions.check(id, "look");
   }
 
+  /** Whether the browser has a session; asking counts as use, unless the page asks by itself. */
+  isSignedIn(request: FastifyRequest): boolean {
+    const id = this.#sessionOf(request);
+    return id !== undefined && this.#sessions.check(id, isUnattended(request) ? "look" : "touch");
+  }
+
   /** Opens a session for whoever has the token. */
   signIn(request: FastifyRequest, reply: FastifyReply, token: string): "in" | "wrong" | "throttled" | "full" {
     if (this.#throttle.waitSeconds(request.ip) > 0) return "throttled";
@@ -77,8 +83,7 @@ export class Access {
   async #authenticate(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     const bearer = bearerOf(request.headers.authorization);
     if (bearer !== undefined) return this.#authenticateBearer(bearer, request, reply);
-    const id = this.#sessionOf(request);
-    if (id !== undefined && this.#sessions.check(id, isUnattended(request) ? "look" : "touch")) return undefined;
+    if (this.isSignedIn(request)) return undefined;
     if (request.headers.accept?.includes("text/html") === true) return reply.redirect("/login", 303);
     return refuse(reply, 401, "UNAUTHENTICATED");
   }

@@ -27,8 +27,10 @@ export function addApi(server: FastifyInstance, { view, access, streams }: ApiPa
   server.get("/api/v1/overview", async () => overviewScreen(view));
   server.get("/api/v1/alerts", async () => alertsScreen(view));
   server.get("/api/v1/quarantine", async () => quarantineScreen(view));
-  // Asked by the page when a person moved the pointer or pressed a key: it keeps the session open.
-  server.get("/api/v1/session", async () => ({ open: true }));
+  // Asked by the login page, and by the others when a person does something: that keeps the session open.
+  server.get("/api/v1/session", { config: { open: true } }, async (request) => ({
+    signedIn: access.isSignedIn(request),
+  }));
 
   server.get<{ Querystring: { path?: unknown; search?: unknown } }>("/api/v1/line", async ({ query }) =>
     lineScreen(view, textOf(query.path), textOf(query.search)),

@@ -160,8 +160,8 @@ function addAssets(server: FastifyInstance, assets: ReadonlyMap<string, Asset>):
   };
   server.get("/", async (request, reply) => send(request, reply, "index.html"));
   server.get("/login", { config: { open: true } }, async (request, reply) => send(request, reply, "login.html"));
-  server.get<{ Params: { name: string } }>("/assets/:name", { config: { open: true } }, async (request, reply) =>
-    send(request, reply, request.params.name),
+  server.get<{ Params: { "*": string } }>("/assets/*", { config: { open: true } }, async (request, reply) =>
+    send(request, reply, request.params["*"]),
   );
 }
 

@@ -21,7 +21,7 @@ async function signIn(running: RunningConsole, token = running.token): Promise<{
   return { answer, cookie: answer.headers.get("set-cookie")?.split(";")[0] ?? "" };
 }
 
-const openToAll = ["GET /assets/:name", "GET /health", "GET /login", "GET /ready", "POST /login"];
+const openToAll = ["GET /api/v1/session", "GET /assets/*", "GET /health", "GET /login", "GET /ready", "POST /login"];
 
 describe("every route", () => {
   let running: RunningConsole;

@@ -1,0 +1,127 @@
+import { h, patch } from "./dom.js";
+import { count } from "./format.js";
+import { address, addressParts, announce, notice, showClock, showLink } from "./frame.js";
+import { fetchOnce, follow, keepSessionWhileUsed } from "./live.js";
+import { alertsView } from "./alerts-view.js";
+import { deviceView } from "./device-view.js";
+import { lineView } from "./line-view.js";
+import { metricView } from "./metric-view.js";
+import { overviewView } from "./overview-view.js";
+import { quarantineView, quarantinedView } from "./quarantine-view.js";
+
+/*
+ * A view is { title, screen, render(data, context), missing, close? }: which screen of the gateway it shows, and how.
+ * One is open at a time, named by the address behind #. It is drawn again when its data came and once a second,
+ * since ages run.
+ */
+function viewOf([first, second, third]) {
+  switch (first) {
+    case undefined:
+      return overviewView();
+    case "line":
+      return lineView(second ?? "");
+    case "device":
+      return third === undefined ? deviceView(second ?? "") : metricView(second, third);
+    case "alerts":
+      return alertsView();
+    case "quarantine":
+      return second === undefined ? quarantineView() : quarantinedView(second, fetchOnce);
+    default:
+      return undefined;
+  }
+}
+
+const main = document.getElementById("content");
+const link = { state: "loading", sinceMs: Date.now(), what: "the gateway" };
+/** What the head shows of the last screen that told: open alerts and quarantined messages. */
+const counts = {};
+let view;
+let stop = () => {};
+let data;
+let receivedMs = 0;
+let isFirst = true;
+
+function show() {
+  stop();
+  view?.close?.();
+  data = undefined;
+  view = viewOf(addressParts());
+  patch(main, view ? h("p", { class: "notice" }, "Loading …") : noSuchView());
+  document.title = `${view?.title ?? "Not found"} · Tidegate`;
+  stop = view?.screen ? follow(view.screen, { screen: onScreen, gone: onGone, link: onLink }) : () => {};
+  draw();
+}
+
+function onScreen(screen) {
+  const isNew = data === undefined;
+  data = screen;
+  receivedMs = Date.now();
+  if (screen.alerts?.open !== undefined) counts.alerts = screen.alerts.open;
+  if (screen.totals) counts.quarantined = screen.totals.quarantined;
+  if (screen.messages) counts.quarantined = screen.total;
+  draw();
+  if (isNew) {
+    announce(`${view.title} · ${screen.gateway.id} · Tidegate`, isFirst);
+    isFirst = false;
+  }
+}
+
+function onGone() {
+  data = undefined;
+  patch(main, notice("Not here (any more)", view.missing, h("p", {}, h("a", { href: "#/" }, "To the overview"))));
+}
+
+function onLink(state) {
+  if (state === "ended") return location.replace("/login#ended");
+  if (state === "live" || state === "polling") link.sinceMs = Date.now();
+  link.state = state === "loading" && link.state === "lost" ? "lost" : state;
+  return drawFrame();
+}
+
+function draw() {
+  drawFrame();
+  if (data === undefined) return;
+  const now = Date.now();
+  const element = view.render(data, { now, elapsedMs: now - receivedMs, redraw: draw, follow: refollow });
+  if (main.firstElementChild?.dataset.view === view.title) patch(main.firstElementChild, ...element);
+  else main.replaceChildren(h("div", { "data-view": view.title }, element));
+  view.drawn?.(data);
+}
+
+/** The same view on another screen, for example after a search. */
+function refollow(screen) {
+  stop();
+  stop = follow(screen, { screen: onScreen, gone: onGone, link: onLink });
+}
+
+function drawFrame() {
+  showLink(document.getElementById("link"), link);
+  showClock(document.getElementById("clock"), link);
+  const here = addressParts()[0];
+  const item = (part, text, number, isAlert) =>
+    h(
+      "li",
+      {},
+      h("a", { href: part ? address(part) : "#/", "aria-current": here === part && "page" }, text),
+      number > 0 && h("span", { class: isAlert ? "count count-alert" : "count" }, ` ${count(number)}`),
+    );
+  patch(
+    document.getElementById("views"),
+    h(
+      "ul",
+      {},
+      item(undefined, "Overview"),
+      item("alerts", "Alerts", counts.alerts, true),
+      item("quarantine", "Quarantine", counts.quarantined),
+    ),
+  );
+}
+
+function noSuchView() {
+  return notice("There is no such view", h("p", {}, h("a", { href: "#/" }, "To the overview")));
+}
+
+addEventListener("hashchange", show);
+setInterval(draw, 1000);
+keepSessionWhileUsed();
+show();

@@ -1,0 +1,207 @@
+import { h, patch } from "./dom.js";
+import { exactTime, rangeText, time, unit, value } from "./format.js";
+
+let library;
+
+/** The chart library is half of all bytes: only a view with a chart loads it. */
+function loadLibrary() {
+  library ??= new Promise((resolve, reject) => {
+    const beside = (file) => new URL(`vendor/${file}`, import.meta.url).href;
+    const sheet = h("link", { rel: "stylesheet", href: beside("uplot.css") });
+    const script = h("script", { src: beside("uplot.js"), onload: () => resolve(globalThis.uPlot), onerror: reject });
+    document.head.append(sheet, script);
+  });
+  library.catch(() => (library = undefined));
+  return library;
+}
+
+/**
+ * A trend: the line of the values over the band from lowest to highest, the normal range behind it, alerts as marks,
+ * gaps as gaps. `subject`: { label, unit, range, lineLabel }. `show` takes { timesMs, low, high, line, marksMs }.
+ */
+export function makeTrend(subject) {
+  const place = h("div", {
+    class: "chart",
+    role: "img",
+    "aria-label": `Trend of ${subject.label}; the table below has the figures`,
+  });
+  const table = h("div", {});
+  const element = h("div", {}, place, table);
+  let chart;
+  let shown;
+
+  const draw = async () => {
+    const uPlot = await loadLibrary();
+    if (!place.isConnected) return;
+    const data = [shown.timesMs.map((ms) => ms / 1000), shown.high, shown.low, shown.line];
+    if (chart) chart.setData(data);
+    else
+      chart = new uPlot(
+        optionsOf(uPlot, subject, place, () => shown),
+        data,
+        place,
+      );
+  };
+  const restyle = () => {
+    chart?.destroy();
+    chart = undefined;
+    if (shown) void draw();
+  };
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  scheme.addEventListener("change", restyle);
+  const watcher = new ResizeObserver(() => chart?.setSize(sizeOf(place)));
+  watcher.observe(place);
+
+  return {
+    element,
+    async show(trend) {
+      shown = trend;
+      patch(table, figures(subject, trend));
+      await draw();
+    },
+    destroy() {
+      scheme.removeEventListener("change", restyle);
+      watcher.disconnect();
+      chart?.destroy();
+    },
+  };
+}
+
+function sizeOf(place) {
+  return {
+    width: Math.max(200, place.clientWidth),
+    height: Math.min(420, Math.max(220, Math.round(innerHeight * 0.45))),
+  };
+}
+
+function optionsOf(uPlot, subject, place, shown) {
+  const style = getComputedStyle(document.documentElement);
+  const ink = (variable) => style.getPropertyValue(variable).trim();
+  const axis = {
+    stroke: ink("--quiet"),
+    grid: { stroke: ink("--line"), width: 1 },
+    ticks: { stroke: ink("--line"), width: 1 },
+    font: "13px system-ui, sans-serif",
+  };
+  const label = `${subject.label}${unit(subject.unit) && `, ${unit(subject.unit)}`}`;
+  const text = (_chart, number) => (number === null ? "no data" : `${value(number)} ${unit(subject.unit)}`.trim());
+  return {
+    ...sizeOf(place),
+    cursor: { y: false, points: { size: 7 } },
+    scales: { x: { time: true }, y: { range: (_chart, low, high) => extent(low, high, subject.range) } },
+    axes: [
+      {
+        ...axis,
+        values: (_chart, splits) => splits.map((at) => time(at * 1000, { seconds: splits[1] - splits[0] < 60 })),
+      },
+      {
+        ...axis,
+        label,
+        labelFont: "13px system-ui, sans-serif",
+        size: 64,
+        values: (_chart, splits) => splits.map(value),
+      },
+    ],
+    series: [
+      { label: "Time", value: (_chart, at) => (at === null ? "" : exactTime(at * 1000)) },
+      { label: "Highest", stroke: "transparent", points: { show: false }, value: text },
+      { label: "Lowest", stroke: "transparent", points: { show: false }, value: text },
+      { label: subject.lineLabel, stroke: ink("--ink"), width: 1.5, points: { show: false }, value: text },
+    ],
+    bands: [{ series: [1, 2], fill: ink("--band-data") }],
+    hooks: {
+      drawClear: [(chart) => drawRange(chart, subject.range, ink("--band"))],
+      draw: [(chart) => drawMarks(chart, shown().marksMs ?? [], ink("--critical"))],
+    },
+  };
+}
+
+/** The normal range belongs into the picture, unless it would flatten the line. */
+function extent(low, high, range) {
+  if (low === null || high === null || low === undefined) return range ?? [0, 1];
+  const near = range && range[1] - range[0] <= Math.max(high - low, Math.abs(high) * 0.02, 1e-9) * 20;
+  const [bottom, top] = near ? [Math.min(low, range[0]), Math.max(high, range[1])] : [low, high];
+  const pad = (top - bottom) * 0.06 || Math.abs(top) * 0.05 || 1;
+  return [bottom - pad, top + pad];
+}
+
+function drawRange(chart, range, fill) {
+  if (!range) return;
+  const { ctx, bbox } = chart;
+  const clamp = (at) => Math.min(Math.max(at, bbox.top), bbox.top + bbox.height);
+  const [top, bottom] = [clamp(chart.valToPos(range[1], "y", true)), clamp(chart.valToPos(range[0], "y", true))];
+  ctx.save();
+  ctx.fillStyle = fill;
+  ctx.fillRect(bbox.left, top, bbox.width, bottom - top);
+  ctx.restore();
+}
+
+/** An alert is a dashed line with a triangle on top: a shape, not only a colour. */
+function drawMarks(chart, marksMs, stroke) {
+  const { ctx, bbox } = chart;
+  const unitPx = devicePixelRatio;
+  ctx.save();
+  ctx.strokeStyle = stroke;
+  ctx.fillStyle = stroke;
+  ctx.lineWidth = unitPx;
+  for (const ms of marksMs) {
+    const x = Math.round(chart.valToPos(ms / 1000, "x", true));
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.setLineDash([4 * unitPx, 3 * unitPx]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.beginPath();
+    ctx.moveTo(x - 6 * unitPx, bbox.top);
+    ctx.lineTo(x + 6 * unitPx, bbox.top);
+    ctx.lineTo(x, bbox.top + 9 * unitPx);
+    ctx.fill();
+  }
+  ctx.restore();
+}
+
+const rowsMax = 20;
+
+/** The same in figures, for those who cannot see or hover the picture: at most 20 rows, evenly chosen. */
+function figures(subject, { timesMs, low, high, line }) {
+  const step = Math.max(1, Math.ceil(timesMs.length / rowsMax));
+  const rows = timesMs.map((_, at) => at).filter((at) => (timesMs.length - 1 - at) % step === 0);
+  const text = (number) => (number === null ? "no data" : value(number));
+  const columns = ["Time", "Lowest", "Highest", subject.lineLabel];
+  return h(
+    "details",
+    {},
+    h("summary", {}, "Show the figures"),
+    subject.range && h("p", { class: "quiet" }, `Normal range: ${rangeText(subject.range, subject.unit)}.`),
+    h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Figures" },
+      h(
+        "table",
+        {},
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            columns.map((column) => h("th", { scope: "col" }, column)),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          rows.toReversed().map((at) =>
+            h(
+              "tr",
+              {},
+              h("th", { scope: "row" }, time(timesMs[at], { seconds: true })),
+              [low, high, line].map((column) => h("td", {}, text(column[at]))),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+}
