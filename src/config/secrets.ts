@@ -26,7 +26,7 @@ export function readSecret(path: string, files: SecretFiles, credentialsFolder?:
     throw unreadable(path, cause);
   }
   try {
-    refuseUnsafe(path, files.fstatSync(fd), isBelow(path, credentialsFolder) ? 0o037 : 0o077);
+    refuseUnsafe(path, files.fstatSync(fd), credentialsFolder);
     const text = files.readFileSync(fd, "utf8").replace(/\r?\n$/, "");
     if (text === "") throw new TidegateError("CONFIG_INVALID", `${path}: the secret file is empty`);
     return text;
@@ -39,7 +39,13 @@ function isBelow(path: string, folder: string | undefined): boolean {
   return folder !== undefined && path.startsWith(`${folder}/`) && !path.includes("/../");
 }
 
-function refuseUnsafe(path: string, stat: ReturnType<SecretFiles["fstatSync"]>, forbidden: number): void {
+/** Throws where a secret file is not a private regular file of a sensible size. */
+export function refuseUnsafe(
+  path: string,
+  stat: ReturnType<SecretFiles["fstatSync"]>,
+  credentialsFolder?: string,
+): void {
+  const forbidden = isBelow(path, credentialsFolder) ? 0o037 : 0o077;
   if (!stat.isFile()) throw new TidegateError("CONFIG_UNREADABLE", `${path}: is not a regular file`);
   if (stat.size > secretBytesMax) {
     throw new TidegateError("CONFIG_INVALID", `${path}: a secret file has at most ${secretBytesMax} bytes`);

@@ -15,9 +15,7 @@ const tls = Type.Object(
 
 const sasl = Type.Object(
   {
-    mechanism: Type.Union(
-      (["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] as const).map((mechanism) => Type.Literal(mechanism)),
-    ),
+    mechanism: Type.Enum(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]),
     username: Type.Optional(Type.String({ minLength: 1 })),
     passwordFile: Type.Optional(
       Type.String({ minLength: 1, description: "File with the password; readable by the owner only." }),

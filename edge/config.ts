@@ -1,0 +1,93 @@
+import { closeSync, fstatSync, openSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { loadConfig, unreadable } from "../src/config/load.ts";
+import { refuseUnsafe } from "../src/config/secrets.ts";
+import { createRouter, type DeviceRule } from "../src/profile/router.ts";
+import type { Router } from "../src/profile/profile.ts";
+import { checkConfig, warningsOf } from "./config-checks.ts";
+import { edgeConfigSchema, type EdgeConfig } from "./config-schema.ts";
+import { ProfileLibrary } from "./profile-library.ts";
+import { readTextFile } from "./text-file.ts";
+
+/** A configuration that was read and found right, with what it refers to. */
+export interface LoadedConfig {
+  /** Absolute path of the file. */
+  readonly file: string;
+  /** Every default filled in, every path absolute. */
+  readonly config: EdgeConfig;
+  readonly rules: readonly DeviceRule[];
+  readonly profiles: ProfileLibrary;
+  /** For people: what works, but is probably not meant. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads the configuration file and the profiles that it names; opens no connection and changes nothing. Throws
+ * CONFIG_INVALID, CONFIG_UNREADABLE, PROFILE_INVALID or SECRET_UNSAFE with everything that is wrong in the file.
+ */
+export function loadEdgeConfig(fileName: string): LoadedConfig {
+  const file = resolve(fileName);
+  const folder = dirname(file);
+  let profiles = new ProfileLibrary(undefined);
+  const config = loadConfig(edgeConfigSchema, readTextFile(file), fileName, {
+    check(value, report) {
+      resolvePaths(value, folder);
+      profiles = new ProfileLibrary(value.gateway.profilesFolder);
+      checkConfig(value, profiles.ids(), report);
+    },
+  });
+  checkReferencedFiles(config);
+  return { file, config, rules: rulesOf(config, profiles), profiles, warnings: warningsOf(config) };
+}
+
+export function routerOf({ rules }: Pick<LoadedConfig, "rules">): Router {
+  return createRouter(rules);
+}
+
+function rulesOf(config: EdgeConfig, profiles: ProfileLibrary): DeviceRule[] {
+  return config.devices.map(({ zone, profile, item, ...rule }) => ({
+    ...rule,
+    item,
+    // checkConfig has refused ids that the library does not know.
+    profile: profiles.get(profile, zone)!,
+  }));
+}
+
+/** Paths in a file are relative to its folder, wherever the program was started. */
+function resolvePaths(value: unknown, folder: string): void {
+  forEachPath(value, (path, holder, key) => {
+    holder[key] = resolve(folder, path);
+  });
+}
+
+function forEachPath(
+  value: unknown,
+  visit: (path: string, holder: Record<string, unknown>, key: string) => void,
+): void {
+  if (typeof value !== "object" || value === null) return;
+  const holder = value as Record<string, unknown>;
+  for (const [key, inner] of Object.entries(holder)) {
+    if (typeof inner === "string" && /(?:File|Folder)$/.test(key)) visit(inner, holder, key);
+    else forEachPath(inner, visit);
+  }
+}
+
+const secretKeys = new Set(["passwordFile", "keyFile", "tokenFile", "usersFile"]);
+
+/** Every file that the configuration names can be read, and the secret ones by us alone. */
+function checkReferencedFiles(config: EdgeConfig): void {
+  forEachPath(config, (path, _holder, key) => {
+    if (!key.endsWith("File")) return;
+    let fd: number;
+    try {
+      fd = openSync(path, "r");
+    } catch (cause) {
+      throw unreadable(path, cause);
+    }
+    try {
+      if (secretKeys.has(key)) refuseUnsafe(path, fstatSync(fd));
+    } finally {
+      closeSync(fd);
+    }
+  });
+}

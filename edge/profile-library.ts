@@ -1,0 +1,53 @@
+import { existsSync, globSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadProfile } from "../src/profile/check.ts";
+import { compileProfile, type DeviceProfile } from "../src/profile/compile.ts";
+import type { ProfileDefinition } from "../src/profile/definition.ts";
+import { readTextFile } from "./text-file.ts";
+
+const ownFolder = fileURLToPath(new URL("../device-profiles/", import.meta.url));
+const idPattern = /^[A-Za-z0-9][\w.-]{0,63}\/[A-Za-z0-9][\w.-]{0,63}$/;
+
+/** The device profiles that a configuration may name: those that come with Tidegate and those of the installation. */
+export class ProfileLibrary {
+  /** Folders in order of precedence. */
+  readonly #folders: readonly string[];
+  readonly #definitions = new Map<string, ProfileDefinition>();
+  readonly #compiled = new Map<string, DeviceProfile>();
+
+  constructor(installationFolder: string | undefined) {
+    this.#folders = installationFolder === undefined ? [ownFolder] : [installationFolder, ownFolder];
+  }
+
+  /** Every id that `get` knows. */
+  ids(): readonly string[] {
+    const ids = this.#folders.flatMap((folder) => globSync("*/*.yaml", { cwd: folder }));
+    return [...new Set(ids.map((file) => file.replace(/\.yaml$/, "").replaceAll("\\", "/")))].sort();
+  }
+
+  /** Ids of the installation's own profiles. */
+  ownIds(): readonly string[] {
+    return this.ids().filter((id) => !this.fileOf(id)?.startsWith(ownFolder));
+  }
+
+  /** The file of an id; undefined where there is none. An id cannot lead out of the folders. */
+  fileOf(id: string): string | undefined {
+    if (!idPattern.test(id) || id.includes("..")) return undefined;
+    return this.#folders.map((folder) => join(folder, `${id}.yaml`)).find((file) => existsSync(file));
+  }
+
+  /** The profile, compiled once per zone. Throws PROFILE_INVALID; undefined where there is none of that id. */
+  get(id: string, zone: string | undefined): DeviceProfile | undefined {
+    const key = `${id} ${zone ?? ""}`;
+    const known = this.#compiled.get(key);
+    if (known !== undefined) return known;
+    const file = this.fileOf(id);
+    if (file === undefined) return undefined;
+    const definition = this.#definitions.get(id) ?? loadProfile(readTextFile(file), file);
+    this.#definitions.set(id, definition);
+    const profile = compileProfile(id, definition, zone === undefined ? {} : { zone });
+    this.#compiled.set(key, profile);
+    return profile;
+  }
+}
