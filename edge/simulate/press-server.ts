@@ -170,6 +170,8 @@ async function createServer(options: PressServerOptions, device: string, library
     securityPolicies: [library.SecurityPolicy.None, library.SecurityPolicy.Basic256Sha256],
     securityModes: [library.MessageSecurityMode.None, library.MessageSecurityMode.SignAndEncrypt],
     allowAnonymous: true,
+    // 0: a client that asks for sampling interval 0 is told every change as it happens, none is merged.
+    serverCapabilities: { minSupportedSampleRate: 0 },
     disableDiscovery: false,
     ...(user === undefined
       ? {}

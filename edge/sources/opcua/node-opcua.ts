@@ -87,7 +87,7 @@ export async function connectNodeOpcua(
     return new NodeOpcuaConnection(library, secured, withRawServices(session), namespaces, lost);
   } catch (error) {
     await closeClient(secured);
-    throw sessionRefused(options, error);
+    throw sessionRefused(settings, error);
   }
 }
 
@@ -469,21 +469,36 @@ function channelRefused({ identity, options }: ConnectSettings, error: unknown):
   if (/ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|took longer/.test(reason)) return unreachable(options, error);
   return new TidegateError("SOURCE_UNTRUSTED", `the server ended the secured channel: ${reason}`, {
     cause: error,
-    hint: `It probably does not trust this gateway. Approve the certificate with thumbprint ${identity.thumbprint} (${identity.certificateFile}) on the server; it is tried again by itself.`,
+    hint: `It probably does not trust this gateway. ${approvalHint(identity)}`,
   });
 }
 
-function sessionRefused(options: OpcuaSourceOptions, error: unknown): TidegateError {
+function sessionRefused({ identity, options }: ConnectSettings, error: unknown): TidegateError {
   const reason = reasonOf(error);
-  const hint = /BadIdentityToken|BadUserAccessDenied/.test(reason)
-    ? "Check username and passwordFile, and whether the server allows anonymous sessions."
-    : /BadTooManySessions/.test(reason)
-      ? "The server has no session left: raise its limit or disconnect another client; it is tried again by itself."
-      : "See the message of the server; it is tried again by itself.";
+  if (/BadCertificate|BadSecurityChecksFailed/.test(reason)) {
+    return new TidegateError("SOURCE_UNTRUSTED", `the server refused our certificate: ${reason}`, {
+      cause: error,
+      hint: approvalHint(identity),
+    });
+  }
   return new TidegateError("SOURCE_REFUSED", `the server at ${options.endpoint} refused the session: ${reason}`, {
     cause: error,
-    hint,
+    hint: sessionHint(reason),
   });
+}
+
+function sessionHint(reason: string): string {
+  if (/BadIdentityToken|BadUserAccessDenied/.test(reason)) {
+    return "Check username and passwordFile, and whether the server allows anonymous sessions.";
+  }
+  if (reason.includes("BadTooManySessions")) {
+    return "The server has no session left: raise its limit or disconnect another client; it is tried again by itself.";
+  }
+  return "See the message of the server; it is tried again by itself.";
+}
+
+function approvalHint({ thumbprint, certificateFile }: Identity): string {
+  return `Approve the certificate of this gateway on the server: thumbprint ${thumbprint}, file ${certificateFile}. It is tried again by itself.`;
 }
 
 function reasonOf(error: unknown): string {

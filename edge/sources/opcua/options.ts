@@ -148,6 +148,9 @@ export function checkOpcuaOptions(options: OpcuaSourceOptions): void {
   if ((options.username === undefined) !== (options.passwordFile === undefined)) {
     throw invalid(options, "username and passwordFile belong together", "Give both, or neither for anonymous.");
   }
+  if (!URL.canParse(options.endpoint)) {
+    throw invalid(options, `${options.endpoint} is not an address`, "Write opc.tcp://<host>:<port>.");
+  }
   if (options.reconnectMaxMs < options.reconnectMinMs) {
     throw invalid(options, "reconnectMaxMs is below reconnectMinMs", "Raise reconnectMaxMs.");
   }

@@ -1,0 +1,405 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { Value } from "typebox/value";
+import { opcuaSourceOptions, type OpcuaSourceOptions } from "../../../../edge/sources/opcua/options.ts";
+import { createOpcuaSource, type OpcuaSource } from "../../../../edge/sources/opcua/source.ts";
+import { ManualClock } from "../../../../src/clock.ts";
+import { FakeIngest } from "../../../support/fake-ingest.ts";
+import { FakeServer } from "../../../support/fake-opcua.ts";
+import { until } from "../../../support/until.ts";
+
+interface Plant {
+  readonly server: FakeServer;
+  readonly ingest: FakeIngest;
+  readonly clock: ManualClock;
+  readonly source: OpcuaSource;
+  readonly logged: string[];
+}
+
+const minimal = {
+  name: "line-2",
+  type: "opcua",
+  endpoint: "opc.tcp://10.0.0.17:4840/UA",
+  devices: [
+    { id: "press-17", items: { temperature: "nsu=urn:acme:press;s=17.T", force: "nsu=urn:acme:press;s=17.F" } },
+    { id: "press-18", items: { temperature: "nsu=urn:acme:press;s=18.T" } },
+  ],
+};
+
+function optionsOf(changes: Partial<OpcuaSourceOptions> = {}): OpcuaSourceOptions {
+  return Value.Parse(
+    opcuaSourceOptions,
+    Value.Default(opcuaSourceOptions, { ...structuredClone(minimal), ...changes }),
+  );
+}
+
+/** A source on a fake server and a clock that stands still; connected unless the test prepared otherwise. */
+async function plant(
+  t: TestContext,
+  changes: Partial<OpcuaSourceOptions> = {},
+  prepare?: (server: FakeServer) => void,
+): Promise<Plant> {
+  const server = new FakeServer();
+  prepare?.(server);
+  const ingest = new FakeIngest();
+  const clock = new ManualClock();
+  const logged: string[] = [];
+  const context = {
+    gatewayId: "gw-1",
+    dataFolder: "/nowhere",
+    clock,
+    readSecret: () => Promise.resolve(""),
+    log: (_level: string, message: string) => void logged.push(message),
+  };
+  const source = createOpcuaSource(optionsOf(changes), context, server.connect);
+  t.after(() => source[Symbol.asyncDispose]());
+  await source.start(ingest);
+  if (server.reachable) await connected({ server, source });
+  return { server, ingest, clock, source, logged };
+}
+
+async function connected({ server, source }: Pick<Plant, "server" | "source">): Promise<void> {
+  await until(
+    "two PublishRequests at the server",
+    () => source.status().state === "connected" && server.current.held === 2,
+  );
+}
+
+test("a notification becomes one delivery per device, with the items as the configuration names them", async (t) => {
+  const { server, ingest, clock } = await plant(t);
+  server.current.send([0, 63.2, 1_000], [2, 41, 1_001], [1, 900, 1_002]);
+  await ingest.waitForOffers(2);
+  assert.deepEqual(
+    ingest.offered.map(({ source, address, body, receivedMicros }) => ({ source, address, body, receivedMicros })),
+    [
+      {
+        source: "line-2",
+        address: "press-17",
+        receivedMicros: clock.nowMicros(),
+        body: {
+          kind: "points",
+          points: [
+            { item: "temperature", value: 63.2, quality: "good", timeMicros: 1_000_000, status: undefined },
+            { item: "force", value: 900, quality: "good", timeMicros: 1_002_000, status: undefined },
+          ],
+        },
+      },
+      {
+        source: "line-2",
+        address: "press-18",
+        receivedMicros: clock.nowMicros(),
+        body: {
+          kind: "points",
+          points: [{ item: "temperature", value: 41, quality: "good", timeMicros: 1_001_000, status: undefined }],
+        },
+      },
+    ],
+  );
+});
+
+test("a notification is acknowledged only after all of it is stored", async (t) => {
+  const { server, ingest } = await plant(t);
+  const connection = server.current;
+  connection.send([0, 1, 1_000], [2, 1, 1_000]);
+  await ingest.waitForOffers(2);
+  connection.send([0, 2, 2_000]);
+  await ingest.waitForOffers(3);
+  connection.keepAlive();
+  await until("the next PublishRequest", () => connection.held === 2);
+  assert.deepEqual(connection.acknowledged, []);
+
+  ingest.settle(1);
+  connection.keepAlive();
+  await until("the next PublishRequest", () => connection.held === 2);
+  assert.deepEqual(connection.acknowledged, [], "half of the first notification is not enough");
+
+  ingest.settle();
+  connection.keepAlive();
+  await until("the acknowledgement", () => connection.acknowledged.length === 2);
+  assert.deepEqual(connection.acknowledged, [1, 2]);
+});
+
+test("what was abandoned is never acknowledged", async (t) => {
+  const { server, ingest } = await plant(t);
+  server.current.send([0, 1, 1_000]);
+  await ingest.waitForOffers(1);
+  ingest.settle(1, "abandoned");
+  server.current.keepAlive();
+  await until("the next PublishRequest", () => server.current.held === 2);
+  assert.deepEqual(server.current.acknowledged, []);
+});
+
+test("in a pause the server is asked for nothing, and the session is kept alive by touching it", async (t) => {
+  const { server, ingest, clock, source } = await plant(t);
+  const connection = server.current;
+  ingest.pauseAt = 1;
+  connection.send([0, 1, 1_000]);
+  await ingest.waitForOffers(1);
+  connection.keepAlive();
+  await until("no PublishRequest at the server", () => connection.held === 0);
+  for (let i = 0; i < 4; i++) {
+    clock.advanceMs(5_000);
+    await until("a touch", () => connection.touched === i + 1);
+  }
+  assert.equal(source.status().state, "connected");
+
+  ingest.settle();
+  await until("PublishRequests again", () => connection.held === 2);
+  assert.deepEqual(connection.acknowledged, [1]);
+});
+
+test("at most `unsettledMax` notifications wait for the disk", async (t) => {
+  const { server, ingest } = await plant(t, { unsettledMax: 3 });
+  for (let i = 1; i <= 3; i++) {
+    server.current.send([0, i, i * 1_000]);
+    await ingest.waitForOffers(i);
+  }
+  server.current.send([0, 4, 4_000]);
+  await ingest.waitForOffers(4);
+  assert.equal(server.current.held, 0, "the one that was asked for already is taken, no other is asked for");
+  ingest.settle(2);
+  await until("PublishRequests again", () => server.current.held > 0);
+});
+
+test("a missing notification is fetched once with Republish and handed on in its place", async (t) => {
+  const { server, ingest, source } = await plant(t);
+  const connection = server.current;
+  server.kept.set(1, connection.loseOne([0, 1, 1_000]));
+  connection.send([0, 2, 2_000]);
+  await ingest.waitForOffers(2);
+  assert.deepEqual(valuesOf(ingest), [1, 2]);
+  assert.deepEqual(connection.republished, [1]);
+  assert.equal(source.counters.gaps, 0);
+});
+
+test("a notification that the server no longer has is a gap: counted, said with the next delivery of each device", async (t) => {
+  const { server, ingest, source } = await plant(t);
+  const connection = server.current;
+  connection.loseOne([0, 1, 1_000]);
+  connection.loseOne([0, 2, 2_000]);
+  connection.send([0, 3, 3_000]);
+  await ingest.waitForOffers(1);
+  connection.send([0, 4, 4_000], [2, 4, 4_000]);
+  await ingest.waitForOffers(3);
+  assert.deepEqual(connection.republished, [1, 2], "each is asked for once");
+  assert.equal(source.counters.gaps, 2);
+  assert.deepEqual(
+    ingest.offered.map(({ gap }) => gap?.messages),
+    [2, undefined, 2],
+  );
+});
+
+test("a server that answers Republish with something else is not believed, and not asked for ever", async (t) => {
+  const { server, ingest, source } = await plant(t);
+  const connection = server.current;
+  const first = connection.loseOne([0, 1, 1_000]);
+  server.kept.set(1, { ...first, sequence: 99, changes: [] });
+  connection.send([0, 2, 2_000]);
+  await ingest.waitForOffers(1);
+  assert.deepEqual(valuesOf(ingest), [2]);
+  assert.equal(source.counters.gaps, 1);
+});
+
+test("a keep-alive shows a gap too: it carries the number that comes next", async (t) => {
+  const { server, source } = await plant(t);
+  server.current.loseOne([0, 1, 1_000]);
+  server.current.keepAlive();
+  await until("the gap", () => source.counters.gaps === 1);
+});
+
+test("after a restart with other namespace indexes the items are found again by URI, and repeats are dropped", async (t) => {
+  const { server, ingest, clock, source } = await plant(t);
+  server.current.send([0, 1, 1_000], [1, 5, 1_000]);
+  await ingest.waitForOffers(1);
+  server.namespaces = ["http://opcfoundation.org/UA/", "urn:server", "urn:new", "urn:acme:press"];
+  server.startTime += 1;
+  server.transferable = { available: [] };
+  server.current.lost("socket closed");
+  await until("the connection is closed", () => server.alive.length === 0);
+  clock.advanceMs(500);
+  await until("a second connection", () => server.connections.length === 2);
+  await connected({ server, source });
+  assert.deepEqual(
+    server.current.created.map(({ nodeId }) => nodeId),
+    ["ns=3;s=17.T", "ns=3;s=17.F", "ns=3;s=18.T"],
+  );
+  server.current.send([0, 1, 1_000], [1, 6, 2_000]);
+  await ingest.waitForOffers(2);
+  assert.deepEqual(valuesOf(ingest), [1, 5, 6]);
+  assert.equal(source.counters.repeats, 1);
+  assert.equal(source.counters.transfers, 0, "another server process: its subscription ids mean something else");
+  assert.deepEqual(ingest.offered[1]!.gap?.messages, 0, "how many values were missed is not known");
+});
+
+test("after a broken network the subscription is taken over, and what the server kept is fetched", async (t) => {
+  const { server, ingest, clock, source } = await plant(t);
+  const first = server.current;
+  first.send([0, 1, 1_000]);
+  await ingest.waitForOffers(1);
+  server.kept.set(2, first.loseOne([0, 2, 2_000]));
+  server.kept.set(3, first.loseOne([0, 3, 3_000]));
+  server.transferable = { available: [1, 2, 3] };
+  first.lost("socket closed");
+  await until("the connection is closed", () => server.alive.length === 0);
+  assert.equal(first.closed!.keepSubscription, true);
+  clock.advanceMs(500);
+  await until("a second connection", () => server.connections.length === 2);
+  await connected({ server, source });
+  server.current.continueAt(4);
+  server.current.send([0, 4, 4_000]);
+  await ingest.waitForOffers(4);
+  assert.deepEqual(valuesOf(ingest), [1, 2, 3, 4]);
+  assert.deepEqual(server.current.republished, [2, 3], "what was handed on before is not asked for again");
+  assert.equal(source.counters.transfers, 1);
+  assert.equal(source.counters.gaps, 0);
+  assert(ingest.offered.every(({ gap }) => gap === undefined));
+});
+
+test("a server that falls silent is given up, and never are two connections open", async (t) => {
+  const { server, clock, source } = await plant(t);
+  clock.advanceMs(4_000);
+  server.current.keepAlive();
+  await until("the next PublishRequest", () => server.current.held === 2);
+  clock.advanceMs(6_000);
+  assert.equal(source.status().state, "connected");
+  server.reachable = false;
+  clock.advanceMs(1);
+  await until("it waits", () => source.status().state === "waiting");
+  assert.match(source.status().detail, /no sign of life for 6 s/);
+  server.reachable = true;
+  for (let i = 0; i < 3; i++) {
+    clock.advanceMs(5_000);
+    await until("connected again", () => source.status().state === "connected");
+    assert.equal(server.alive.length, 1);
+    server.current.lost("reset");
+    await until("closed", () => server.alive.length === 0);
+  }
+});
+
+test("a server that revises the keep-alive interval upwards is not mistaken for a silent one", async (t) => {
+  const { clock, source } = await plant(t, {}, (server) => (server.keepAliveMs = 20_000));
+  clock.advanceMs(49_000);
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  assert.equal(source.status().state, "connected");
+  clock.advanceMs(1_001);
+  await until("given up", () => source.status().state === "waiting");
+});
+
+test("the end of the subscription on the server makes a new one", async (t) => {
+  for (const end of ["status change", "BadSubscriptionIdInvalid", "BadSessionIdInvalid", "BadNoSubscription"]) {
+    const { server, clock, source } = await plant(t);
+    if (end === "status change") {
+      const { subscription } = server.current;
+      server.current.answer({ subscription, sequence: 1, keepAlive: false, changes: [], statusChange: "BadTimeout" });
+    } else {
+      server.current.refuse(end);
+    }
+    await until("closed", () => server.alive.length === 0);
+    clock.advanceMs(500);
+    await until("a second connection", () => server.connections.length === 2);
+    await connected({ server, source });
+  }
+});
+
+test("a server that takes fewer PublishRequests is sent fewer", async (t) => {
+  const { server, ingest } = await plant(t);
+  server.current.refuse("BadTooManyPublishRequests");
+  server.current.send([0, 1, 1_000]);
+  await ingest.waitForOffers(1);
+  await until("one request", () => server.current.held === 1, Boolean, { withinMs: 3_000 });
+  server.current.send([0, 2, 2_000]);
+  await ingest.waitForOffers(2);
+  await until("one request", () => server.current.held === 1);
+});
+
+test("items are created in smaller calls where the server asks for it; refused ones are named in the status", async (t) => {
+  const items = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`item-${i}`, `nsu=urn:acme:press;i=${i}`]));
+  const devices = [{ id: "press-17", items: { ...items, elsewhere: "nsu=urn:unknown;s=x" } }];
+  const { server, source } = await plant(t, { devices }, (server) => {
+    server.itemsPerCallMax = 6;
+    server.refusedItems.set("ns=2;i=3", "BadNodeIdUnknown");
+    server.refusedItems.set("ns=2;i=4", "BadTooManyMonitoredItems");
+  });
+  assert.equal(server.current.created.length, 20);
+  assert(server.current.calls.filter((size) => size <= 6).length <= 5, "the size is kept once found");
+  const { detail } = source.status();
+  assert.match(detail, /^18 of 21 items/);
+  assert.match(detail, /press-17\/item-3: BadNodeIdUnknown/);
+  assert.match(detail, /press-17\/item-4: BadTooManyMonitoredItems/);
+  assert.match(detail, /press-17\/elsewhere: no namespace urn:unknown/);
+});
+
+test("refused items are tried again", async (t) => {
+  const { server, clock, source } = await plant(t, { itemsRetryMs: 3_000, silenceMs: 60_000 }, (server) => {
+    server.refusedItems.set("ns=2;s=17.F", "BadNodeIdUnknown");
+  });
+  assert.match(source.status().detail, /^2 of 3 items/);
+  server.refusedItems.clear();
+  clock.advanceMs(3_000);
+  await until("all items", () => source.status().detail.startsWith("3 of 3 items"));
+});
+
+test("values of a handle that was never given are ignored", async (t) => {
+  const { server, ingest } = await plant(t);
+  server.current.send([77, 1, 1_000]);
+  server.current.send([0, 1, 1_000]);
+  await ingest.waitForOffers(1);
+  assert.deepEqual(valuesOf(ingest), [1]);
+});
+
+test("a stopped source leaves nothing open, and deletes its subscription", async (t) => {
+  const { server, source, ingest } = await plant(t);
+  await source[Symbol.asyncDispose]();
+  assert.deepEqual(server.current.closed, { keepSubscription: false });
+  assert.equal(source.status().state, "stopped");
+  assert.equal(ingest.resumeListeners, 0);
+});
+
+test("a server that is away at the start is a state, not an error", async (t) => {
+  const { server, clock, source } = await plant(t, {}, (server) => (server.reachable = false));
+  await until("it waits", () => source.status().state === "waiting");
+  assert.match(source.status().detail, /nobody answers/);
+  assert.equal(source.status().address, "10.0.0.17:4840");
+  server.reachable = true;
+  clock.advanceMs(5_000);
+  await connected({ server, source });
+});
+
+test("options that contradict themselves are refused before anything is touched", () => {
+  const wrong: [Partial<OpcuaSourceOptions>, RegExp][] = [
+    [{ securityMode: "None" }, /belong together/],
+    [{ securityPolicy: "None" }, /belong together/],
+    [{ securityMode: "None", securityPolicy: "None", username: "u", passwordFile: "p" }, /without encryption/],
+    [{ username: "u" }, /belong together/],
+    [{ reconnectMinMs: 2_000, reconnectMaxMs: 1_000 }, /reconnectMaxMs/],
+    [{ devices: [{ id: "a", items: { x: "ns=2;s=x" } }] }, /by index/],
+    [
+      {
+        devices: [
+          { id: "a", items: { x: "i=1" } },
+          { id: "a", items: { y: "i=2" } },
+        ],
+      },
+      /twice/,
+    ],
+  ];
+  const context = {
+    gatewayId: "gw-1",
+    dataFolder: "/nowhere",
+    clock: new ManualClock(),
+    readSecret: () => Promise.resolve(""),
+    log: () => {},
+  };
+  for (const [changes, message] of wrong) {
+    assert.throws(() => createOpcuaSource(optionsOf(changes), context), { code: "CONFIG_INVALID", message });
+  }
+});
+
+test("without security settings the strong ones are used", () => {
+  const { securityMode, securityPolicy } = optionsOf();
+  assert.deepEqual([securityPolicy, securityMode], ["Basic256Sha256", "SignAndEncrypt"]);
+});
+
+function valuesOf(ingest: FakeIngest): unknown[] {
+  return ingest.offered.flatMap(({ body }) => (body.kind === "points" ? body.points.map(({ value }) => value) : []));
+}
