@@ -20,6 +20,8 @@ export interface KafkaOptions {
   readonly folder: string;
   /** Default: a free port. */
   readonly port?: number;
+  /** Clients are sent to this port instead: that of a proxy in front of the broker. */
+  readonly advertisedPort?: number;
   readonly heapMb?: number;
   /** Adds a second listener with TLS and SCRAM-SHA-512; only effective when the folder is new. */
   readonly secure?: SecureListener;
@@ -84,8 +86,8 @@ async function prepare(options: KafkaOptions): Promise<Prepared> {
 }
 
 function portsIn(properties: string): { port: number; securePort: number | undefined } {
-  const plain = /PLAINTEXT:\/\/127\.0\.0\.1:(\d+)/.exec(properties)?.[1];
-  const secure = /SECURE:\/\/127\.0\.0\.1:(\d+)/.exec(properties)?.[1];
+  const plain = /^listeners=PLAINTEXT:\/\/127\.0\.0\.1:(\d+)/m.exec(properties)?.[1];
+  const secure = /^listeners=.*SECURE:\/\/127\.0\.0\.1:(\d+)/m.exec(properties)?.[1];
   assert(plain !== undefined, "server.properties names its listener");
   return { port: Number(plain), securePort: secure === undefined ? undefined : Number(secure) };
 }
@@ -98,7 +100,7 @@ function serverProperties(options: KafkaOptions, port: number, controller: numbe
     "controller.quorum.voters": `1@127.0.0.1:${controller}`,
     "controller.listener.names": "CONTROLLER",
     listeners: `${clients},CONTROLLER://127.0.0.1:${controller}`,
-    "advertised.listeners": clients,
+    "advertised.listeners": clients.replace(`:${port}`, `:${options.advertisedPort ?? port}`),
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": join(options.folder, "log"),
