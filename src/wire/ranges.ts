@@ -63,6 +63,35 @@ export class Ranges {
     return low * 2;
   }
 
+  /** The parts of the set that lie between `first` and `last`, cut to them. */
+  overlapping(first: number, last: number): [number, number][] {
+    const parts: [number, number][] = [];
+    for (let at = this.#firstEndingAtOrAfter(first); at < this.#bounds.length && this.#bounds[at]! <= last; at += 2) {
+      parts.push([Math.max(first, this.#bounds[at]!), Math.min(last, this.#bounds[at + 1]!)]);
+    }
+    return parts;
+  }
+
+  /** Takes [first, last] out. */
+  remove(first: number, last: number = first): void {
+    const kept: number[] = [];
+    for (const [low, high] of this.pairs()) {
+      if (low < first) kept.push(low, Math.min(high, first - 1));
+      if (high > last) kept.push(Math.max(low, last + 1), high);
+    }
+    this.#bounds.splice(0, this.#bounds.length, ...kept);
+  }
+
+  /** The last number of the range that holds `value`; undefined where none does. */
+  endOf(value: number): number | undefined {
+    const at = this.#firstEndingAtOrAfter(value);
+    return this.#bounds[at] !== undefined && this.#bounds[at] <= value ? this.#bounds[at + 1] : undefined;
+  }
+
+  get first(): number | undefined {
+    return this.#bounds[0];
+  }
+
   has(value: number): boolean {
     const at = this.#firstEndingAtOrAfter(value);
     return at < this.#bounds.length && this.#bounds[at]! <= value;

@@ -67,3 +67,26 @@ test("the flat form restores the same set", () => {
 function numbers(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }
+
+test("removing takes out exactly the numbers named, and the rest keeps its shape", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 60 }), fc.nat(8)), { maxLength: 30 }),
+      (steps) => {
+        const ranges = new Ranges();
+        const model = new Set<number>();
+        for (const [add, first, more] of steps) {
+          if (add) ranges.add(first, first + more);
+          else ranges.remove(first, first + more);
+          for (let n = first; n <= first + more; n++)
+            if (add) model.add(n);
+            else model.delete(n);
+        }
+        assert.equal(ranges.count, model.size);
+        assert.equal(ranges.first, model.size === 0 ? undefined : Math.min(...model));
+        for (const n of model) assert.equal(model.has(ranges.endOf(n)! + 1), false);
+        for (let n = 1; n <= 70; n++) assert.equal(ranges.endOf(n) !== undefined, model.has(n));
+      },
+    ),
+  );
+});

@@ -1,0 +1,241 @@
+import type { Clock } from "../../src/clock.ts";
+import { lanes, streamNames, streams, topicName, type Lane, type Stream } from "../../src/wire/streams.ts";
+import type { LiveBlock } from "../reader.ts";
+import type { Sink, SinkDescription, SinkFault } from "../sink.ts";
+import type { ForwardJournal } from "./journal-port.ts";
+import { ForwardLane } from "./lane.ts";
+import type { ForwardOptions } from "./options.ts";
+import type { ForwardReport, LaneReport, StreamCounters } from "./protocol.ts";
+import type { RowGroup } from "./rows.ts";
+import { PartitionSender, type Sent } from "./sender.ts";
+import { Slots } from "./slots.ts";
+
+export interface ForwarderParts {
+  readonly sink: Sink;
+  readonly journal: ForwardJournal;
+  readonly clock: Clock;
+  readonly options: ForwardOptions;
+  readonly topicPrefix: string;
+  /** As configured; a topic with another count is an alarm. */
+  readonly partitions: number;
+  readonly random?: () => number;
+}
+
+const lookEveryMs = 250;
+const describeEveryMs = 30_000;
+const describeAgainMs = 5000;
+
+/**
+ * Brings every record of the journal to Kafka at least once: lanes read, topic-partitions send, and what is settled
+ * goes back to the journal. Nothing here waits for anything else: a block is only held in memory, never in the way.
+ */
+export class Forwarder {
+  readonly #parts: ForwarderParts;
+  readonly #lanes = new Map<Lane, ForwardLane>();
+  readonly #senders = new Map<string, PartitionSender>();
+  readonly #counters = new Map<Stream, { -readonly [name in keyof StreamCounters]: number }>();
+  readonly #slots: Slots;
+  #early: LiveBlock[] = [];
+  #state: ForwardReport["state"] = "starting";
+  #fault: SinkFault | undefined;
+  #journalFault: string | undefined;
+  #topicAlarms: readonly string[] = [];
+  #healthySinceMs: number | undefined;
+  #sent = 0;
+  #rate = { atMs: 0, sent: 0, perSecond: 0 };
+  #timers: NodeJS.Timeout[] = [];
+
+  constructor(parts: ForwarderParts) {
+    this.#parts = parts;
+    this.#slots = new Slots(parts.options.sendsMax);
+  }
+
+  /** Loads the durable cursor and begins. Kafka need not be there. Rejects where the journal cannot be read. */
+  async start(): Promise<void> {
+    const settled = await this.#parts.journal.load();
+    if (this.#state === "stopped") return;
+    for (const lane of lanes)
+      if (lane !== "history") this.#lanes.set(lane, this.#makeLane(lane, settled.get(lane) ?? []));
+    for (const lane of this.#lanes.values()) lane.start();
+    for (const block of this.#early.splice(0)) this.accept(block);
+    this.#timers.push(setInterval(() => this.#look(), lookEveryMs));
+    this.#describeAfter(0);
+  }
+
+  /** A block was committed. It is released as soon as no row needs its memory. */
+  accept(block: LiveBlock): void {
+    const lane = this.#lanes.get(block.lane);
+    if (lane !== undefined) lane.accept(block);
+    else if (block.lane === "history" || this.#state === "stopped" || this.#early.length >= earlyBlocksMax)
+      block.release();
+    else this.#early.push(block);
+  }
+
+  /** Sends in progress get `withinMs` for their outcome; what is not settled by then is sent again after the next start. */
+  async stop(withinMs: number): Promise<void> {
+    this.#state = "stopped";
+    for (const timer of this.#timers.splice(0)) clearTimeout(timer);
+    for (const block of this.#early.splice(0)) block.release();
+    for (const lane of this.#lanes.values()) lane.close();
+    const ended = Promise.all([...this.#senders.values()].map((sender) => sender.stop()));
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([ended, new Promise((resolve) => (timer = setTimeout(resolve, withinMs)))]);
+    clearTimeout(timer);
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.end()));
+  }
+
+  report(): ForwardReport {
+    const now = this.#parts.clock.monotonicMs();
+    const lanes = [...this.#lanes.values()];
+    return {
+      state: this.#state,
+      fault: this.#fault,
+      alarms: this.#alarms(),
+      oldestUnsentMs: Math.round(Math.max(0, ...lanes.map((lane) => lane.oldestUnsentMs(now)))),
+      sentPerSecond: this.#sentPerSecond(now),
+      streams: Object.fromEntries([...this.#counters].map(([stream, counters]) => [stream, { ...counters }])),
+      lanes: Object.fromEntries(lanes.map((lane): [Lane, LaneReport] => [lane.lane, lane.report()])),
+    };
+  }
+
+  #makeLane(lane: Lane, settled: readonly number[]): ForwardLane {
+    const { journal, options, clock } = this.#parts;
+    return new ForwardLane(lane, settled, {
+      journal,
+      options,
+      monotonicMs: () => clock.monotonicMs(),
+      senderOf: (group) => this.#senderOf(group),
+      senders: () => [...this.#senders.values()].filter((sender) => sender.lane === lane),
+      healthySinceMs: () => this.#healthySinceMs,
+      onJournalFault: (error) => {
+        this.#journalFault = error instanceof Error ? error.message : String(error);
+      },
+    });
+  }
+
+  #senderOf({ key, stream, partition }: RowGroup): PartitionSender {
+    let sender = this.#senders.get(key);
+    if (sender === undefined) this.#senders.set(key, (sender = this.#makeSender(key, stream, partition)));
+    return sender;
+  }
+
+  #makeSender(key: string, stream: Stream, partition: number): PartitionSender {
+    const { sink, options, clock, journal, random = Math.random, topicPrefix } = this.#parts;
+    const { lane, topic = "" } = streams[stream];
+    return new PartitionSender(lane, stream, partition, key, topicName(topicPrefix, topic), {
+      sink,
+      slots: this.#slots,
+      options,
+      random,
+      monotonicMs: () => clock.monotonicMs(),
+      quarantine: (record) => journal.quarantine([record]),
+      onSent: (from, result) => this.#onSent(from, result),
+    });
+  }
+
+  #onSent({ stream, lane, key }: PartitionSender, result: Sent): void {
+    const counters = this.#countersOf(stream);
+    switch (result.kind) {
+      case "accepted":
+        counters.sent += result.rows;
+        counters.sentBytes += result.bytes;
+        this.#sent += result.rows;
+        this.#healthySinceMs ??= this.#parts.clock.monotonicMs();
+        this.#onWorking();
+        if (this.#lanes.get(lane)?.isParked(key) === true) this.#look();
+        return;
+      case "refused":
+        counters.refused += result.rows;
+        return;
+      case "unknown":
+        counters.resent += result.rows;
+        this.#fault = result.fault;
+        if (![...this.#senders.values()].some((sender) => sender.healthy)) this.#healthySinceMs = undefined;
+        if (this.#state !== "stopped") this.#state = "waiting";
+    }
+  }
+
+  #onWorking(): void {
+    if (this.#state === "stopped" || this.#state === "connected") return;
+    this.#state = "connected";
+    this.#fault = undefined;
+    for (const sender of this.#senders.values()) sender.wake();
+    this.#look();
+  }
+
+  #countersOf(stream: Stream): { -readonly [name in keyof StreamCounters]: number } {
+    let counters = this.#counters.get(stream);
+    if (counters === undefined) {
+      this.#counters.set(stream, (counters = { sent: 0, sentBytes: 0, refused: 0, resent: 0 }));
+    }
+    return counters;
+  }
+
+  #look(): void {
+    for (const lane of this.#lanes.values()) lane.look();
+  }
+
+  #sentPerSecond(nowMs: number): number {
+    const seconds = (nowMs - this.#rate.atMs) / 1000;
+    if (seconds >= 1) {
+      const perSecond = Math.round((this.#sent - this.#rate.sent) / seconds);
+      this.#rate = { atMs: nowMs, sent: this.#sent, perSecond };
+    }
+    return this.#rate.perSecond;
+  }
+
+  #alarms(): string[] {
+    const failing = [...this.#senders.values()].filter(({ fault }) => fault?.kind === "configuration");
+    const refused = new Set(failing.map(({ fault }) => `Kafka refuses the gateway: ${fault?.message}`));
+    const journal = this.#journalFault === undefined ? [] : [`The journal could not be read: ${this.#journalFault}`];
+    return [...refused, ...journal, ...this.#topicAlarms];
+  }
+
+  #describeAfter(ms: number): void {
+    this.#timers.push(
+      setTimeout(() => {
+        void this.#describe();
+      }, ms),
+    );
+  }
+
+  async #describe(): Promise<void> {
+    const { sink, topicPrefix, partitions } = this.#parts;
+    const topics = streamNames.flatMap((name) => {
+      const { topic } = streams[name];
+      return topic === undefined ? [] : [topicName(topicPrefix, topic)];
+    });
+    const description = await sink.describe(topics);
+    if (this.#state === "stopped") return;
+    this.#topicAlarms = topicAlarms(topics, partitions, description);
+    if (description.reachable && this.#state === "starting") this.#onWorking();
+    if (!description.reachable && this.#state !== "connected") this.#waitFor(description.fault);
+    this.#describeAfter(description.reachable ? describeEveryMs : describeAgainMs);
+  }
+
+  #waitFor(fault: SinkFault | undefined): void {
+    this.#state = "waiting";
+    this.#fault = fault;
+  }
+}
+
+/** More blocks than this arrive only when the journal is slow to say what is settled; the rest is read back. */
+const earlyBlocksMax = 64;
+
+/** What is wrong with the topics, as sentences. */
+export function topicAlarms(topics: readonly string[], partitions: number, description: SinkDescription): string[] {
+  if (!description.reachable) {
+    return description.fault?.kind === "configuration"
+      ? [`Kafka refuses the gateway: ${description.fault.message}`]
+      : [];
+  }
+  const missing = topics.filter((topic) => !description.topics.has(topic));
+  const wrong = [...description.topics].filter(([, seen]) => seen.partitions !== partitions);
+  return [
+    ...missing.map((topic) => `Topic ${topic} does not exist: run tidegate topics create.`),
+    ...wrong.map(
+      ([topic, seen]) => `Topic ${topic} has ${seen.partitions} partitions, the configuration says ${partitions}.`,
+    ),
+    ...description.recreated.map((topic) => `Topic ${topic} was deleted and created again: what it held is gone.`),
+  ];
+}

@@ -1,0 +1,283 @@
+import { isNumbered, type Lane, type Stream } from "../../src/wire/streams.ts";
+import type { SendOutcome, Sink, SinkFault } from "../sink.ts";
+import type { ForwardOptions } from "./options.ts";
+import type { RefusedRecord } from "./protocol.ts";
+import type { Row } from "./rows.ts";
+import type { Slots } from "./slots.ts";
+
+/** What holds rows in memory until they are settled: a block that was taken. */
+export interface Holder {
+  readonly backfill: boolean;
+  /** That many of its rows were accepted or refused; `moved`: they had left the block's memory before. */
+  settled(rows: number, moved: boolean): void;
+}
+
+/** What senders share. */
+export interface SenderParts {
+  readonly sink: Sink;
+  readonly slots: Slots;
+  readonly options: ForwardOptions;
+  readonly random: () => number;
+  readonly monotonicMs: () => number;
+  readonly quarantine: (record: RefusedRecord) => void;
+  /** After each send. */
+  readonly onSent: (sender: PartitionSender, result: Sent) => void;
+}
+
+export type Sent =
+  | { readonly kind: "accepted"; readonly rows: number; readonly bytes: number }
+  | { readonly kind: "refused"; readonly rows: number }
+  | { readonly kind: "unknown"; readonly rows: number; readonly fault: SinkFault };
+
+interface Queued {
+  readonly rows: readonly Row[];
+  readonly holder: Holder;
+  next: number;
+}
+
+interface Batch {
+  readonly rows: Row[];
+  readonly parts: { readonly holder: Holder; count: number }[];
+  /** The rows have memory of their own. */
+  moved: boolean;
+}
+
+export interface HandedBack {
+  /** No longer this sender's. */
+  readonly queued: readonly HeldRows[];
+  /** Still this sender's, in memory of their own. */
+  readonly moved: readonly HeldRows[];
+}
+
+export interface HeldRows {
+  readonly holder: Holder;
+  readonly rows: number;
+}
+
+/** About the headers and the key of a row, for the size of a send. */
+const rowOverheadBytes = 200;
+
+/**
+ * Sends the rows of one topic-partition: one send at a time, the same rows until each of them is accepted or refused,
+ * so that first copies stay in order. Live rows go before backfill.
+ */
+export class PartitionSender {
+  readonly lane: Lane;
+  readonly stream: Stream;
+  readonly partition: number;
+  readonly key: string;
+  readonly #topic: string;
+  readonly #parts: SenderParts;
+  readonly #live: Queued[] = [];
+  readonly #backfill: Queued[] = [];
+  #current: Batch | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #sentOnce = false;
+  #attempts = 0;
+  #fault: SinkFault | undefined;
+  #failingSinceMs = 0;
+  #early: (() => void) | undefined;
+  #lastEarlyMs = -Infinity;
+
+  constructor(lane: Lane, stream: Stream, partition: number, key: string, topic: string, parts: SenderParts) {
+    this.lane = lane;
+    this.stream = stream;
+    this.partition = partition;
+    this.key = key;
+    this.#topic = topic;
+    this.#parts = parts;
+  }
+
+  /** The fault of the last send; undefined when it succeeded or none was made. */
+  get fault(): SinkFault | undefined {
+    return this.#fault;
+  }
+
+  /** The last send succeeded. */
+  get healthy(): boolean {
+    return this.#sentOnce && this.#fault === undefined;
+  }
+
+  /** How long sends have failed; 0 when the last one did not. */
+  failingMs(nowMs: number): number {
+    return this.#fault === undefined ? 0 : nowMs - this.#failingSinceMs;
+  }
+
+  push(rows: readonly Row[], holder: Holder): void {
+    (holder.backfill ? this.#backfill : this.#live).push({ rows, holder, next: 0 });
+    this.#running ??= this.#run();
+  }
+
+  /** Hands back what is queued behind the send in progress, and moves that send's rows out of their blocks' memory. */
+  handBack(): HandedBack {
+    const queued = [...this.#live.splice(0), ...this.#backfill.splice(0)];
+    return {
+      queued: queued.map(({ rows, holder, next }) => ({ holder, rows: rows.length - next })),
+      moved: this.#moveOut(),
+    };
+  }
+
+  #moveOut(): HeldRows[] {
+    const batch = this.#current;
+    if (batch === undefined || batch.moved) return [];
+    batch.moved = true;
+    for (const row of batch.rows) row.value = Buffer.from(row.value);
+    return batch.parts.map(({ holder, count }) => ({ holder, rows: count }));
+  }
+
+  /** The connection works again: a sender that waits because of the connection tries at once, though not every time. */
+  wake(): void {
+    const { options, monotonicMs } = this.#parts;
+    if (this.#early === undefined || this.#fault?.kind !== "connection") return;
+    if (monotonicMs() - this.#lastEarlyMs < options.retryMaxMs) return;
+    this.#lastEarlyMs = monotonicMs();
+    this.#early();
+  }
+
+  /** No further send begins; resolves when the one in progress has its outcome. */
+  stop(): Promise<void> {
+    this.#stopped = true;
+    this.#early?.();
+    return this.#running ?? Promise.resolve();
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      const batch = this.#stopped ? undefined : this.#nextBatch();
+      if (batch === undefined) break;
+      this.#current = batch;
+      const settled = await this.#deliver(batch.rows, batch.parts[0]!.holder.backfill);
+      this.#current = undefined;
+      if (!settled) break;
+      for (const { holder, count } of batch.parts) holder.settled(count, batch.moved);
+    }
+    this.#running = undefined;
+  }
+
+  #nextBatch(): Batch | undefined {
+    const queue = this.#live.length > 0 ? this.#live : this.#backfill;
+    const { sendRowsMax, sendBytesMax } = this.#parts.options;
+    const batch: Batch = { rows: [], parts: [], moved: false };
+    let bytes = 0;
+    let emptied = 0;
+    filling: for (const queued of queue) {
+      const part = { holder: queued.holder, count: 0 };
+      batch.parts.push(part);
+      while (queued.next < queued.rows.length) {
+        const row = queued.rows[queued.next]!;
+        bytes += row.value.length + rowOverheadBytes;
+        const full = batch.rows.length === sendRowsMax || bytes > sendBytesMax;
+        if (full && batch.rows.length > 0) break filling;
+        batch.rows.push(row);
+        part.count++;
+        queued.next++;
+      }
+      emptied++;
+    }
+    queue.splice(0, emptied);
+    return batch.rows.length === 0 ? undefined : batch;
+  }
+
+  /** True when every row was accepted or refused; false when the sender stopped before. */
+  async #deliver(all: readonly Row[], backfill: boolean): Promise<boolean> {
+    const { sink } = this.#parts;
+    let rows = all.filter((row) => row.value.length <= sink.valueBytesMax);
+    if (rows.length < all.length) this.#refuseTooLarge(all);
+    while (rows.length > 0) {
+      const outcome = await this.#send(rows, backfill);
+      if (outcome === undefined) return false;
+      switch (outcome.kind) {
+        case "accepted":
+          return true;
+        case "refused": {
+          const refused = new Set(outcome.rows);
+          this.#refuse(
+            rows.filter((_, index) => refused.has(index)),
+            outcome.reason,
+          );
+          rows = rows.filter((_, index) => !refused.has(index));
+          break;
+        }
+        case "too-large":
+          return this.#deliverHalves(rows, backfill);
+        case "unknown":
+          await this.#pause(outcome.cause);
+      }
+    }
+    return true;
+  }
+
+  async #deliverHalves(rows: readonly Row[], backfill: boolean): Promise<boolean> {
+    if (rows.length === 1) {
+      this.#refuse(rows, "larger than the topic takes");
+      return true;
+    }
+    const middle = rows.length >> 1;
+    const first = await this.#deliver(rows.slice(0, middle), backfill);
+    return first && (await this.#deliver(rows.slice(middle), backfill));
+  }
+
+  async #send(rows: readonly Row[], backfill: boolean): Promise<SendOutcome | undefined> {
+    const { sink, slots, onSent } = this.#parts;
+    const giveBack = await slots.acquire(backfill ? "backfill" : this.lane);
+    try {
+      if (this.#stopped) return undefined;
+      const outcome = await sink.send(this.#topic, this.partition, rows);
+      if (outcome.kind === "unknown") {
+        if (this.#fault === undefined) this.#failingSinceMs = this.#parts.monotonicMs();
+        this.#fault = outcome.cause;
+        onSent(this, { kind: "unknown", rows: rows.length, fault: outcome.cause });
+      } else {
+        this.#attempts = 0;
+        this.#sentOnce = true;
+        this.#fault = undefined;
+        const accepted = outcome.kind === "accepted" ? rows : [];
+        onSent(this, { kind: "accepted", rows: accepted.length, bytes: bytesOf(accepted) });
+      }
+      return outcome;
+    } finally {
+      giveBack();
+    }
+  }
+
+  /** Exponential with jitter; what a person has to repair is tried slowly. */
+  async #pause({ kind }: SinkFault): Promise<void> {
+    const { options, random } = this.#parts;
+    const doubled = Math.min(options.retryMaxMs, options.retryMinMs * 2 ** Math.min(this.#attempts, 30));
+    const ms = (kind === "configuration" ? options.configurationRetryMs : doubled) * (0.5 + random() / 2);
+    this.#attempts++;
+    if (this.#stopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#early = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#early = undefined;
+  }
+
+  #refuseTooLarge(rows: readonly Row[]): void {
+    const { valueBytesMax } = this.#parts.sink;
+    this.#refuse(
+      rows.filter(({ value }) => value.length > valueBytesMax),
+      `larger than kafka.valueBytesMax (${valueBytesMax} bytes)`,
+    );
+  }
+
+  #refuse(rows: readonly Row[], reason: string): void {
+    for (const { value, seq, origin } of rows) {
+      const { epoch, stream, device } = origin;
+      const number = isNumbered(stream) ? seq : 0;
+      this.#parts.quarantine({ epoch, stream, device, seq: number, value: Uint8Array.from(value), reason });
+    }
+    this.#parts.onSent(this, { kind: "refused", rows: rows.length });
+  }
+}
+
+function bytesOf(rows: readonly Row[]): number {
+  let bytes = 0;
+  for (const { value } of rows) bytes += value.length;
+  return bytes;
+}

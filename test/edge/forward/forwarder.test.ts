@@ -1,0 +1,297 @@
+// Goal: every record reaches the sink or the quarantine, first copies in order per device within live and within
+// backfill; what is settled was stored; memory is bounded; nothing stuck holds up anything else.
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { Forwarder } from "../../../edge/forward/forwarder.ts";
+import type { ForwardOptions } from "../../../edge/forward/options.ts";
+import { systemClock } from "../../../src/clock.ts";
+import { FakeForwardJournal, type NewRecord } from "../../support/fake-forward-journal.ts";
+import { FakeSink, unknown } from "../../support/fake-sink.ts";
+import { randomOf, runSeed } from "../../support/seed.ts";
+import { until } from "../../support/until.ts";
+
+const quick: ForwardOptions = {
+  sendRowsMax: 1000,
+  sendBytesMax: 500_000,
+  sendsMax: 16,
+  windowBytesMax: 4_194_304,
+  liveBytesMax: 16_777_216,
+  liveFirstAfterMs: 60_000,
+  backfillBytesPerSecond: 0,
+  parkAfterMs: 0,
+  retryMinMs: 1,
+  retryMaxMs: 4,
+  configurationRetryMs: 5,
+};
+
+interface Bench {
+  readonly sink: FakeSink;
+  readonly journal: FakeForwardJournal;
+  forwarder: Forwarder;
+  /** Appends a commit and hands it over live. */
+  commit(...records: readonly NewRecord[]): void;
+  /** As a kill: the forwarder ends at once, a new one starts from the durable cursor. */
+  restart(): Promise<void>;
+}
+
+async function start(
+  t: TestContext,
+  options: Partial<ForwardOptions> = {},
+  journal = new FakeForwardJournal(),
+): Promise<Bench> {
+  const sink = new FakeSink();
+  const make = (): Forwarder =>
+    new Forwarder({
+      sink,
+      journal,
+      clock: systemClock,
+      options: { ...quick, ...options },
+      topicPrefix: "t",
+      partitions: 4,
+    });
+  const bench: Bench = {
+    sink,
+    journal,
+    forwarder: make(),
+    commit: (...records) => {
+      for (const block of journal.append(records)) bench.forwarder.accept(block);
+    },
+    restart: async () => {
+      await bench.forwarder.stop(0);
+      await sink.nextRun();
+      bench.forwarder = make();
+      await bench.forwarder.start();
+    },
+  };
+  t.after(() => bench.forwarder.stop(0));
+  await bench.forwarder.start();
+  return bench;
+}
+
+function observation(device: number, value?: string): NewRecord {
+  const record = { stream: "observations" as const, device: `d${device}`, partition: device % 4 };
+  return value === undefined ? record : { ...record, value };
+}
+
+const alert: NewRecord = { stream: "alerts", device: "d1", partition: 1 };
+
+/** First copies per run, stream and device, live and backfill apart, are in order, and values are those that were appended. */
+function assertInOrder({ sink }: Bench): void {
+  const last = new Map<string, number>();
+  const seen = new Set<string>();
+  for (const { stream, device, seq, backfill, value, run } of sink.stored) {
+    const key = `${stream}/${device}`;
+    if (!value.startsWith("large")) assert.equal(value, `${key}/${seq}`);
+    if (seen.has(`${key}/${seq}`)) continue;
+    seen.add(`${key}/${seq}`);
+    const track = `${run}/${key}/${backfill}`;
+    assert.ok(seq > (last.get(track) ?? 0), `${track}: ${seq} after ${last.get(track)}`);
+    last.set(track, seq);
+  }
+  assert.deepEqual(sink.violations, []);
+}
+
+/** Everything that was appended is stored or quarantined, and what is settled was. */
+function assertConserved({ sink, journal }: Bench): void {
+  const arrived = new Set(sink.stored.map(({ stream, device, seq }) => `${stream}/${device}/${seq}`));
+  for (const { stream, device, seq } of journal.quarantined) arrived.add(`${stream}/${device}/${seq}`);
+  const lost = journal.appended.filter(({ stream, device, seq }) => !arrived.has(`${stream}/${device}/${seq}`));
+  assert.deepEqual(lost, []);
+}
+
+async function settled(bench: Bench): Promise<void> {
+  await until("everything is settled", () => bench.journal.unsettled().length === 0);
+  assertConserved(bench);
+  assertInOrder(bench);
+  await until("all memory is given back", () => bench.journal.unreleased.size === 0);
+}
+
+test("live blocks of all lanes arrive without a single read", async (t) => {
+  const bench = await start(t);
+  await until("the journal was read to its end", () => bench.journal.reads >= 3);
+  const { reads } = bench.journal;
+  for (let i = 0; i < 50; i++) bench.commit(observation(i % 7), alert, observation((i + 1) % 7));
+  await settled(bench);
+  assert.equal(bench.journal.reads, reads);
+  assert.equal(bench.sink.stored.length, 150);
+});
+
+test("rows of several blocks share a send while one is in flight", async (t) => {
+  const bench = await start(t);
+  let sends = 0;
+  bench.sink.script = () => (sends++, { kind: "accepted" });
+  await until("started", () => bench.journal.reads >= 3);
+  for (let i = 0; i < 200; i++) bench.commit(observation(4));
+  await settled(bench);
+  assert.ok(sends <= 10, `${sends} sends for 200 blocks`);
+});
+
+test("what was stored before the start is read and sent", async (t) => {
+  const journal = new FakeForwardJournal();
+  for (let i = 0; i < 30; i++) for (const block of journal.append([observation(i % 5), alert])) block.release();
+  await settled(await start(t, {}, journal));
+});
+
+test("history never leaves the gateway", async (t) => {
+  const bench = await start(t);
+  bench.commit({ stream: "history", device: "d1", partition: 1 }, observation(1));
+  await until("the observation arrives", () => bench.sink.stored.length === 1);
+  await until("released", () => bench.journal.unreleased.size === 0);
+  assert.equal(bench.sink.stored.length, 1);
+});
+
+test("an unknown outcome sends the same rows again until they are accepted", async (t) => {
+  const bench = await start(t);
+  let failures = 6;
+  bench.sink.script = () => (failures-- > 0 ? (failures % 2 === 0 ? "lost" : unknown) : { kind: "accepted" });
+  for (let i = 0; i < 20; i++) bench.commit(observation(1), observation(2));
+  await settled(bench);
+});
+
+test("one stuck partition stalls no other, in bounded memory, and catches up in order", async (t) => {
+  for (const stream of ["observations", "alerts"] as const) {
+    const bench = await start(t, { windowBytesMax: 300, liveBytesMax: 300 });
+    let stuck = true;
+    bench.sink.script = (_topic, partition) => (stuck && partition === 1 ? unknown : { kind: "accepted" });
+    const of = (device: number): NewRecord => ({ stream, device: `d${device}`, partition: device });
+    for (let i = 0; i < 60; i++) {
+      bench.commit(of(1), of(2));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const arrived = (): number => bench.sink.stored.filter(({ partition }) => partition === 2).length;
+    await until("the other partition is through", () => arrived() >= 60);
+    assert.ok(bench.journal.unsettled().length > 0);
+    const held = bench.journal.unreleased.size;
+    assert.ok(held <= 20, `${held} live blocks held`);
+    stuck = false;
+    await settled(bench);
+  }
+});
+
+test("a refused row goes to the quarantine with its bytes, its neighbours arrive", async (t) => {
+  const bench = await start(t);
+  bench.sink.script = (_topic, _partition, rows) => {
+    const bad = rows.flatMap(({ seq }, index) => (seq % 5 === 0 ? [index] : []));
+    return bad.length > 0 ? { kind: "refused", rows: bad, reason: "INVALID_RECORD" } : { kind: "accepted" };
+  };
+  bench.commit(...Array.from({ length: 23 }, () => observation(3)));
+  await settled(bench);
+  assert.deepEqual(
+    bench.journal.quarantined.map(({ seq, value, reason }) => [seq, Buffer.from(value).toString(), reason]),
+    [5, 10, 15, 20].map((seq) => [seq, `observations/d3/${seq}`, "INVALID_RECORD"]),
+  );
+});
+
+test("too large a send is halved until a single row is refused", async (t) => {
+  const bench = await start(t);
+  bench.sink.batchBytesMax = 100;
+  const large = `large${"x".repeat(200)}`;
+  bench.commit(...Array.from({ length: 40 }, (_, i) => observation(3, i === 17 ? large : undefined)));
+  await settled(bench);
+  assert.deepEqual(
+    bench.journal.quarantined.map(({ seq }) => seq),
+    [18],
+  );
+});
+
+test("a row beyond the sink's limit is refused without a send", async (t) => {
+  const bench = await start(t);
+  bench.sink.valueBytesMax = 100;
+  bench.commit(observation(3), observation(3, `large${"x".repeat(200)}`), observation(3));
+  await settled(bench);
+  assert.equal(bench.journal.quarantined.length, 1);
+});
+
+test("after an outage telemetry goes live first and the rest follows as backfill; alerts stay in order", async (t) => {
+  const bench = await start(t, { liveFirstAfterMs: 40, windowBytesMax: 100, parkAfterMs: 1000 });
+  let down = true;
+  bench.sink.script = () => (down ? unknown : { kind: "accepted" });
+  await until("started", () => bench.journal.reads >= 3);
+  for (let i = 0; i < 100; i++) bench.commit(observation(1), alert);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  down = false;
+  bench.commit(observation(1), alert);
+  await settled(bench);
+  const telemetry = bench.sink.stored.filter(({ stream }) => stream === "observations");
+  const newest = telemetry.findIndex(({ seq }) => seq === 101);
+  assert.equal(telemetry[newest]!.backfill, false);
+  assert.ok(telemetry.filter(({ backfill }) => backfill).length > 50);
+  assert.ok(
+    telemetry.slice(newest).some(({ seq }) => seq < 101),
+    "older rows come behind",
+  );
+  assert.ok(bench.sink.stored.every(({ stream, backfill }) => stream === "observations" || !backfill));
+});
+
+test("live blocks beyond the limit are given back and read from the journal later", async (t) => {
+  const bench = await start(t, { liveBytesMax: 500, windowBytesMax: 200 });
+  let down = true;
+  bench.sink.script = () => (down ? unknown : { kind: "accepted" });
+  for (let i = 0; i < 200; i++) bench.commit(observation(i % 3));
+  await until("memory is bounded", () => bench.journal.unreleased.size < 35);
+  down = false;
+  await settled(bench);
+});
+
+test("after a crash everything unsettled is sent again and nothing settled is missing", async (t) => {
+  const bench = await start(t);
+  bench.sink.script = (_topic, partition) => (partition === 2 ? "hang" : { kind: "accepted" });
+  for (let i = 0; i < 40; i++) bench.commit(observation(i % 6));
+  await until("the others are through", () => bench.sink.stored.length >= 30);
+  bench.sink.script = () => ({ kind: "accepted" });
+  await bench.restart();
+  await settled(bench);
+});
+
+test("a fault that a person has to repair is an alarm until it is gone", async (t) => {
+  const bench = await start(t);
+  let wrong = true;
+  bench.sink.script = () =>
+    wrong ? { kind: "unknown", cause: { kind: "configuration", message: "bad password" } } : { kind: "accepted" };
+  bench.commit(observation(1));
+  await until("alarm", () => bench.forwarder.report().alarms.some((text) => text.includes("bad password")));
+  assert.equal(bench.forwarder.report().state, "waiting");
+  wrong = false;
+  await settled(bench);
+  assert.equal(bench.forwarder.report().state, "connected");
+  assert.deepEqual(bench.forwarder.report().alarms, []);
+});
+
+test("under any schedule of faults and crashes nothing is lost and first copies stay in order", async (t) => {
+  const seeds = runSeed((line) => t.diagnostic(line));
+  for (let round = 0; round < 25; round++) {
+    const random = randomOf(seeds.between(0, 2 ** 31));
+    const bench = await start(t, {
+      windowBytesMax: random.between(60, 800),
+      liveBytesMax: random.between(0, 1500),
+      liveFirstAfterMs: random.between(1, 30),
+      sendRowsMax: random.between(1, 20),
+      sendsMax: random.between(1, 6),
+    });
+    let faulty = true;
+    const badPartition = random.between(0, 3);
+    bench.sink.script = (_topic, partition) => {
+      if (!faulty) return { kind: "accepted" };
+      const dice = random.next();
+      if (partition === badPartition && dice < 0.7) return unknown;
+      return dice < 0.1 ? "lost" : dice < 0.2 ? unknown : { kind: "accepted" };
+    };
+    for (let i = 0; i < 120; i++) {
+      const streams = ["observations", "observations", "alerts", "ledger"] as const;
+      const count = random.between(1, 4);
+      bench.commit(
+        ...Array.from({ length: count }, () => {
+          const device = random.between(0, 6);
+          return { stream: random.pick(streams), device: `d${device}`, partition: device % 4 };
+        }),
+      );
+      if (random.next() < 0.3) await new Promise((resolve) => setTimeout(resolve, random.between(0, 2)));
+      if (random.next() < 0.01) await bench.restart();
+    }
+    faulty = false;
+    await settled(bench).catch((cause: unknown) => {
+      throw new Error(`round ${round} of seed ${seeds.seed}`, { cause });
+    });
+    await bench.forwarder.stop(0);
+  }
+});
