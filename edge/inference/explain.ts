@@ -5,7 +5,8 @@ import type { Judgement, MetricWatch, WatchSpec } from "./metric-watch.ts";
 export function explain(watch: MetricWatch, spec: WatchSpec, judgement: Judgement, timeMicros: number): string {
   const sentence = statement(watch, spec, judgement, timeMicros);
   const meaning = judgement.step === "raise" || judgement.step === "update" ? spec.rule.consequence : undefined;
-  return meaning === undefined ? sentence : `${sentence}; ${meaning}`;
+  if (meaning === undefined) return sentence;
+  return /^\p{Lu}/u.test(meaning) ? `${sentence}. ${meaning}` : `${sentence}; ${meaning}`;
 }
 
 function statement(watch: MetricWatch, spec: WatchSpec, { step, finding }: Judgement, timeMicros: number): string {

@@ -1,23 +1,22 @@
 import { gaussian, mulberry32, round } from "./random.ts";
 
-/**
- * The part of the simulated plant that speaks MQTT, as numbers: a fleet of pumps and sensors in a hall. The same seed
- * gives the same series on every machine. Time is seconds since the plant was started.
+/*
+ * The part of the simulated plant that speaks MQTT, as numbers: a fleet of pumps, and sensors in a hall. The same seed
+ * gives the same series on every machine.
  */
 export interface PumpState {
-  /** Velocity of the bearing housing, mm/s root mean square. */
-  readonly vibration: number;
-  /** °C. */
-  readonly bearingTemperature: number;
-  /** bar. */
-  readonly pressure: number;
   /** m³/h. */
   readonly flow: number;
-  /** Electric power in kW. */
-  readonly power: number;
+  /** bar. */
+  readonly pressure: number;
+  /** °C. */
+  readonly bearingTemperature: number;
+  /** Velocity of the bearing housing, mm/s root mean square. */
+  readonly vibration: number;
+  /** A. */
+  readonly current: number;
   /** Counter in kWh. */
   readonly energy: number;
-  readonly mode: "run" | "standby";
 }
 
 export interface Wear {
@@ -63,17 +62,17 @@ export class Pump {
     const wear = this.wear;
     const target = this.#usualTemperature + 4 * (this.#load - 0.8) + 34 * wear;
     this.#temperature += (target - this.#temperature) * Math.min(1, seconds / 20);
-    const power = 11 * this.#load + 1.5 * wear + 0.05 * gaussian(random);
-    this.#energy += (power * seconds) / 3600;
+    const current = 36 * this.#load + 4 * wear + 0.15 * gaussian(random);
+    // Three phases of 400 V at a power factor of 0.86.
+    this.#energy += (((current * 400 * Math.sqrt(3) * 0.86) / 1000) * seconds) / 3600;
     const shaking = this.#usualVibration + 0.08 * this.#wander + 0.08 * gaussian(random);
     return {
-      vibration: round(Math.max(0.1, shaking + wear * (6 + 0.5 * gaussian(random))), 2),
-      bearingTemperature: round(this.#temperature + 0.05 * gaussian(random), 2),
+      flow: round(72 * this.#load + 0.3 * gaussian(random), 2),
       pressure: round(6.2 * this.#load + 0.02 * gaussian(random), 3),
-      flow: round(42 * this.#load + 0.2 * gaussian(random), 2),
-      power: round(power, 2),
+      bearingTemperature: round(this.#temperature + 0.05 * gaussian(random), 2),
+      vibration: round(Math.max(0.1, shaking + wear * (6 + 0.5 * gaussian(random))), 2),
+      current: round(current, 2),
       energy: round(this.#energy, 4),
-      mode: "run",
     };
   }
 }

@@ -30,7 +30,8 @@ const setupSteps = 120;
 /** Endless series of states; pure but for the iterator's own position. */
 export function* pressStates(seed: number): Generator<PressState, never> {
   const random = mulberry32(seed);
-  let temperature = 41 + 4 * random();
+  // Warm from the shift before: a cold start would look like a fault to a detector that has just begun to learn.
+  let temperature = 61 + 3 * random();
   let strokes = firstStroke;
   let doorOpenings = 0n;
   for (let step = 0; ; step++) {
@@ -39,7 +40,7 @@ export function* pressStates(seed: number): Generator<PressState, never> {
     if (mode === "auto" && phase === 0) strokes += 1n;
     if (mode === "setup" && step % stepsPerSetup === 0) doorOpenings += 1n;
     const load = mode === "auto" ? Math.max(0, Math.sin((Math.PI * phase) / stepsPerStroke)) : 0;
-    const target = mode === "auto" ? 63 : 42;
+    const target = mode === "auto" ? 63 : 59;
     temperature += (target - temperature) * 0.002 + (random() - 0.5) * 0.08;
     yield {
       temperature: round(temperature, 2),

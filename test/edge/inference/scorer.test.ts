@@ -12,7 +12,7 @@ import { metricOf, observe, profileOf, startMicros } from "./observations.ts";
 
 const pumpProfile = profileOf(
   metricOf("vibration", [0, 20], { consequence: "bearing wear likely", action: "plan to replace the bearing" }),
-  metricOf("bearingTemperature", [-10, 120]),
+  metricOf("bearingTemperature", [-10, 120], { consequence: "Lubrication may have failed." }),
   metricOf("pressure", [0, 16]),
 );
 const airProfile = profileOf(metricOf("temperature", [-40, 85]), metricOf("humidity", [0, 100]));
@@ -50,7 +50,8 @@ test("a wearing bearing raises an alert with what is normal, soon after it begin
       first.explanation,
       /^vibration [\d.]+ mm\/s, normal [\d.]+ to [\d.]+ over the last \d+ s; bearing wear likely$/,
     );
-    assert(alerts.some(({ metric }) => metric === "bearingTemperature"));
+    const hot = alerts.find(({ metric }) => metric === "bearingTemperature")!;
+    assert.match(hot.explanation, / over the last \d+ s\. Lubrication may have failed\.$/);
     const episodes = new Set(alerts.filter(({ metric }) => metric === "vibration").map(({ episode }) => episode));
     assert.equal(episodes.size, 1, "the bearing's vibration is one episode");
     for (const alert of alerts) assert(Schema.Check(alertSchema, alert), JSON.stringify(alert));
