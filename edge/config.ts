@@ -3,7 +3,6 @@ import { dirname, resolve } from "node:path";
 import { loadConfig, unreadable } from "../src/config/load.ts";
 import { refuseUnsafe } from "../src/config/secrets.ts";
 import { createRouter, type DeviceRule } from "../src/profile/router.ts";
-import type { Router } from "../src/profile/profile.ts";
 import { checkConfig, warningsOf } from "./config-checks.ts";
 import { edgeConfigSchema, type EdgeConfig } from "./config-schema.ts";
 import { ProfileLibrary } from "./profile-library.ts";
@@ -40,8 +39,24 @@ export function loadEdgeConfig(fileName: string): LoadedConfig {
   return { file, config, rules: rulesOf(config, profiles), profiles, warnings: warningsOf(config) };
 }
 
-export function routerOf({ rules }: Pick<LoadedConfig, "rules">): Router {
-  return createRouter(rules);
+/** What the agent starts from: every option, the router and the profiles by id. */
+export function agentSetup({ config, rules }: LoadedConfig, version: string) {
+  const { id, dataFolder, path } = config.gateway;
+  const { journal, kafka, forward, sources, console, metrics, log } = config;
+  const profiles = new Map(rules.map(({ profile }) => [profile.id, profile]));
+  return {
+    version,
+    gateway: { id, dataFolder, path },
+    journal,
+    kafka,
+    forward,
+    sources,
+    router: createRouter(rules),
+    profiles,
+    console,
+    metrics,
+    log,
+  };
 }
 
 function rulesOf(config: EdgeConfig, profiles: ProfileLibrary): DeviceRule[] {

@@ -37,6 +37,12 @@ export class ProfileLibrary {
     return this.#folders.map((folder) => join(folder, `${id}.yaml`)).find((file) => existsSync(file));
   }
 
+  /** The definition and the profile; undefined where there is none of that id. Throws PROFILE_INVALID. */
+  load(id: string): { readonly definition: ProfileDefinition; readonly profile: DeviceProfile } | undefined {
+    const profile = this.get(id, undefined);
+    return profile === undefined ? undefined : { definition: this.#definitions.get(id)!, profile };
+  }
+
   /** The profile, compiled once per zone. Throws PROFILE_INVALID; undefined where there is none of that id. */
   get(id: string, zone: string | undefined): DeviceProfile | undefined {
     const key = `${id} ${zone ?? ""}`;

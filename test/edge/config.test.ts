@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { loadEdgeConfig, routerOf } from "../../edge/config.ts";
+import { agentSetup, loadEdgeConfig } from "../../edge/config.ts";
 import { edgeConfigSchema } from "../../edge/config-schema.ts";
 import { publishedSchema } from "../../src/config/publish.ts";
 import { TidegateError } from "../../src/errors.ts";
@@ -48,7 +48,7 @@ test("a good file: defaults are filled in, paths are absolute, the routes lead t
   assert.equal(loaded.config.console.listen.port, 8080);
   assert.equal(loaded.config.log.level, "info");
   assert.deepEqual(loaded.warnings, ["there is no `kafka`: everything stays in the local buffer"]);
-  const router = routerOf(loaded);
+  const { router } = agentSetup(loaded, "0");
   const match = router.match("plant", "plant/line-3/s-1/data");
   assert.equal(match.kind === "device" && `${match.binding.device} ${match.binding.path}`, "s-1 acme/berlin/line-3");
   const press = router.match("line-2", "press-17");

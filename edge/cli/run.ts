@@ -1,0 +1,83 @@
+import { Command } from "commander";
+import { TidegateError, exitCodes } from "../../src/errors.ts";
+import { agentSetup, loadEdgeConfig } from "../config.ts";
+import { defaultConfigFile, type Cli, type Terminal } from "./terminal.ts";
+
+interface RunFlags {
+  readonly config: string;
+  readonly json: boolean;
+}
+
+const agentModule = new URL("../agent.ts", import.meta.url).href;
+
+interface AgentModule {
+  readonly startAgent: (setup: ReturnType<typeof agentSetup>) => Promise<RunningAgent>;
+}
+
+interface RunningAgent extends Started {
+  readonly died: Promise<Error>;
+  stop(withinMs: number): Promise<void>;
+}
+
+/** How long outstanding sends are waited for when the agent is told to stop. What is not sent by then stays on disk. */
+const stopWithinMs = 5000;
+
+export function runCommand(cli: Cli): Command {
+  return new Command("run")
+    .description("start the gateway; SIGTERM or Ctrl-C stops it cleanly")
+    .option("-c, --config <file>", "configuration file", defaultConfigFile)
+    .option("--json", "print `started` and `stopped` as JSON lines on standard output", false)
+    .addHelpText(
+      "after",
+      "\nThe log goes to standard output, one JSON object per line. A second Ctrl-C ends the process at once: nothing that\nwas acknowledged is lost by that either.\n\nExample:\n  tidegate run -c /etc/tidegate/tidegate.yaml\n",
+    )
+    .action((flags: RunFlags) => run(cli, flags));
+}
+
+async function run({ terminal, version }: Cli, { config, json }: RunFlags): Promise<void> {
+  const loaded = loadEdgeConfig(config);
+  for (const warning of loaded.warnings) terminal.err(`warning: ${warning}`);
+  // Loaded only now: a wrong configuration is told without waiting for every connector's library.
+  const { startAgent } = (await import(agentModule)) as AgentModule;
+  const stop = stopSignal();
+  const agent = await startAgent(agentSetup(loaded, version));
+  announce(terminal, json, agent);
+  const ended = await Promise.race([stop, agent.died]);
+  if (ended instanceof Error) {
+    throw new TidegateError("WORKER_DIED", ended.message, {
+      cause: ended,
+      hint: "Start the agent again: everything that was acknowledged is on disk.",
+    });
+  }
+  await agent.stop(stopWithinMs);
+  if (json) terminal.out(JSON.stringify({ event: "stopped" }));
+}
+
+/** Resolves at the first SIGTERM or SIGINT; the second one ends the process. */
+function stopSignal(): Promise<"stop"> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const onSignal = (): void => {
+      if (asked) process.exit(exitCodes.software);
+      asked = true;
+      resolve("stop");
+    };
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+  });
+}
+
+interface Started {
+  readonly epoch: string;
+  readonly consoleUrl: string;
+  readonly consoleToken: string | undefined;
+}
+
+function announce(terminal: Terminal, json: boolean, { epoch, consoleUrl, consoleToken }: Started): void {
+  if (json) {
+    terminal.out(JSON.stringify({ event: "started", pid: process.pid, epoch, consoleUrl, consoleToken }));
+    return;
+  }
+  terminal.err(`console: ${consoleUrl}`);
+  if (consoleToken !== undefined) terminal.err(`access token, shown only this once: ${consoleToken}`);
+}
