@@ -12,10 +12,10 @@ import type { Clock } from "../../../src/clock.ts";
  * `waiting`, and `waiting` is reached only after the one before is closed: there are never two at once.
  */
 export type LadderState =
-  | { readonly kind: "waiting"; readonly untilMs: number; readonly reason: string }
+  | { readonly kind: "waiting"; readonly untilMs: number }
   | { readonly kind: "opening" }
   | { readonly kind: "running"; readonly sinceMs: number; readonly heardMs: number; readonly silenceMs: number }
-  | { readonly kind: "closing"; readonly reason: string }
+  | { readonly kind: "closing" }
   | { readonly kind: "stopped" };
 
 export type LadderAction = "open" | "close" | "none";
@@ -34,17 +34,23 @@ export class Ladder {
   readonly #random: () => number;
   #state: LadderState;
   #failures = 0;
+  #reason = "not connected yet";
   #closeIsDue = false;
 
   constructor(options: LadderOptions, clock: Pick<Clock, "monotonicMs">, random: () => number = Math.random) {
     this.#options = options;
     this.#clock = clock;
     this.#random = random;
-    this.#state = { kind: "waiting", untilMs: clock.monotonicMs(), reason: "not connected yet" };
+    this.#state = { kind: "waiting", untilMs: clock.monotonicMs() };
   }
 
   get state(): LadderState {
     return this.#state;
+  }
+
+  /** Why the last connection was given up. */
+  get reason(): string {
+    return this.#reason;
   }
 
   /** What is to be done now; each action is given once. */
@@ -81,7 +87,8 @@ export class Ladder {
     if (state.kind !== "running" && state.kind !== "opening") return;
     const lived = state.kind === "running" ? this.#clock.monotonicMs() - state.sinceMs : 0;
     this.#failures = lived >= stableMs ? 1 : this.#failures + 1;
-    this.#state = { kind: "closing", reason };
+    this.#reason = reason;
+    this.#state = { kind: "closing" };
     this.#closeIsDue = true;
   }
 
@@ -89,7 +96,7 @@ export class Ladder {
   closed(): void {
     if (this.#state.kind !== "closing") return;
     const untilMs = this.#clock.monotonicMs() + this.#backoffMs();
-    this.#state = { kind: "waiting", untilMs, reason: this.#state.reason };
+    this.#state = { kind: "waiting", untilMs };
   }
 
   /** For good. The caller closes what is open. */

@@ -53,7 +53,7 @@ const sessionTimeoutMs = 30_000;
 /** A goodbye that takes longer is cut off. */
 const closeMs = 2_000;
 /** What a server may send as one message: more than any notification of `notificationsMax` values needs. */
-const transportSettings = { maxChunkCount: 256, maxMessageSize: 16 * 1024 * 1024 };
+const transportSettings = { maxChunkCount: 512, maxMessageSize: 16 * 1024 * 1024 };
 const notificationsMax = 2_000;
 /** Untrusted certificates that are kept; a server that shows a new one each time fills no disk. */
 const rejectedMax = 20;

@@ -64,10 +64,12 @@ interface Link {
   touchedMs: number;
   retriedMs: number;
   polling: boolean;
+  /** Something came on this connection. */
+  heard: boolean;
 }
 
 /** What is left of a connection that was lost: the server may still have its subscription. */
-interface Left extends Pick<Link, "serverStart" | "publishingMs" | "keepAliveMs" | "monitored"> {
+interface Left extends Pick<Link, "serverStart" | "publishingMs" | "keepAliveMs" | "monitored" | "heard"> {
   readonly id: number;
   readonly expected: number;
 }
@@ -216,11 +218,11 @@ export class OpcuaSource implements Source {
     const link = this.#link;
     if (link === undefined) return;
     this.#link = undefined;
-    const { subscription, serverStart, publishingMs, keepAliveMs, monitored } = link;
+    const { subscription, serverStart, publishingMs, keepAliveMs, monitored, heard } = link;
     subscription.stop();
     const { id, expected } = subscription;
-    this.#left = { id, expected, serverStart, publishingMs, keepAliveMs, monitored };
-    await link.connection.close(keepSubscription);
+    this.#left = { id, expected, serverStart, publishingMs, keepAliveMs, monitored, heard };
+    await link.connection.close(keepSubscription && heard);
   }
 
   #failed(error: unknown): void {
@@ -249,8 +251,7 @@ export class OpcuaSource implements Source {
     const serverStart = pointOf("", await connection.read(startTimeNode)).value;
     const left = this.#left;
     this.#left = undefined;
-    // Ids start again with the server process: the same id may by now be the subscription of somebody else.
-    if (left !== undefined && serverStart !== undefined && left.serverStart === serverStart) {
+    if (left !== undefined && mayTakeOver(left, serverStart)) {
       const link = await this.#takeOver(connection, left);
       if (link !== undefined) return link;
     }
@@ -272,7 +273,7 @@ export class OpcuaSource implements Source {
     return this.#newLink({ ...left, connection, subscription });
   }
 
-  #newLink(parts: Omit<Link, "touchedMs" | "retriedMs" | "polling">): Link {
+  #newLink(parts: Omit<Link, "touchedMs" | "retriedMs" | "polling" | "heard">): Link {
     const { connection, subscription, serverStart, publishingMs, keepAliveMs, monitored } = parts;
     const now = this.#context.clock.monotonicMs();
     return {
@@ -285,6 +286,7 @@ export class OpcuaSource implements Source {
       touchedMs: now,
       retriedMs: now,
       polling: false,
+      heard: false,
     };
   }
 
@@ -293,6 +295,7 @@ export class OpcuaSource implements Source {
     return new Subscription(connection, id, limits, expected, {
       heard: () => {
         this.#heardMicros = this.#context.clock.nowMicros();
+        if (this.#link !== undefined) this.#link.heard = true;
         this.#ladder.heard();
       },
       received: (notification, settled) => this.#received(notification, settled),
@@ -424,9 +427,18 @@ export class OpcuaSource implements Source {
     const { state } = this.#ladder;
     if (state.kind === "running" && this.#link !== undefined)
       return describe(this.#link, this.#items.length, this.#options);
-    if (this.#problem !== undefined) return [this.#problem.message, this.#problem.hint].filter(Boolean).join(". ");
-    return state.kind === "waiting" || state.kind === "closing" ? state.reason : "";
+    if (this.#problem !== undefined && state.kind !== "stopped")
+      return [this.#problem.message, this.#problem.hint].filter(Boolean).join(". ");
+    return state.kind === "stopped" ? "" : this.#ladder.reason;
   }
+}
+
+/**
+ * Only from the same server process: ids start again with it, and the same id may by now be the subscription of
+ * somebody else. And only where something came since: asyncua 2.1 answers a transfer with Good and never sends again.
+ */
+function mayTakeOver(left: Left, serverStart: Point["value"]): boolean {
+  return left.heard && serverStart !== undefined && left.serverStart === serverStart;
 }
 
 /** What a person wants to know of a connection that works. */

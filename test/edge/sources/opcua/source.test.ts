@@ -255,6 +255,26 @@ test("after a broken network the subscription is taken over, and what the server
   assert(ingest.offered.every(({ gap }) => gap === undefined));
 });
 
+test("a server that agrees to a transfer and then sends nothing gets a new subscription", async (t) => {
+  const { server, ingest, clock, source } = await plant(t);
+  server.current.send([0, 1, 1_000]);
+  await ingest.waitForOffers(1);
+  server.transferable = { available: [] };
+  server.current.lost("socket closed");
+  await until("closed", () => server.alive.length === 0);
+  clock.advanceMs(500);
+  await until("taken over", () => server.connections.length === 2);
+  await connected({ server, source });
+  assert.equal(server.current.created.length, 0);
+  clock.advanceMs(6_001);
+  await until("given up", () => server.alive.length === 0);
+  assert.deepEqual(server.current.closed, { keepSubscription: false });
+  clock.advanceMs(1_000);
+  await until("a third connection", () => server.connections.length === 3);
+  await connected({ server, source });
+  assert.equal(server.current.created.length, 3);
+});
+
 test("a server that falls silent is given up, and never are two connections open", async (t) => {
   const { server, clock, source } = await plant(t);
   clock.advanceMs(4_000);
