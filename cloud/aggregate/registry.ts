@@ -149,6 +149,21 @@ export class Registry {
     return reach;
   }
 
+  /** The starts of a gateway, oldest first. */
+  epochsOf(gateway: string): Epoch[] {
+    return [...(this.#epochsByName.get(gateway)?.values() ?? [])].sort(
+      (a, b) => a.counter - b.counter || (a.epoch < b.epoch ? -1 : 1),
+    );
+  }
+
+  gateways(): string[] {
+    return [...this.#epochsByName.keys()].sort();
+  }
+
+  knownReach(epoch: Epoch, partition: number): ManifestReach | undefined {
+    return this.#reaches.get(`${epoch.no}/${partition}`);
+  }
+
   save(): void {
     for (const { no, sequence } of this.#touched.values()) this.#saveSequence(no, sequence);
     this.#touched.clear();

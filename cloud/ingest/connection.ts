@@ -1,0 +1,75 @@
+import * as fs from "node:fs";
+import type { BaseOptions } from "@platformatic/kafka";
+import { unreadable } from "../../src/config/load.ts";
+import { readSecret } from "../../src/config/secrets.ts";
+import type { KafkaOptions } from "./options.ts";
+
+export type ConnectionSettings = Pick<
+  BaseOptions,
+  "clientId" | "bootstrapBrokers" | "tls" | "sasl" | "connectTimeout" | "autocreateTopics" | "strict"
+>;
+
+/**
+ * What each client of the service needs to reach the brokers. The password is read again for each connection.
+ * Throws CONFIG_UNREADABLE or SECRET_UNSAFE.
+ */
+export function connectionSettings(options: KafkaOptions): ConnectionSettings {
+  const { tls, sasl } = options;
+  return {
+    clientId: "tidegate-cloud",
+    bootstrapBrokers: [...options.brokers],
+    connectTimeout: 3000,
+    autocreateTopics: false,
+    strict: false,
+    ...(tls === undefined ? {} : { tls: tlsSettings(tls) }),
+    ...(sasl === undefined ? {} : { sasl: saslSettings(sasl) }),
+  };
+}
+
+function tlsSettings(tls: NonNullable<KafkaOptions["tls"]>): NonNullable<BaseOptions["tls"]> {
+  return {
+    minVersion: "TLSv1.2",
+    ...(tls.caFile === undefined ? {} : { ca: readPublic(tls.caFile) }),
+    ...(tls.certFile === undefined ? {} : { cert: readPublic(tls.certFile) }),
+    ...(tls.keyFile === undefined ? {} : { key: secret(tls.keyFile) }),
+  };
+}
+
+function saslSettings(sasl: NonNullable<KafkaOptions["sasl"]>): NonNullable<BaseOptions["sasl"]> {
+  const { mechanism, username, passwordFile } = sasl;
+  // A file that cannot be read fails the connection as a rejection, not as an exception inside the client.
+  return { mechanism, username, password: () => Promise.resolve(passwordFile).then(secret) };
+}
+
+function secret(path: string): string {
+  return readSecret(path, fs, process.env["CREDENTIALS_DIRECTORY"]);
+}
+
+function readPublic(path: string): string {
+  try {
+    return fs.readFileSync(path, "utf8");
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/**
+ * What happened, for a person: the deepest cause, since the errors above it only say what was being done. Never holds
+ * a secret.
+ */
+export function faultText(error: unknown): string {
+  const nodes: { message?: unknown; apiId?: unknown; errors?: unknown; cause?: unknown }[] = [];
+  const queue: unknown[] = [error];
+  while (queue.length > 0 && nodes.length < 100) {
+    const node = queue.shift();
+    if (typeof node !== "object" || node === null || nodes.includes(node)) continue;
+    nodes.push(node);
+    const { errors, cause } = node as { errors?: unknown; cause?: unknown };
+    if (Array.isArray(errors)) queue.push(...(errors as unknown[]));
+    queue.push(cause);
+  }
+  const telling = nodes.find(({ apiId }) => typeof apiId === "string") ?? nodes.at(-1);
+  const id = typeof telling?.apiId === "string" ? `${telling.apiId}: ` : "";
+  const message = typeof telling?.message === "string" ? telling.message : String(error);
+  return `${id}${message}`.slice(0, 500);
+}
