@@ -27,6 +27,12 @@ export const cloudConfig = Type.Object(
     api: Type.Object(
       {
         listen,
+        sessionIdleMinutes: Type.Integer({
+          default: 15,
+          minimum: 1,
+          maximum: 720,
+          description: "A browser is signed out when nobody used the page for this long.",
+        }),
         origins: Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
           default: [],
           maxItems: 16,

@@ -15,7 +15,12 @@ const microsPerHour = 3_600_000_000;
  * keeps its last value as what later windows carry in; only then the samples go. Results that Kafka does not have yet
  * are kept.
  */
-export function* purge(store: Store, aggregator: Aggregator, options: AggregateOptions, nowMicros: number): Generator<void> {
+export function* purge(
+  store: Store,
+  aggregator: Aggregator,
+  options: AggregateOptions,
+  nowMicros: number,
+): Generator<void> {
   const horizon = windowOf(nowMicros - options.keepHours * microsPerHour);
   const rollupHorizon = Math.min(horizon, windowOf(nowMicros - options.keepRollupDays * 24 * microsPerHour));
   store.transaction(() => aggregator.raiseHorizon(horizon));
@@ -59,11 +64,15 @@ function windowsBelow(store: Store, sql: string, horizon: number): number[] {
 /** The records of a forgotten fleet row stay in the total. */
 function forgetResults(store: Store, window: number): void {
   const row = store
-    .sql("SELECT records FROM rollups WHERE level = 'fleet' AND window = ? AND no NOT IN (SELECT rollup_no FROM outbox)")
+    .sql(
+      "SELECT records FROM rollups WHERE level = 'fleet' AND window = ? AND no NOT IN (SELECT rollup_no FROM outbox)",
+    )
     .get(window);
   if (row !== undefined) {
     store
-      .sql("INSERT INTO counters VALUES ('purged-records', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value")
+      .sql(
+        "INSERT INTO counters VALUES ('purged-records', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+      )
       .run(Number(row["records"]));
   }
   for (const level of ["device", "line", "site", "fleet"]) deleteRollups(store, window, level);

@@ -5,13 +5,14 @@ const devicesMax = 200;
 const intervalMs = 500;
 const idleMs = 5000;
 const commentMs = 15_000;
-export const watchersMax = 200;
+const watchersMax = 200;
 /** A watcher that does not read is dropped before its data piles up. */
 const unsentBytesMax = 262_144;
 
 /** Tells watchers what has changed, at most twice a second, as Server-Sent Events. */
 export class EventHub {
-  readonly #watchers = new Set<ServerResponse>();
+  /** With whether the watcher may still watch. */
+  readonly #watchers = new Map<ServerResponse, () => boolean>();
   readonly #summary: () => object;
   readonly #timer: NodeJS.Timeout;
   #devices = new Set<string>();
@@ -41,10 +42,14 @@ export class EventHub {
     return this.#watchers.size;
   }
 
-  /** False when there are too many watchers. */
-  watch(response: ServerResponse): boolean {
-    if (this.#watchers.size >= watchersMax) return false;
-    this.#watchers.add(response);
+  get hasRoom(): boolean {
+    return this.#watchers.size < watchersMax;
+  }
+
+  /** False when there are too many watchers. `mayWatch` is asked again with every event. */
+  watch(response: ServerResponse, mayWatch: () => boolean): boolean {
+    if (!this.hasRoom) return false;
+    this.#watchers.set(response, mayWatch);
     response.on("close", () => this.#watchers.delete(response));
     response.write(": connected\n\n");
     return true;
@@ -77,15 +82,16 @@ export class EventHub {
   }
 
   #send(text: string): void {
-    for (const watcher of this.#watchers) {
+    for (const [watcher, mayWatch] of this.#watchers) {
       if (watcher.writableLength > unsentBytesMax) watcher.destroy();
+      else if (!mayWatch()) watcher.end();
       else watcher.write(text);
     }
   }
 
   close(): void {
     clearInterval(this.#timer);
-    for (const watcher of this.#watchers) watcher.end();
+    for (const watcher of this.#watchers.keys()) watcher.end();
     this.#watchers.clear();
   }
 }

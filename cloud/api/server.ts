@@ -1,0 +1,163 @@
+import type { AddressInfo } from "node:net";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { systemClock, type Clock } from "../../src/clock.ts";
+import { TidegateError } from "../../src/errors.ts";
+import { negotiate, type Asset } from "../../src/http/asset.ts";
+import { securityHeaders } from "../../src/http/guard.ts";
+import { defaultSessionOptions } from "../../src/http/sessions.ts";
+import { Access, refuse } from "./access.ts";
+import { loadAssets } from "./assets.ts";
+import type { EventHub } from "./events.ts";
+import { addRoutes, type StatusView } from "./routes.ts";
+import type { Views } from "./views.ts";
+
+export interface ApiOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly origins: readonly string[];
+  readonly sessionIdleMinutes: number;
+}
+
+export interface ApiServices {
+  readonly views: Views;
+  readonly events: EventHub;
+  readonly tokenHash: Buffer;
+  status(): StatusView;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+  /** An answer failed for a reason of ours; the peer was told nothing of it. */
+  onFault(error: unknown): void;
+  readonly clock?: Clock;
+}
+
+export interface ApiServer extends AsyncDisposable {
+  readonly url: string;
+  /** Every route it has: the test that all of them are protected is made from this list. */
+  readonly routes: readonly Route[];
+}
+
+export interface Route {
+  readonly method: string;
+  readonly url: string;
+  /** Answers without a session and without the token. */
+  readonly open: boolean;
+}
+
+/** Serves the API and the fleet page. Throws PORT_IN_USE. */
+export async function startApi(options: ApiOptions, services: ApiServices): Promise<ApiServer> {
+  const server = newServer(services);
+  const routes = collectRoutes(server);
+  const access = new Access({
+    tokenHash: services.tokenHash,
+    sessions: { ...defaultSessionOptions, idleMs: options.sessionIdleMinutes * 60_000 },
+    clock: services.clock ?? systemClock,
+    origins: options.origins,
+  });
+  access.protect(server);
+  server.setNotFoundHandler((_request, reply) => refuse(reply, 404, "NOT_FOUND"));
+  addHealth(server, services);
+  addPages(server, loadAssets());
+  addLogin(server, access);
+  addRoutes(server, services, access);
+  const url = await listen(server, options);
+  return { url, routes, [Symbol.asyncDispose]: () => server.close() };
+}
+
+function newServer(services: ApiServices): FastifyInstance {
+  const server = fastify({
+    bodyLimit: 4096,
+    requestTimeout: 10_000,
+    keepAliveTimeout: 10_000,
+    forceCloseConnections: true,
+    // A device id of 128 characters, each percent-encoded.
+    routerOptions: { maxParamLength: 1600 },
+    http: { headersTimeout: 5000, maxHeaderSize: 8192 },
+    // An unknown or misspelt parameter is an error, not a wider answer.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
+  });
+  server.server.maxConnections = 512;
+  server.addHook("onSend", async (_request, reply) => {
+    void reply.headers(securityHeaders);
+    if (!reply.hasHeader("cache-control")) void reply.header("cache-control", "no-store");
+  });
+  server.setErrorHandler((error, _request, reply) => {
+    const { statusCode = 500, message, validation } = error as Error & { statusCode?: number; validation?: unknown };
+    const isOurs = statusCode < 400 || statusCode >= 500;
+    if (isOurs) services.onFault(error);
+    if (isOurs) return refuse(reply, 500, "INTERNAL");
+    return validation === undefined
+      ? refuse(reply, statusCode, "BAD_REQUEST")
+      : refuse(reply, 400, "BAD_REQUEST", message);
+  });
+  return server;
+}
+
+function collectRoutes(server: FastifyInstance): Route[] {
+  const routes: Route[] = [];
+  server.addHook("onRoute", (route) => {
+    for (const method of [route.method].flat()) {
+      routes.push({ method, url: route.url, open: route.config?.open === true });
+    }
+  });
+  return routes;
+}
+
+function addHealth(server: FastifyInstance, services: ApiServices): void {
+  server.get("/health", { config: { open: true } }, async () => ({ status: "ok" }));
+  server.get("/ready", { config: { open: true } }, async (_request, reply) => {
+    const { state } = services.status().kafka;
+    const ready = state === "reading";
+    return reply.code(ready ? 200 : 503).send({ ready, reason: ready ? "" : `Kafka: ${state}` });
+  });
+  server.get("/metrics", async (_request, reply) =>
+    reply.type("text/plain; version=0.0.4; charset=utf-8").send(await services.metrics()),
+  );
+}
+
+/** The page itself needs a session, although there is no data in it; what it loads does not. */
+function addPages(server: FastifyInstance, assets: ReadonlyMap<string, Asset>): void {
+  const send = (request: FastifyRequest, reply: FastifyReply, name: string): FastifyReply => {
+    const asset = assets.get(name);
+    if (asset === undefined) return refuse(reply, 404, "NOT_FOUND");
+    const { headers, body } = negotiate(asset, {
+      ifNoneMatch: request.headers["if-none-match"],
+      acceptEncoding: request.headers["accept-encoding"],
+    });
+    return body === undefined ? reply.code(304).headers(headers).send() : reply.headers(headers).send(body);
+  };
+  server.get("/", async (request, reply) => send(request, reply, "index.html"));
+  server.get("/login", { config: { open: true } }, async (request, reply) => send(request, reply, "login.html"));
+  server.get<{ Params: { "*": string } }>("/assets/*", { config: { open: true } }, async (request, reply) =>
+    send(request, reply, request.params["*"]),
+  );
+}
+
+/** Plain forms: they work before any script has loaded. */
+function addLogin(server: FastifyInstance, access: Access): void {
+  server.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, body, done) => {
+    done(null, new URLSearchParams(body.toString()));
+  });
+  server.post("/login", { config: { open: true } }, async (request, reply) => {
+    const token = request.body instanceof URLSearchParams ? (request.body.get("token") ?? "").trim() : "";
+    const outcome = access.signIn(request, reply, token);
+    return reply.redirect(outcome === "in" ? "/" : `/login#${outcome}`, 303);
+  });
+  server.post("/logout", async (request, reply) => {
+    access.signOut(request, reply);
+    return reply.redirect("/login#out", 303);
+  });
+}
+
+async function listen(server: FastifyInstance, { host, port }: ApiOptions): Promise<string> {
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    throw new TidegateError("PORT_IN_USE", `port ${port} of ${host} is taken`, {
+      cause: error,
+      hint: "set api.listen.port to a free port, or stop the other program",
+    });
+  }
+  const address = server.server.address() as AddressInfo;
+  return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+}
