@@ -2,7 +2,7 @@ import type { Lane, Stream } from "../../src/wire/streams.ts";
 import type { SinkFault } from "../sink.ts";
 
 /*
- * The forward worker talks to two threads. With main: configuration at start (`ForwardWorkerData` in worker.ts),
+ * The forward worker talks to two threads. With main: configuration at start (`ForwardWorkerData` in edge/forward-worker.ts),
  * committed blocks in shared memory, and reports back. With the journal worker, through a port of their own: blocks to catch up with,
  * settlements and refused records; so that catching up costs the main thread nothing.
  *

@@ -5,6 +5,9 @@ import { faultOf } from "./classify.ts";
 import type { KafkaOptions } from "./options.ts";
 import { connectionSettings } from "./settings.ts";
 
+const visibleAttemptsMax = 50;
+const visibleEveryMs = 100;
+
 /** How a topic of the installation stands. */
 export interface TopicState {
   readonly topic: string;
@@ -29,9 +32,23 @@ export function createTopics(options: KafkaOptions): Promise<readonly TopicState
     // One by one, so that one refusal does not hide the others.
     for (const { topic, compacted } of missing) await create(admin, options, { name: topic, compacted });
     const created = new Set(missing.map(({ topic }) => topic));
-    const after = await inspect(admin, options);
+    const after = await inspectCreated(admin, options, created);
     return after.map((seen) => (created.has(seen.topic) && seen.state === "ok" ? { ...seen, state: "created" } : seen));
   });
+}
+
+/** A broker learns of a new topic a moment after the controller made it. */
+async function inspectCreated(
+  admin: Admin,
+  options: KafkaOptions,
+  created: ReadonlySet<string>,
+): Promise<TopicState[]> {
+  for (let attempt = 1; ; attempt++) {
+    const seen = await inspect(admin, options);
+    const allVisible = seen.every(({ topic, state }) => state !== "missing" || !created.has(topic));
+    if (allVisible || attempt === visibleAttemptsMax) return seen;
+    await new Promise((resolve) => setTimeout(resolve, visibleEveryMs));
+  }
 }
 
 async function withAdmin<T>(options: KafkaOptions, work: (admin: Admin) => Promise<T>): Promise<T> {

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { parentPort, workerData, type MessagePort } from "node:worker_threads";
+import { systemClock } from "../src/clock.ts";
+import { decodeDirectory } from "./journal/block.ts";
+import type { LiveBlock } from "./reader.ts";
+import type { KafkaOptions } from "./sinks/kafka/options.ts";
+import { KafkaSink } from "./sinks/kafka/sink.ts";
+import { Forwarder } from "./forward/forwarder.ts";
+import { JournalPort } from "./forward/journal-port.ts";
+import type { ForwardOptions } from "./forward/options.ts";
+import type { FromForward, LiveBlockMessage, ToForward } from "./forward/protocol.ts";
+
+/** The forward worker: wires the forwarder, the Kafka sink and the ports to the other threads; no logic. */
+
+/** `workerData` of this worker; `journal` goes into the transfer list too. */
+export interface ForwardWorkerData {
+  readonly gateway: string;
+  /** Paths of files are absolute; this thread reads them itself, so that no secret is copied between threads. */
+  readonly kafka: KafkaOptions;
+  readonly forward: ForwardOptions;
+  readonly journal: MessagePort;
+}
+
+const reportEveryMs = 500;
+
+assert(parentPort !== null, "this file is the entry of a worker thread");
+const main = parentPort;
+const { gateway, kafka, forward, journal: journalEnd } = workerData as ForwardWorkerData;
+const journal = new JournalPort(journalEnd);
+const sink = new KafkaSink(gateway, kafka);
+const forwarder = new Forwarder({
+  sink,
+  journal,
+  clock: systemClock,
+  options: forward,
+  topicPrefix: kafka.topicPrefix,
+  partitions: kafka.partitions,
+});
+
+let tokens: number[] = [];
+
+function post(message: FromForward): void {
+  main.postMessage(message);
+}
+
+/** Tokens of one turn of the event loop go back as one message. */
+function release(token: number): void {
+  if (tokens.length === 0) setImmediate(postReleased);
+  tokens.push(token);
+}
+
+function postReleased(): void {
+  if (tokens.length > 0) post({ kind: "release", tokens });
+  tokens = [];
+}
+
+function liveBlock({ token, id, previous, directory, slab, offset, length }: LiveBlockMessage): LiveBlock {
+  const encoded = Buffer.from(directory.buffer, directory.byteOffset, directory.byteLength);
+  const records = Buffer.from(slab, offset, length);
+  return { id, previous, ...decodeDirectory(encoded), records, release: () => release(token) };
+}
+
+function report(): void {
+  post({ kind: "report", report: forwarder.report() });
+}
+
+async function stop(withinMs: number): Promise<void> {
+  clearInterval(reporting);
+  await forwarder.stop(withinMs);
+  journal.close();
+  await sink[Symbol.asyncDispose]();
+  postReleased();
+  report();
+  post({ kind: "stopped" });
+  main.close();
+}
+
+main.on("message", (message: ToForward) => {
+  if (message.kind === "stop") void stop(message.withinMs);
+  else for (const block of message.blocks) forwarder.accept(liveBlock(block));
+});
+const reporting = setInterval(report, reportEveryMs);
+await forwarder.start();
