@@ -3,7 +3,7 @@ import { exactTime, shortDuration, time, value } from "./format.js";
 
 /*
  * An alert is told by colour, shape and text together, so that it survives colour blindness and a printout.
- * The shape says how urgent it is, its filling whether somebody has seen it.
+ * The shape says how urgent it is; it is filled until somebody has seen it, and hollow from then on.
  */
 const shapes = {
   critical: "M5 1h10l4 4v10l-4 4H5l-4-4V5z",
@@ -13,6 +13,7 @@ const shapes = {
 };
 const words = { critical: "Critical", high: "High", medium: "Medium", low: "Low" };
 const states = {
+  open: "Open",
   unacknowledged: "Unacknowledged",
   acknowledged: "Acknowledged",
   "returned-unacknowledged": "Returned to normal, not acknowledged",
@@ -21,7 +22,7 @@ const states = {
 
 export function priorityMark(priority, state = "unacknowledged") {
   const shape = Object.hasOwn(shapes, priority) ? priority : "low";
-  const filled = state === "unacknowledged";
+  const filled = state === "unacknowledged" || state === "open";
   return s(
     "svg",
     {

@@ -84,7 +84,8 @@ function optionsOf(uPlot, subject, place, shown) {
     font: "13px system-ui, sans-serif",
   };
   const label = `${subject.label}${unit(subject.unit) && `, ${unit(subject.unit)}`}`;
-  const text = (_chart, number) => (number === null ? "no data" : `${value(number)} ${unit(subject.unit)}`.trim());
+  const readingText = (number) => (number === null ? "no data" : `${value(number)} ${unit(subject.unit)}`.trim());
+  const text = (_chart, number, _series, at) => (at === null ? "" : readingText(number));
   return {
     ...sizeOf(place),
     cursor: { y: false, points: { size: 7 } },
@@ -103,7 +104,7 @@ function optionsOf(uPlot, subject, place, shown) {
       },
     ],
     series: [
-      { label: "Time", value: (_chart, at) => (at === null ? "" : exactTime(at * 1000)) },
+      { label: "Time", value: (_chart, at) => (at === null ? "point at the chart" : exactTime(at * 1000)) },
       { label: "Highest", stroke: "transparent", points: { show: false }, value: text },
       { label: "Lowest", stroke: "transparent", points: { show: false }, value: text },
       { label: subject.lineLabel, stroke: ink("--ink"), width: 1.5, points: { show: false }, value: text },

@@ -64,7 +64,7 @@ const steps = [
 
 /** A length of time in one or two words: `18 minutes`, `3 days`. */
 export function duration(ms) {
-  for (const [size, word] of steps) if (ms >= size * 1.95) return counted(Math.floor(ms / size), word);
+  for (const [size, word] of steps) if (ms >= size * 2) return counted(Math.floor(ms / size), word);
   return counted(Math.max(0, Math.round(ms / 1000)), "second");
 }
 

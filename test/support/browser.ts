@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 
 const places = [
@@ -42,6 +43,7 @@ export async function openPage(browser: Browser, { width, height, colorScheme = 
     locale: "en-GB",
     timezoneId: "Europe/Berlin",
   });
+  await context.addInitScript({ path: fileURLToPath(new URL("in-page.js", import.meta.url)) });
   const page = await context.newPage();
   const complaints: string[] = [];
   const bytes = new Map<string, number>();
@@ -57,4 +59,24 @@ export async function openPage(browser: Browser, { width, height, colorScheme = 
       );
   });
   return { page, context, complaints, bytes };
+}
+
+/** Pixels that the page is wider than the window; 0 means no sideways scroll. */
+export function overflow(page: Page): Promise<number> {
+  return page.evaluate<number>("looks.overflow()");
+}
+
+/** Visible texts with less contrast than WCAG 2.2 AA asks for. */
+export function contrastFaults(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>("looks.contrastFaults()");
+}
+
+/** The text of what has the focus, empty where nothing has, and the style of its outline. */
+export function focused(page: Page): Promise<{ text: string; outline: string }> {
+  return page.evaluate<{ text: string; outline: string }>("looks.focus()");
+}
+
+/** A computed style of the first element that matches. */
+export function styleOf(page: Page, selector: string, property: string): Promise<string> {
+  return page.evaluate<string>(`looks.style(${JSON.stringify(selector)}, ${JSON.stringify(property)})`);
 }

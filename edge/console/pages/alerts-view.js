@@ -15,7 +15,7 @@ function render({ gateway, alerts }, { now }) {
     ["Returned to normal", "None lately.", alerts.filter((alert) => !isOpen(alert))],
   ];
   return [
-    levels(gateway),
+    levels(gateway, { list: "Alerts" }),
     h("h1", {}, "Alerts"),
     h(
       "div",

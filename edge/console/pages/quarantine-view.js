@@ -31,7 +31,7 @@ export function quarantineView() {
 
 function render({ gateway, messages, total }, { now }) {
   return [
-    levels(gateway),
+    levels(gateway, { list: "Quarantine" }),
     h("h1", {}, "Quarantine"),
     h(
       "p",
@@ -92,7 +92,7 @@ export function quarantinedView(id, fetchOnce) {
     title: `Quarantined message ${id}`,
     // The list keeps the connection, and with it the sentence that it is lost.
     screen: { stream: "of=quarantine", get: "/api/v1/quarantine" },
-    render: ({ gateway }) => [levels(gateway), island("message")],
+    render: ({ gateway }) => [levels(gateway, { list: "Quarantine", item: `Message ${id}` }), island("message")],
     drawn: () => fill("message", place),
   };
 }

@@ -10,7 +10,7 @@ export function reading(metric, ageMs, size = "") {
     "span",
     { class: `reading ${size} ${state}` },
     number === undefined || number === null ? "no value" : value(number),
-    unit(metric.unit) && h("span", { class: "unit" }, ` ${unit(metric.unit)}`),
+    unit(metric.unit) && h("span", { class: "unit" }, `\u00a0${unit(metric.unit)}`),
   );
 }
 

@@ -1,0 +1,345 @@
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { runConsole, type RunningConsole } from "../support/console.ts";
+import {
+  contrastFaults,
+  focused,
+  launchBrowser,
+  narrow,
+  openPage,
+  overflow,
+  styleOf,
+  wide,
+  type View,
+  type WatchedPage,
+} from "../support/browser.ts";
+import { alert, bufferView, connection, metric, pumpDevice, quarantined } from "../support/fake-console-view.ts";
+import { hostileNames } from "../support/hostile-names.ts";
+import { until } from "../support/until.ts";
+
+let browser: Browser;
+let running: RunningConsole;
+let watched: WatchedPage;
+
+before(async () => (browser = await launchBrowser()));
+after(() => browser.close());
+beforeEach(async () => (running = await runConsole()));
+afterEach(async () => {
+  await watched.context.close();
+  await running[Symbol.asyncDispose]();
+});
+
+async function open(view: View, hash = "#/"): Promise<Page> {
+  watched = await openPage(browser, view);
+  const { page } = watched;
+  await page.goto(`${running.server.url}/`);
+  await page.getByLabel("Access token").fill(running.token);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Gateway gw-berlin-1" }).waitFor();
+  if (hash !== "#/") await page.goto(`${running.server.url}/${hash}`);
+  return page;
+}
+
+/** A gateway on a bad day: everything that can be abnormal is. */
+function makeAbnormal(): void {
+  const { view } = running;
+  const hot = metric("bearing", "Bearing temperature", "Cel", 84.9, { range: [20, 80] });
+  const sick = pumpDevice("pump-2", { metrics: [metric("flow", "Flow", "m3/h", 40), hot] });
+  const silentMetrics = pumpDevice("x").metrics.map((each) => ({ ...each, ageMs: 900_000 }));
+  const doubtful = [
+    metric("flow", "Flow", "m3/h", 40.2, { quality: "uncertain" }),
+    metric("pressure", "Outlet pressure", "bar", -99, { quality: "bad" }),
+  ];
+  view.deviceViews = [
+    pumpDevice("pump-1"),
+    sick,
+    pumpDevice("pump-3", { ageMs: 900_000, metrics: silentMetrics }),
+    pumpDevice("pump-4", { metrics: doubtful }),
+  ];
+  view.alertViews = [
+    alert(sick, { priority: "critical", metric: "flow" }),
+    alert(pumpDevice("pump-1"), { priority: "medium", episode: "2" }, "acknowledged"),
+    alert(pumpDevice("pump-4"), { priority: "low", episode: "3" }, "returned-unacknowledged"),
+  ];
+  view.connectionViews = [connection("kafka", "kafka", "waiting", "kafka:9092", "Kafka does not answer.")];
+  const since = new Date();
+  since.setHours(9, 12, 0, 0);
+  view.bufferView = bufferView({
+    recordsUnsent: 216_000,
+    oldestUnsentAgeMs: 18 * 60_000,
+    bufferingSinceMicros: since.getTime() * 1000,
+    fullInSeconds: 3 * 86_400,
+  });
+  view.messages = [
+    quarantined(3, "<b>not json</b>"),
+    quarantined(2, Uint8Array.of(0xff, 0xfe, 0)),
+    quarantined(1, "{}", { reason: "unroutable" }),
+  ];
+}
+
+test("signing in: a wrong token is told in words, the right one opens the page, signing out closes it", async () => {
+  watched = await openPage(browser, narrow);
+  const { page } = watched;
+  await page.goto(`${running.server.url}/`);
+  await page.getByLabel("Access token").fill("wrong");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").getByText("not the token of this gateway").waitFor();
+  await page.getByLabel("Access token").fill(running.token);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Gateway gw-berlin-1" }).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("You are signed out.").waitFor();
+  await page.goto(`${running.server.url}/`);
+  await page.getByLabel("Access token").waitFor();
+  assert.deepEqual(watched.complaints, []);
+});
+
+for (const view of [narrow, wide]) {
+  describe(`at ${view.width} pixels`, () => {
+    test("a healthy gateway is quiet: its promises in words, no alert, nothing flashing", async () => {
+      const page = await open(view);
+      await page.getByText("All data is delivered").waitFor();
+      await page.getByText("No message in quarantine.").waitFor();
+      await page.getByText("No open alert.").waitFor();
+      assert.equal(await page.locator(".needs-look").count(), 0);
+      assert.equal(await page.locator(".mark").count(), 0);
+      assert.equal(await overflow(page), 0);
+      assert.deepEqual(watched.complaints, []);
+    });
+
+    test("what is abnormal stands on the first screen, in words and shapes", async () => {
+      makeAbnormal();
+      const page = await open(view);
+      const text = (await page.getByRole("main").innerText()).replaceAll(/\s+/g, " ");
+      assert.match(
+        text,
+        /Buffering since \d\d:\d\d: 18 minutes of data, 216,000 records, wait on disk for Kafka\. Full in about 3 days\./,
+      );
+      assert.match(text, /3 messages quarantined/);
+      assert.match(text, /Critical pump-2 flow/);
+      assert.match(text, /Unacknowledged, since/);
+      assert.match(text, /Returned to normal, not acknowledged/);
+      assert.match(text, /Above the normal 20 to 80 °C/);
+      assert.match(text, /Silent, last 15 min ago/);
+      assert.match(text, /Uncertain: the device doubts this value/);
+      assert.match(text, /Bad: the device says that this value is wrong/);
+      assert.match(text, /Waiting for 8 h kafka:9092 · Kafka does not answer\./);
+      assert.equal(await styleOf(page, ".mark-critical.mark-unacknowledged", "animation-name"), "flash");
+      assert.equal(await overflow(page), 0);
+    });
+
+    test("a click leads from the overview over line and device to the trend, and back leads back", async () => {
+      const page = await open(view);
+      await page.getByRole("link", { name: "utilities/pumps" }).click();
+      await page.getByRole("heading", { name: "Line utilities/pumps" }).waitFor();
+      await page.getByRole("link", { name: "pump-2" }).click();
+      await page.getByRole("heading", { name: "pump-2", level: 1 }).waitFor();
+      await page.getByRole("link", { name: "Bearing temperature" }).click();
+      await page.getByRole("heading", { name: "Bearing temperature of pump-2" }).waitFor();
+      await page.locator(".uplot canvas").waitFor();
+      await page.getByText("Show the figures").click();
+      assert.ok((await page.getByRole("table").last().getByRole("row").count()) > 10);
+      const trail = page.getByRole("navigation", { name: "Path" });
+      assert.deepEqual(await trail.getByRole("listitem").allInnerTexts(), [
+        "acme/berlin",
+        "utilities/pumps",
+        "pump-2",
+        "Bearing temperature",
+      ]);
+      assert.equal(await overflow(page), 0);
+      await page.goBack();
+      await page.getByRole("heading", { name: "pump-2", level: 1 }).waitFor();
+      assert.match(await page.title(), /Device pump-2 · gw-berlin-1/);
+      assert.deepEqual(watched.complaints, []);
+    });
+
+    test("a quarantined message shows why, what to do and its bytes", async () => {
+      makeAbnormal();
+      const page = await open(view, "#/quarantine");
+      await page.getByRole("link", { name: "Not JSON" }).first().click();
+      await page.getByRole("heading", { name: "Not JSON" }).waitFor();
+      await page.getByText("Check the sender, or choose the profile").waitFor();
+      assert.equal(await page.locator("pre").innerText(), "<b>not json</b>");
+      await page.goto(`${running.server.url}/#/quarantine/2`);
+      await page.getByText("000000 ff fe 00").waitFor();
+      await page.goto(`${running.server.url}/#/quarantine/99`);
+      await page.getByRole("heading", { name: "not in the quarantine any more" }).waitFor();
+      assert.equal(await overflow(page), 0);
+    });
+
+    test("hostile names are shown as text, run nothing and break nothing", async () => {
+      const { view: fake } = running;
+      fake.deviceViews = hostileNames.map((name) =>
+        pumpDevice(name, { path: name, profile: name, source: name, metrics: [metric(name, name, name, name)] }),
+      );
+      fake.alertViews = fake.deviceViews.map((device) =>
+        alert(device, {
+          metric: device.id,
+          explanation: device.id,
+          consequence: device.id,
+          action: device.id,
+          episode: device.id,
+        }),
+      );
+      fake.messages = hostileNames.map((name, at) =>
+        quarantined(at + 1, name, { address: name, source: name, detail: name, reason: name }),
+      );
+      fake.connectionViews = hostileNames.map((name) => connection(name, "mqtt", "waiting", name, name));
+      fake.gatewayView = { ...fake.gatewayView, notices: hostileNames };
+      const page = await open(view);
+      for (const name of hostileNames) {
+        await page.goto(`${running.server.url}/#/device/${encodeURIComponent(name)}`);
+        await page.getByRole("navigation", { name: "Path" }).waitFor();
+        assert.equal(await page.locator("h1").textContent(), name);
+      }
+      for (const hash of ["alerts", "quarantine", "quarantine/1", `line/${encodeURIComponent(hostileNames[0]!)}`]) {
+        await page.goto(`${running.server.url}/#/${hash}`);
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        assert.equal(await overflow(page), 0, hash);
+      }
+      assert.equal(await page.evaluate("globalThis.pwned"), undefined);
+      assert.equal(await page.locator("main :is(script, img, iframe, style, object)").count(), 0);
+      assert.deepEqual(watched.complaints, [], "no error, and nothing that the policy had to stop");
+    });
+  });
+}
+
+test("updates arrive by themselves, and neither focus nor an opened explanation is lost", async () => {
+  makeAbnormal();
+  const page = await open(wide);
+  await page.getByText("Why this alert").first().click();
+  const link = page.getByRole("link", { name: "pump-4" }).last();
+  await link.focus();
+  running.view.deviceViews = running.view.deviceViews.map((device) =>
+    device.id === "pump-1" ? { ...device, metrics: [metric("flow", "Flow", "m3/h", 47.11)] } : device,
+  );
+  running.view.changed();
+  await page.getByText("47.11").waitFor();
+  assert.equal((await focused(page)).text, "pump-4");
+  await page.getByText("Model context-surprise, version 1: score 8.4").first().waitFor();
+});
+
+test("ages run on between updates, and a value turns stale by itself", async () => {
+  running.view.deviceViews = [
+    pumpDevice("pump-1", { metrics: [metric("flow", "Flow", "m3/h", 41, { ageMs: 1000, staleAfterMs: 2500 })] }),
+  ];
+  const page = await open(wide, "#/device/pump-1");
+  await page.getByText("Stale: last value").waitFor();
+  assert.equal(await styleOf(page, ".metric.silent", "border-top-style"), "dashed");
+});
+
+test("a lost connection is said at once, with what to do; the page catches up by itself", async () => {
+  const page = await open(narrow);
+  await watched.context.setOffline(true);
+  await running.server[Symbol.asyncDispose]();
+  await page.getByText("The connection to the gateway is lost.").waitFor();
+  await page.getByText("check that the gateway runs").waitFor();
+  assert.equal(await page.getByRole("status").first().isVisible(), true);
+  assert.ok(await page.getByText("All data is delivered").isVisible(), "the last known state stays in view");
+});
+
+test("a gateway that was restarted asks to sign in again", async () => {
+  const page = await open(narrow);
+  const { port } = new URL(running.server.url);
+  await running[Symbol.asyncDispose]();
+  running = await runConsole({ listen: { host: "127.0.0.1", port: Number(port) } });
+  await page.getByText("Your session has ended").waitFor();
+});
+
+test("a page beyond the limit of streams asks every few seconds instead", async () => {
+  await running[Symbol.asyncDispose]();
+  running = await runConsole({ streamsMax: 1 });
+  const taken = await running.fetch("/api/v1/stream?of=overview");
+  const page = await open(wide);
+  await page.getByText("Every 5 s").waitFor();
+  await taken.body?.cancel();
+  await page.getByText("Live", { exact: true }).waitFor();
+});
+
+test("everything is reached by keyboard, with a visible focus, and named for screen readers", async () => {
+  makeAbnormal();
+  const page = await open(wide);
+  await page.evaluate("document.activeElement.blur()");
+  const reached = new Set<string>();
+  for (let i = 0; i < 60; i++) {
+    await page.keyboard.press("Tab");
+    const focus = await focused(page);
+    if (focus.text === "" || reached.has(focus.text)) continue;
+    assert.equal(focus.outline, "solid", `focus on ${focus.text} can be seen`);
+    reached.add(focus.text);
+  }
+  for (const wanted of [
+    "To the content",
+    "Overview",
+    "Alerts",
+    "Quarantine",
+    "Sign out",
+    "3 messages quarantined",
+    "pump-2",
+    "utilities/pumps",
+    "Why this alert",
+    "By kind of record",
+  ]) {
+    assert.ok(reached.has(wanted), `${wanted} is reached; these are: ${[...reached].join(", ")}`);
+  }
+  const tree = await page.locator("body").ariaSnapshot();
+  for (const part of [
+    /banner/,
+    /main/,
+    /navigation "Views"/,
+    /navigation "Path"/,
+    /heading "Gateway gw-berlin-1" \[level=1\]/,
+    /region "Alerts"/,
+    /region "Connections"/,
+  ])
+    assert.match(tree, part);
+  assert.doesNotMatch(tree, /- (link|button|textbox)(?! ")(:|$)/m, "no control without a name");
+});
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`text has enough contrast in ${colorScheme} mode`, async () => {
+    makeAbnormal();
+    const page = await open({ ...wide, colorScheme });
+    for (const hash of ["#/", "#/device/pump-2", "#/quarantine", "#/alerts"]) {
+      await page.goto(`${running.server.url}/${hash}`);
+      await page.getByRole("navigation", { name: "Path" }).waitFor();
+      assert.deepEqual(await contrastFaults(page), [], hash);
+    }
+  });
+}
+
+test("text can be twice as large without a sideways scroll or a cut word", async () => {
+  makeAbnormal();
+  const page = await open(wide);
+  await page.evaluate("document.documentElement.style.fontSize = '32px'");
+  for (const hash of ["#/", "#/device/pump-2", "#/quarantine/1"]) {
+    await page.goto(`${running.server.url}/${hash}`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    assert.equal(await overflow(page), 0, hash);
+  }
+});
+
+test("a gateway without devices tells the next step", async () => {
+  running.view.deviceViews = [];
+  const page = await open(narrow);
+  await page.getByText("No device has sent anything yet.").waitFor();
+  await page.getByText("Check the connections on this page.").waitFor();
+});
+
+test("an unknown device or view says so and leads back", async () => {
+  const page = await open(narrow, "#/device/ghost");
+  await page.getByText("No device of this name").waitFor();
+  await page.goto(`${running.server.url}/#/nowhere`);
+  await page.getByRole("heading", { name: "There is no such view" }).waitFor();
+  await page.getByRole("link", { name: "To the overview" }).click();
+  await page.getByRole("heading", { name: "Gateway gw-berlin-1" }).waitFor();
+});
+
+test("the first view takes less than 100 kB, and all of it comes from the gateway", async () => {
+  await open(wide);
+  await until("bytes were counted", () => watched.bytes.size > 5);
+  const total = [...watched.bytes.values()].reduce((sum, bytes) => sum + bytes, 0);
+  assert.ok(total < 100_000, `${total} bytes`);
+  for (const address of watched.bytes.keys()) assert.ok(address.startsWith(running.server.url), address);
+});

@@ -1,0 +1,377 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { makeAsset, negotiate, type Asset } from "../../src/http/asset.ts";
+import { securityHeaders } from "../../src/http/guard.ts";
+
+/** The cloud service as docs/api.md describes it to the fleet page: fixed answers behind one token. */
+export class FakeCloud implements AsyncDisposable {
+  readonly token = "the-token-of-this-fake-cloud";
+  sites: FakePlace[] = [];
+  lines: (FakePlace & { site: string })[] = [];
+  devices: FakeDevice[] = [];
+  alerts: object[] = [];
+  totals: Record<string, unknown> = { ...emptyTotals };
+  status: Record<string, unknown> = readingStatus();
+  gateways: object[] = [];
+  readonly #assets = loadAssets();
+  readonly #watchers = new Set<ServerResponse>();
+  readonly #server = createServer((request, response) => this.#answer(request, response));
+  #url = "";
+
+  static async start(): Promise<FakeCloud> {
+    const cloud = new FakeCloud();
+    await cloud.listen(0);
+    return cloud;
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  async listen(port: number): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(port, "127.0.0.1", resolve));
+    this.#url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** As when the service is killed; `listen` with the same port brings it back. */
+  async stop(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  changed(): void {
+    const event = {
+      now: wireNow(),
+      devices: null,
+      lines: [],
+      sites: [],
+      alerts: true,
+      totals: this.totals,
+      kafka: "reading",
+    };
+    for (const watcher of this.#watchers) watcher.write(`event: change\ndata: ${JSON.stringify(event)}\n\n`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? "/", "http://fake");
+    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
+    const asset = this.#assets.get(url.pathname === "/" ? "index.html" : url.pathname.slice(1));
+    if (asset !== undefined) return sendAsset(request, response, asset);
+    if (url.pathname === "/api/v1/session") return this.#session(request, response);
+    if (!(request.headers.cookie ?? "").includes("tidegate_session=open"))
+      return send(response, 401, { error: { code: "unauthorized" } });
+    if (url.pathname === "/api/v1/events") return this.#watch(response);
+    const answer = this.#data(url);
+    return answer === undefined ? send(response, 404, { error: { code: "not-found" } }) : send(response, 200, answer);
+  }
+
+  #session(request: IncomingMessage, response: ServerResponse): void {
+    let body = "";
+    request.on("data", (part) => (body += String(part)));
+    request.on("end", () => {
+      const isRight = request.method === "DELETE" || (JSON.parse(body) as { token?: string }).token === this.token;
+      if (!isRight) return send(response, 401, { error: { code: "unauthorized" } });
+      response.setHeader(
+        "set-cookie",
+        `tidegate_session=${request.method === "DELETE" ? "" : "open"}; HttpOnly; SameSite=Strict; Path=/`,
+      );
+      return response.writeHead(204).end();
+    });
+  }
+
+  #watch(response: ServerResponse): void {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    this.#watchers.add(response);
+    response.on("close", () => this.#watchers.delete(response));
+    this.changed();
+  }
+
+  #data({ pathname, searchParams }: URL): object | undefined {
+    const now = wireNow();
+    const [, , , list, id] = pathname.split("/").map(decodeURIComponent);
+    switch (list) {
+      case "sites":
+        return { now, sites: this.sites };
+      case "lines":
+        return {
+          now,
+          lines: this.lines.filter(({ site }) => !searchParams.has("site") || site === searchParams.get("site")),
+        };
+      case "devices":
+        return id === undefined
+          ? { devices: this.#devicesOf(searchParams), next: null }
+          : this.devices.find(({ device }) => device === id);
+      case "rollups":
+        return {
+          rollups: rollupsOf(this.devices.find(({ device }) => device === searchParams.get("key"))),
+          next: null,
+        };
+      case "alerts":
+        return { alerts: this.alerts, next: null };
+      case "completeness":
+        return { gateways: this.gateways, devices: [], next: null };
+      case "totals":
+        return this.totals;
+      case "status":
+        return { ...this.status, now };
+      default:
+        return undefined;
+    }
+  }
+
+  #devicesOf(query: URLSearchParams): FakeDevice[] {
+    const search = (query.get("search") ?? "").toLowerCase();
+    return this.devices.filter(
+      ({ line, device }) => line === query.get("line") && device.toLowerCase().includes(search),
+    );
+  }
+}
+
+export interface FakePlace {
+  path: string;
+  lines?: number;
+  devices: number;
+  alertsOpen: number;
+  lastTime: string | null;
+  completeUpTo: string | null;
+  missing: number;
+  records: number;
+}
+
+export interface FakeDevice extends Omit<FakePlace, "devices" | "lines"> {
+  device: string;
+  site: string;
+  line: string;
+  gateway: string;
+  profile: string | null;
+  lastReceived: string;
+  ledgered: number;
+  duplicates: number;
+  metrics: {
+    name: string;
+    label: string;
+    unit: string | null;
+    kind: string;
+    range: [number, number] | null;
+    last: { value: unknown; time: string } | null;
+  }[];
+}
+
+const emptyTotals = {
+  distinctRecords: 0,
+  duplicates: 0,
+  recordsInRollups: 0,
+  implausible: 0,
+  late: 0,
+  ledgered: 0,
+  lossesAtSource: 0,
+  missing: 0,
+  rejected: 0,
+  rejects: {},
+  byStream: {},
+  alertsOpen: 0,
+  quarantined: 0,
+  upsertsPending: 0,
+  lag: 0,
+  caughtUp: true,
+  partitions: [],
+};
+
+function readingStatus(): Record<string, unknown> {
+  return {
+    version: "0.1.0",
+    kafka: { state: "reading", since: wireNow(-3_600_000), detail: "" },
+    publisher: { state: "writing", pending: 0, detail: "" },
+    alarms: [],
+  };
+}
+
+export function wireNow(offsetMs = 0): string {
+  return `${new Date(Date.now() + offsetMs).toISOString().slice(0, 23)}000Z`;
+}
+
+/** A fleet of two sites; `names` become the ids of further devices on the first line. */
+export function fillFleet(cloud: FakeCloud, names: readonly string[] = []): void {
+  const line = "acme/berlin/utilities/pumps";
+  const place = (path: string, devices: number, changes: Partial<FakePlace> = {}): FakePlace => ({
+    path,
+    devices,
+    alertsOpen: 0,
+    lastTime: wireNow(-900),
+    completeUpTo: wireNow(-11_000),
+    missing: 0,
+    records: 81_234,
+    ...changes,
+  });
+  cloud.sites = [
+    place("acme/berlin", 14, { lines: 2, alertsOpen: 1 }),
+    place("acme/lyon", 6, { lines: 1, missing: 2, completeUpTo: wireNow(-95_000), lastTime: wireNow(-720_000) }),
+  ];
+  cloud.lines = [
+    { ...place(line, 13, { alertsOpen: 1 }), site: "acme/berlin" },
+    { ...place("acme/berlin/press-shop/line-2", 1), site: "acme/berlin" },
+    {
+      ...place("acme/lyon/filling/line-1", 6, {
+        missing: 2,
+        completeUpTo: wireNow(-95_000),
+        lastTime: wireNow(-720_000),
+      }),
+      site: "acme/lyon",
+    },
+  ];
+  cloud.devices = ["pump-1", "pump-2", "pump-3", ...names].map((name) =>
+    fakeDevice(name, line, name === "pump-3" ? 1 : 0),
+  );
+  cloud.totals = {
+    ...emptyTotals,
+    distinctRecords: 162_468,
+    recordsInRollups: 162_464,
+    implausible: 4,
+    duplicates: 17,
+    missing: 2,
+    ledgered: 12,
+    alertsOpen: 1,
+    quarantined: 3,
+  };
+  cloud.gateways = [
+    {
+      gateway: "gw-berlin-1",
+      epochs: 2,
+      epoch: "2-00ff00ff00ff00ff",
+      completeUpTo: wireNow(-11_000),
+      devices: 14,
+      missing: 0,
+      ledgered: 12,
+      lossesAtSource: 0,
+      duplicates: 17,
+      cloneSuspicions: 0,
+      status: null,
+    },
+    {
+      gateway: "gw-lyon-1",
+      epochs: 1,
+      epoch: "1-00ff00ff00ff00ff",
+      completeUpTo: wireNow(-95_000),
+      devices: 6,
+      missing: 2,
+      ledgered: 0,
+      lossesAtSource: 0,
+      duplicates: 0,
+      cloneSuspicions: 0,
+      status: null,
+    },
+  ];
+  cloud.alerts = [fakeAlert("pump-3", line)];
+}
+
+export function fakeDevice(device: string, line: string, alertsOpen: number): FakeDevice {
+  const last = (value: unknown) => ({ value, time: wireNow(-900) });
+  return {
+    device,
+    path: line,
+    site: "acme/berlin",
+    line,
+    gateway: "gw-berlin-1",
+    profile: "generic/json-sensor",
+    lastTime: wireNow(-900),
+    lastReceived: wireNow(-850),
+    records: 5400,
+    alertsOpen,
+    completeUpTo: wireNow(-11_000),
+    missing: 0,
+    ledgered: 12,
+    duplicates: 3,
+    metrics: [
+      { name: "flow", label: "Flow", unit: "m3/h", kind: "gauge", range: [20, 60], last: last(41.8) },
+      {
+        name: "vibration",
+        label: "Vibration",
+        unit: "mm/s",
+        kind: "gauge",
+        range: [0, 4.5],
+        last: last(alertsOpen > 0 ? 8.1 : 2.2),
+      },
+      { name: "energy", label: "Energy", unit: "kW.h", kind: "counter", range: null, last: last(12_345.6) },
+      { name: "mode", label: "mode", unit: null, kind: "gauge", range: null, last: null },
+    ],
+  };
+}
+
+export function fakeAlert(device: string, path: string, changes: object = {}): object {
+  return {
+    episode: `${device}-1`,
+    device,
+    path,
+    state: "open",
+    priority: "high",
+    metric: "vibration",
+    raised: wireNow(-180_000),
+    updated: wireNow(-2000),
+    cleared: null,
+    model: "context-surprise",
+    version: "1",
+    score: 11.2,
+    threshold: 6,
+    explanation: "Vibration 8.1 mm/s, normal 2.0 to 2.6 at this load.",
+    consequence: "The bearing is likely to fail within days.",
+    action: "Plan a bearing change.",
+    contributions: [{ metric: "vibration", value: 8.1, normal: "2.0 to 2.6", share: 0.9 }],
+    ...changes,
+  };
+}
+
+/** An hour of minutes with a gap of five. */
+function rollupsOf(device: FakeDevice | undefined): object[] {
+  const minute = Math.floor(Date.now() / 60_000) * 60_000;
+  return Array.from({ length: 60 }, (_, at) => at)
+    .filter((at) => device !== undefined && (at < 20 || at > 25))
+    .map((at) => {
+      const mean = 2.2 + 0.3 * Math.sin(at / 5) + (at > 50 ? (at - 50) * 0.6 : 0);
+      const figures = { count: 60, min: mean - 0.2, max: mean + 0.3, mean, increase: 0.4 + 0.1 * Math.sin(at) };
+      const metrics = Object.fromEntries(device!.metrics.map(({ name }) => [name, figures]));
+      return {
+        level: "device",
+        key: device!.device,
+        window: new Date(minute - (59 - at) * 60_000).toISOString().replace("Z", "000Z"),
+        seconds: 60,
+        records: 60,
+        metrics,
+      };
+    });
+}
+
+function loadAssets(): ReadonlyMap<string, Asset> {
+  const { resolve } = createRequire(import.meta.url);
+  const files: [string, string][] = [
+    ["vendor/uplot.js", resolve("uplot/dist/uPlot.iife.min.js")],
+    ["vendor/uplot.css", resolve("uplot/dist/uPlot.min.css")],
+  ];
+  for (const folder of ["../../src/pages/", "../../cloud/api/pages/"].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  )) {
+    for (const name of readdirSync(folder)) files.push([name, folder + name]);
+  }
+  const assets = files.map(([name, path]) => [name, makeAsset(name, readFileSync(path))] as const);
+  return new Map(assets.flatMap(([name, asset]) => (asset === undefined ? [] : [[name, asset]])));
+}
+
+function sendAsset(request: IncomingMessage, response: ServerResponse, asset: Asset): void {
+  const { headers, body } = negotiate(asset, {
+    ifNoneMatch: request.headers["if-none-match"],
+    acceptEncoding: String(request.headers["accept-encoding"]),
+  });
+  response.writeHead(body === undefined ? 304 : 200, headers).end(body);
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+}
