@@ -1,0 +1,148 @@
+import { Counter, Gauge, Registry } from "prom-client";
+import { lanes } from "../../src/wire/streams.ts";
+import type { ForwardReport } from "../forward/protocol.ts";
+import type { Usage } from "../journal/store.ts";
+import type { IntakeCounters } from "../pipeline/intake.ts";
+import type { SourceStatus } from "../source.ts";
+
+/** Where the metrics take their numbers from, at each scrape. */
+export interface MetricsSources {
+  readonly intake: () => Readonly<IntakeCounters>;
+  readonly usage: () => Usage | undefined;
+  readonly forward: () => ForwardReport | undefined;
+  readonly sources: () => readonly { readonly name: string; readonly status: SourceStatus }[];
+  readonly openAlerts: () => number;
+  readonly devices: () => number;
+  readonly scorerBehind: () => number;
+  readonly droppedLogLines: () => number;
+}
+
+/** The agent's metrics in Prometheus text. Counters count since the start of the process. */
+export function makeMetrics(from: MetricsSources): { text: () => Promise<string> } {
+  const registers = [new Registry()];
+  const counter = (name: string, help: string, read: () => number): void => {
+    const metric: Counter = new Counter({
+      name,
+      help,
+      registers,
+      collect: () => {
+        metric.reset();
+        metric.inc(read());
+      },
+    });
+  };
+  const gauge = (name: string, help: string, read: () => number): void => {
+    const metric: Gauge = new Gauge({ name, help, registers, collect: () => metric.set(read()) });
+  };
+  counter("tidegate_messages_received_total", "Messages taken from sources", () => from.intake().received);
+  counter(
+    "tidegate_messages_acknowledged_total",
+    "Messages whose sender was told that they are safe",
+    () => from.intake().acknowledged,
+  );
+  counter(
+    "tidegate_messages_redelivered_total",
+    "Redeliveries that were recognised and not stored again",
+    () => from.intake().redeliveries,
+  );
+  counter("tidegate_messages_quarantined_total", "Messages that went to quarantine", () => from.intake().quarantined);
+  counter("tidegate_observations_published_total", "Observations stored for Kafka", () => from.intake().published);
+  counter("tidegate_observations_history_total", "Observations stored as local history", () => from.intake().history);
+  counter("tidegate_log_lines_dropped_total", "Log lines that a stalled reader cost", () => from.droppedLogLines());
+  gauge("tidegate_devices", "Devices seen since start", () => from.devices());
+  gauge("tidegate_alerts_open", "Alerts that are not over", () => from.openAlerts());
+  gauge("tidegate_scorer_commits_behind", "Commits that the models have not seen yet", () => from.scorerBehind());
+  addJournal(registers, from);
+  addForward(registers, from);
+  const up: Gauge = new Gauge({
+    name: "tidegate_source_connected",
+    help: "1 while a source is connected or listening",
+    labelNames: ["source", "kind"],
+    registers,
+    collect: () => {
+      for (const { name, status } of from.sources()) {
+        up.set(
+          { source: name, kind: status.kind },
+          status.state === "connected" || status.state === "listening" ? 1 : 0,
+        );
+      }
+    },
+  });
+  return { text: () => registers[0]!.metrics() };
+}
+
+function addJournal(registers: Registry[], from: MetricsSources): void {
+  const gauge = (name: string, help: string, read: (usage: Usage) => number): void => {
+    const metric: Gauge = new Gauge({
+      name,
+      help,
+      registers,
+      collect: () => {
+        const usage = from.usage();
+        if (usage !== undefined) metric.set(read(usage));
+      },
+    });
+  };
+  gauge("tidegate_journal_bytes", "Bytes that the journal uses on disk", ({ bytes }) => bytes);
+  gauge("tidegate_journal_quota_bytes", "Bytes that the journal may use", ({ quotaBytes }) => quotaBytes);
+  gauge("tidegate_journal_quarantine_messages", "Messages in quarantine", ({ head }) => head.quarantine.count);
+  gauge(
+    "tidegate_journal_ledgered_records",
+    "Records named as lost since the journal was made",
+    ({ head }) => head.total.ledgered,
+  );
+  const unsent: Gauge = new Gauge({
+    name: "tidegate_journal_unsent_records",
+    help: "Records that Kafka does not have yet",
+    labelNames: ["lane"],
+    registers,
+    collect: () => {
+      const usage = from.usage();
+      for (const lane of usage === undefined ? [] : lanes) unsent.set({ lane }, usage!.head.lanes[lane].unsentRecords);
+    },
+  });
+}
+
+function addForward(registers: Registry[], from: MetricsSources): void {
+  const age: Gauge = new Gauge({
+    name: "tidegate_forward_oldest_unsent_seconds",
+    help: "Age of the oldest record that is not settled",
+    registers,
+    collect: () => age.set((from.forward()?.oldestUnsentMs ?? 0) / 1_000),
+  });
+  const streams = {
+    sent: new Counter({
+      name: "tidegate_forward_sent_total",
+      help: "Records that Kafka accepted",
+      labelNames: ["stream"],
+      registers,
+    }),
+    refused: new Counter({
+      name: "tidegate_forward_refused_total",
+      help: "Records that Kafka refused",
+      labelNames: ["stream"],
+      registers,
+    }),
+    resent: new Counter({
+      name: "tidegate_forward_resent_total",
+      help: "Records sent again after an unknown outcome",
+      labelNames: ["stream"],
+      registers,
+    }),
+  };
+  const connected: Gauge = new Gauge({
+    name: "tidegate_forward_connected",
+    help: "1 while Kafka takes records",
+    registers,
+    collect: () => {
+      const report = from.forward();
+      connected.set(report?.state === "connected" ? 1 : 0);
+      for (const [stream, counters] of Object.entries(report?.streams ?? {})) {
+        for (const name of ["sent", "refused", "resent"] as const) {
+          streams[name].remove({ stream });
+          streams[name].inc({ stream }, counters[name]);
+        }
+      }
+    },
+  });
+}
