@@ -1,6 +1,5 @@
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { TidegateError } from "../../src/errors.ts";
-import type { Lane } from "../../src/wire/streams.ts";
 import { unpackBlock, type Block } from "./block.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { RpcClient } from "./rpc.ts";
@@ -63,11 +62,6 @@ export class Journal implements AsyncDisposable {
    */
   commit(group: Group): Promise<Committed> {
     return this.#rpc.call("commit", [group]);
-  }
-
-  /** A block was given to the forwarder in memory. */
-  handedOut(lane: Lane, id: number): void {
-    void this.#rpc.call("handedOut", [lane, id]);
   }
 
   /** The first commit above `commit` with all of its readable blocks; undefined where there is none yet. */

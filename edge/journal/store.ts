@@ -163,6 +163,7 @@ export class Store {
     if (this.#full && group.lanes.some(({ lane }) => lane === "telemetry")) {
       return { kind: "full", message: "the quota is reached and journal.telemetryWhenFull is stop" };
     }
+    for (const [lane, id] of group.offered) this.#handedOut[lane] = Math.max(this.#handedOut[lane], id);
     const attempted = this.#head.nextBlock;
     const devices = this.#devices.length;
     this.#devices.push(...group.newDevices);
@@ -330,11 +331,6 @@ export class Store {
 
   settledRanges(lane: Lane): number[] {
     return this.#settled[lane].toJSON();
-  }
-
-  /** A block was given to the forwarder in memory: from now on it may have been delivered. */
-  handedOut(lane: Lane, id: number): void {
-    this.#handedOut[lane] = Math.max(this.#handedOut[lane], id);
   }
 
   /** Every record of the lane's blocks in [first, last] is in Kafka or was refused. Durable with the next commit or `flush`. */

@@ -48,7 +48,6 @@ function makeCalls() {
       if (committed.kind === "full") reclaimSome();
       return committed;
     },
-    handedOut: (lane: Lane, id: number): void => store.handedOut(lane, id),
     nextCommit: (commit: number): { commit: number; blocks: PackedBlock[] } | undefined => store.nextCommit(commit),
     corrupt: (lane: Lane, id: number): void => tell(store.setCorruptAside(lane, id)),
     state: (key: string): string | Uint8Array | undefined => store.state(key),

@@ -32,6 +32,8 @@ export interface StoredBlock extends CommittedBlock {
 }
 
 export interface CommitterEvents<Note> {
+  /** So many deliveries were acknowledged. */
+  settled(deliveries: number): void;
   /** After the acknowledgements went out. Slabs of blocks that the callee wants to keep must be held by it. */
   stored(group: StoredGroup<Note>): void;
   /** The open group is a new, empty one: there is room again. */
@@ -51,6 +53,7 @@ interface OpenGroup<Note> {
   quarantine: QuarantineItem[];
   quarantineBytes: number;
   state: Map<string, string | Uint8Array>;
+  offered: [Lane, number][];
   notes: Note[];
   records: number;
 }
@@ -146,6 +149,11 @@ export class Committer<Note> {
     this.#schedule();
   }
 
+  /** The forwarder was given a block in memory. */
+  offered(lane: Lane, id: number): void {
+    this.#open.offered.push([lane, id]);
+  }
+
   get openDeliveries(): number {
     return this.#open.deliveries.length;
   }
@@ -185,12 +193,14 @@ export class Committer<Note> {
       state: [...open.state],
       redelivery: this.#redeliveries.seal(),
       quarantine: open.quarantine,
+      offered: open.offered,
     };
     this.#refusedRoom = false;
     this.#events.sealed();
     const stored = isEmpty(group) ? undefined : await this.#store(group);
     if (stored !== "abandoned") {
       for (const delivery of open.deliveries) delivery.settle("stored");
+      this.#events.settled(open.deliveries.length);
       if (stored !== undefined) this.#publish(stored, sealed, open.notes);
     } else for (const delivery of open.deliveries) delivery.settle("abandoned");
     for (const { slab } of sealed) slab.release();
@@ -259,7 +269,7 @@ export class Committer<Note> {
 }
 
 function emptyGroup<Note>(): OpenGroup<Note> {
-  return { deliveries: [], quarantine: [], quarantineBytes: 0, state: new Map(), notes: [], records: 0 };
+  return { deliveries: [], quarantine: [], quarantineBytes: 0, state: new Map(), offered: [], notes: [], records: 0 };
 }
 
 function isEmpty(group: Group): boolean {

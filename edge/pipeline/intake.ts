@@ -1,10 +1,13 @@
 import type { Clock } from "../../src/clock.ts";
 import { encodeObservation, type Observation } from "../../src/observation/observation.ts";
+import { formatWireTime } from "../../src/observation/time.ts";
 import type { Body, Point } from "../../src/profile/body.ts";
 import type { BadReason, Router } from "../../src/profile/profile.ts";
+import type { QuarantineRecord } from "../../src/wire/records.ts";
 import type { Delivery, Ingest } from "../source.ts";
 import type { Committer } from "./committer.ts";
 import type { Device, Devices } from "./devices.ts";
+import type { Slot } from "./lane-writer.ts";
 import { contentHash, hashOfTopic, type RedeliveryLog } from "./redelivery.ts";
 
 /** An observation on its way to the readers that want it parsed: saves them the way over its JSON. */
@@ -14,6 +17,7 @@ export interface Noted {
 }
 
 export interface IntakeOptions {
+  readonly gateway: string;
   /** A larger message goes to quarantine. */
   readonly payloadBytesMax: number;
   /** Deliveries that wait for their commit; beyond it the sources stop reading. */
@@ -69,6 +73,7 @@ export class Intake implements Ingest {
   readonly #cursors: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly #routes: Map<string, Map<string, Route>> = new Map();
   readonly #listeners: Set<() => void> = new Set();
+  readonly #quarantineSlot: Slot;
   /** Deliveries that came after the open group was full; bounded by what sources have read when they are paused. */
   #overflow: Delivery[] = [];
   #paused = false;
@@ -91,6 +96,7 @@ export class Intake implements Ingest {
     this.#cursors = cursors;
     this.#options = options;
     this.#events = events;
+    this.#quarantineSlot = devices.slot("quarantine", `${options.gateway}/quarantine`);
   }
 
   offer(delivery: Delivery): "continue" | "pause" {
@@ -223,16 +229,18 @@ export class Intake implements Ingest {
   }
 
   #quarantine(delivery: Delivery, reason: BadReason, detail: string): boolean {
+    const { source, address, receivedMicros } = delivery;
+    const bytes = bytesOf(delivery.body);
+    const time = formatWireTime(receivedMicros);
+    const record: QuarantineRecord = { time, source, address, reason, detail, bytes: bytes.length };
+    const text = JSON.stringify(record);
     if (this.#committer.openQuarantineBytes > quarantineBytesPerGroupMax) return false;
+    if (!this.#committer.hasRoom("insight", text.length, 1)) return false;
     this.counters.quarantined++;
-    this.#committer.quarantine({
-      timeMicros: delivery.receivedMicros,
-      source: delivery.source,
-      address: delivery.address,
-      reason,
-      detail,
-      bytes: bytesOf(delivery.body).subarray(0, quarantinedBytesMax),
-    });
+    const kept = bytes.subarray(0, quarantinedBytesMax);
+    this.#committer.quarantine({ timeMicros: receivedMicros, source, address, reason, detail, bytes: kept });
+    // The announcement travels, the bytes stay: the cloud can count what the plant sends and nobody can read.
+    this.#committer.append(this.#quarantineSlot, text, '{"time":"'.length, receivedMicros);
     return true;
   }
 }

@@ -110,6 +110,25 @@ export const deviceSchema = Type.Object(
 );
 export type DeviceRecord = Static<typeof deviceSchema>;
 
+/** A gateway's last word about itself; sent at start, every minute and at a clean stop. */
+export const gatewayStatusSchema = Type.Object(
+  {
+    gateway: Type.String(),
+    path: Type.String(),
+    version: Type.String(),
+    epoch: Type.String(),
+    time: wireTime,
+    revision: Type.Integer({ minimum: 1 }),
+    state: oneOf("running", "stopped"),
+    clock: oneOf("synced", "unset"),
+    devices: Type.Integer({ minimum: 0 }),
+    unsentRecords: Type.Integer({ minimum: 0 }),
+    quarantined: Type.Integer({ minimum: 0 }),
+  },
+  { $id: "urn:tidegate:schema:gatewayStatus:1" },
+);
+export type GatewayStatusRecord = Static<typeof gatewayStatusSchema>;
+
 /** A message that could not become an observation; the bytes stay on the gateway, bounded. */
 export const quarantineSchema = Type.Object(
   {

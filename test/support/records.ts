@@ -66,6 +66,7 @@ export class GroupMaker {
       state: [],
       redelivery: undefined,
       quarantine: [],
+      offered: [],
       ...extra,
     };
     return group;

@@ -1,0 +1,85 @@
+import { Worker, type MessagePort } from "node:worker_threads";
+import type { CommittedBlock } from "../journal/group.ts";
+import type { KafkaOptions } from "../sinks/kafka/options.ts";
+import type { ForwardOptions } from "./options.ts";
+import type { ForwardReport, FromForward, LiveBlockMessage, ToForward } from "./protocol.ts";
+
+/** Memory that a block lies in; held until the forward worker is done with it. */
+export interface LiveMemory {
+  readonly slab: SharedArrayBuffer;
+  readonly offset: number;
+  readonly length: number;
+  release(): void;
+}
+
+export interface ForwardLinkOptions {
+  readonly gateway: string;
+  readonly kafka: KafkaOptions;
+  readonly forward: ForwardOptions;
+  /** A port to the journal worker. */
+  readonly journal: MessagePort;
+}
+
+/** The forward worker as the main thread sees it. */
+export class ForwardLink {
+  readonly #worker: Worker;
+  readonly #held: Map<number, LiveMemory> = new Map();
+  readonly #stopped: Promise<void>;
+  #tokens = 0;
+  report: ForwardReport | undefined;
+
+  constructor({ journal, gateway, kafka, forward }: ForwardLinkOptions, onReport: () => void) {
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      name: "forward",
+      workerData: { gateway, kafka, forward, journal },
+      transferList: [journal],
+      resourceLimits: { maxYoungGenerationSizeMb: 16 },
+    });
+    this.#stopped = new Promise((resolve) => {
+      this.#worker.on("message", (message: FromForward) => {
+        if (message.kind === "release") this.#release(message.tokens);
+        else if (message.kind === "stopped") resolve();
+        else {
+          this.report = message.report;
+          onReport();
+        }
+      });
+      this.#worker.on("exit", () => resolve());
+    });
+  }
+
+  onDeath(listener: (error: Error) => void): void {
+    this.#worker.on("error", listener);
+  }
+
+  /** Blocks of one commit; those without memory are read back from the journal when the forwarder comes to them. */
+  offer(blocks: readonly { readonly block: CommittedBlock; readonly memory: LiveMemory }[]): void {
+    const messages = blocks.map(({ block, memory }): LiveBlockMessage => {
+      const token = ++this.#tokens;
+      this.#held.set(token, memory);
+      const { slab, offset, length } = memory;
+      return { token, id: block.id, previous: block.previous, directory: block.directory, slab, offset, length };
+    });
+    this.#post({ kind: "blocks", blocks: messages });
+  }
+
+  #release(tokens: readonly number[]): void {
+    for (const token of tokens) {
+      this.#held.get(token)?.release();
+      this.#held.delete(token);
+    }
+  }
+
+  /** Gives outstanding sends some time; what is not settled by then is sent again after the next start. */
+  async stop(withinMs: number): Promise<void> {
+    this.#post({ kind: "stop", withinMs });
+    const patience = new Promise<void>((resolve) => setTimeout(resolve, withinMs + 1_000).unref());
+    await Promise.race([this.#stopped, patience]);
+    await this.#worker.terminate();
+    this.#release([...this.#held.keys()]);
+  }
+
+  #post(message: ToForward): void {
+    this.#worker.postMessage(message);
+  }
+}

@@ -1,0 +1,232 @@
+import type { Clock } from "../../src/clock.ts";
+import { formatWireTime } from "../../src/observation/time.ts";
+import { lanes, type Lane } from "../../src/wire/streams.ts";
+import type {
+  AlertView,
+  BufferView,
+  ConnectionView,
+  ConsoleView,
+  DeviceView,
+  GatewayView,
+  LaneView,
+  QuarantinedMessage,
+  QuarantineItem,
+  TotalsView,
+  TrendView,
+} from "../console/view.ts";
+import type { ForwardReport } from "../forward/protocol.ts";
+import type { QuarantineRow, Usage } from "../journal/store.ts";
+import type { Source } from "../source.ts";
+import type { AlertBoard } from "./alerts.ts";
+import type { LiveValues } from "./live.ts";
+
+export interface AgentViewParts {
+  readonly clock: Clock;
+  readonly gateway: { readonly id: string; readonly path: string; readonly version: string; readonly epoch: string };
+  readonly sources: readonly Source[];
+  readonly kafkaAddress: string | undefined;
+  readonly live: LiveValues;
+  readonly alerts: AlertBoard;
+  readonly counters: () => { readonly received: number; readonly acknowledged: number; readonly quarantined: number };
+  readonly usage: () => Usage | undefined;
+  readonly forward: () => ForwardReport | undefined;
+  readonly telemetryWhenFull: "dropOldest" | "stop";
+  readonly quarantined: (limit: number) => Promise<QuarantineRow[]>;
+  readonly quarantinedBytes: (id: number) => Promise<Uint8Array | undefined>;
+}
+
+const quarantineListMax = 1_000;
+/** The fill rate is averaged over about this many looks, one a second. */
+const rateLooks = 30;
+
+/** The agent as the console and the metrics see it: everything is in memory, the disk is asked once a second. */
+export class AgentView implements ConsoleView {
+  readonly #parts: AgentViewParts;
+  readonly #startedMs: number;
+  readonly #listeners: Set<() => void> = new Set();
+  readonly notices: string[] = [];
+  #bytesPerSecond = 0;
+  #lastUnsentBytes: number | undefined;
+  #bufferingSinceMicros: number | undefined;
+  #kafkaState: ConnectionView["state"] = "connecting";
+  #kafkaSinceMicros: number;
+  /** Set while the disk refuses or is full. */
+  trouble: string | undefined;
+
+  constructor(parts: AgentViewParts) {
+    this.#parts = parts;
+    this.#startedMs = parts.clock.monotonicMs();
+    this.#kafkaSinceMicros = parts.clock.nowMicros();
+  }
+
+  /** To be called once a second. */
+  tick(): void {
+    const { clock, live, usage } = this.#parts;
+    live.sample(clock.monotonicMs(), clock.nowMicros() / 1_000);
+    const head = usage()?.head;
+    if (head !== undefined) this.#measureRate(lanes.reduce((sum, lane) => sum + head.lanes[lane].unsentBytes, 0));
+    this.#watchKafka();
+    this.changed();
+  }
+
+  #measureRate(unsentBytes: number): void {
+    if (this.#lastUnsentBytes !== undefined) {
+      const rate = unsentBytes - this.#lastUnsentBytes;
+      this.#bytesPerSecond += (rate - this.#bytesPerSecond) / rateLooks;
+    }
+    this.#lastUnsentBytes = unsentBytes;
+  }
+
+  #watchKafka(): void {
+    const now = this.#parts.clock.nowMicros();
+    const state = this.#stateOfKafka();
+    if (state !== this.#kafkaState) this.#kafkaSinceMicros = now;
+    this.#kafkaState = state;
+    if (state === "connected") this.#bufferingSinceMicros = undefined;
+    else this.#bufferingSinceMicros ??= now;
+  }
+
+  #stateOfKafka(): ConnectionView["state"] {
+    if (this.#parts.kafkaAddress === undefined) return "off";
+    const report = this.#parts.forward();
+    if (report === undefined || report.state === "starting") return "connecting";
+    return report.state;
+  }
+
+  changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  gateway(): GatewayView {
+    const { clock, gateway } = this.#parts;
+    const notices = this.trouble === undefined ? this.notices : [...this.notices, this.trouble];
+    return {
+      ...gateway,
+      uptimeMs: clock.monotonicMs() - this.#startedMs,
+      clock: clock.state(),
+      nowMicros: clock.nowMicros(),
+      notices,
+    };
+  }
+
+  connections(): readonly ConnectionView[] {
+    const sources = this.#parts.sources.map((source): ConnectionView => ({ name: source.name, ...source.status() }));
+    return [...sources, this.#kafka()];
+  }
+
+  #kafka(): ConnectionView {
+    const report = this.#parts.forward();
+    const detail =
+      this.#parts.kafkaAddress === undefined
+        ? "no Kafka is configured: records are kept here"
+        : [report?.fault?.message, ...(report?.alarms ?? [])].filter((text) => text !== undefined).join("; ");
+    return {
+      name: "kafka",
+      kind: "kafka",
+      state: this.#kafkaState,
+      address: this.#parts.kafkaAddress ?? "",
+      detail,
+      sinceMicros: this.#kafkaSinceMicros,
+    };
+  }
+
+  buffer(): BufferView {
+    const usage = this.#parts.usage();
+    const nowMicros = this.#parts.clock.nowMicros();
+    const unsent = lanes.reduce((sum, lane) => sum + (usage?.head.lanes[lane].unsentRecords ?? 0), 0);
+    const free = usage === undefined ? 0 : usage.quotaBytes - usage.bytes;
+    const isBuffering = this.#bufferingSinceMicros !== undefined;
+    return {
+      bytesUsed: usage?.bytes ?? 0,
+      bytesQuota: usage?.quotaBytes ?? 0,
+      recordsUnsent: unsent,
+      oldestUnsentAgeMs:
+        usage?.oldestUnsentMicros === undefined
+          ? undefined
+          : Math.max(0, (nowMicros - usage.oldestUnsentMicros) / 1_000),
+      bufferingSinceMicros: isBuffering && unsent > 0 ? this.#bufferingSinceMicros : undefined,
+      fullInSeconds: isBuffering && this.#bytesPerSecond > 1 ? Math.max(0, free / this.#bytesPerSecond) : undefined,
+      holdingSenders: this.trouble !== undefined,
+      lanes: usage === undefined ? [] : lanes.map((lane) => this.#lane(lane, usage)),
+    };
+  }
+
+  #lane(lane: Lane, usage: Usage): LaneView {
+    const { bytes, unsentRecords } = usage.head.lanes[lane];
+    return {
+      lane,
+      bytesUsed: bytes,
+      bytesQuota: usage.quotaBytes,
+      recordsUnsent: unsentRecords,
+      oldestUnsentAgeMs: undefined,
+      whenFull: this.#whenFull(lane),
+    };
+  }
+
+  #whenFull(lane: Lane): string {
+    switch (lane) {
+      case "history":
+        return "the oldest expires";
+      case "insight":
+        return "drops the oldest, named in the ledger";
+      case "critical":
+        return "is never dropped";
+      case "telemetry":
+        return this.#parts.telemetryWhenFull === "stop"
+          ? "stops acknowledging: senders hold their data"
+          : "drops the oldest, named in the ledger";
+    }
+  }
+
+  totals(): TotalsView {
+    const { received, acknowledged, quarantined } = this.#parts.counters();
+    const total = this.#parts.usage()?.head.total;
+    return {
+      received,
+      acknowledged,
+      stored: total?.stored ?? 0,
+      published: total?.published ?? 0,
+      quarantined: total?.quarantined ?? quarantined,
+      ledgered: total?.ledgered ?? 0,
+    };
+  }
+
+  devices(): readonly DeviceView[] {
+    return this.#parts.live.views(this.#parts.clock.monotonicMs());
+  }
+
+  device(id: string): DeviceView | undefined {
+    return this.#parts.live.view(id, this.#parts.clock.monotonicMs());
+  }
+
+  trend(device: string, metric: string): Promise<TrendView | undefined> {
+    return Promise.resolve(this.#parts.live.trend(device, metric));
+  }
+
+  alerts(): readonly AlertView[] {
+    return this.#parts.alerts.views;
+  }
+
+  async quarantine(limit: number): Promise<readonly QuarantineItem[]> {
+    return (await this.#parts.quarantined(Math.min(limit, quarantineListMax))).map(itemOf);
+  }
+
+  async quarantined(id: number): Promise<QuarantinedMessage | undefined> {
+    const [rows, body] = await Promise.all([
+      this.#parts.quarantined(quarantineListMax),
+      this.#parts.quarantinedBytes(id),
+    ]);
+    const row = rows.find((candidate) => candidate.id === id);
+    return row === undefined || body === undefined ? undefined : { ...itemOf(row), body };
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+function itemOf(row: QuarantineRow): QuarantineItem {
+  const { id, timeMicros, source, address, reason, detail, size } = row;
+  return { id, time: formatWireTime(timeMicros), source, address, reason, detail, bytes: size };
+}
