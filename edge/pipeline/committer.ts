@@ -162,11 +162,6 @@ export class Committer<Note> {
     return this.#open.quarantineBytes;
   }
 
-  /** Asks for a commit also when nothing but state has changed. */
-  flush(): void {
-    this.#schedule();
-  }
-
   #schedule(): void {
     if (this.#scheduled || this.#busy) return;
     this.#scheduled = true;
@@ -246,15 +241,10 @@ export class Committer<Note> {
     this.#events.stored({ commit: committed.commit, blocks, notes });
   }
 
+  /** State alone is no reason to commit: it rides along with the next records, or with `drain`. */
   #hasWork(): boolean {
     const open = this.#open;
-    return (
-      this.#refusedRoom ||
-      open.records > 0 ||
-      open.deliveries.length > 0 ||
-      open.quarantine.length > 0 ||
-      open.state.size > 0
-    );
+    return this.#refusedRoom || open.records > 0 || open.deliveries.length > 0 || open.quarantine.length > 0;
   }
 
   /** Commits what is open and resolves when nothing is left to do; a disk that refuses ends it, unacknowledged. */
