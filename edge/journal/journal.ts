@@ -3,7 +3,8 @@ import { TidegateError } from "../../src/errors.ts";
 import { unpackBlock, type Block } from "./block.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { RpcClient } from "./rpc.ts";
-import type { PackedBlock, QuarantineRow, StoreOptions, Usage } from "./store.ts";
+import type { PackedBlock, QuarantineRow, Usage } from "./protocol.ts";
+import type { StoreOptions } from "./store.ts";
 import type { JournalCalls, JournalStart, JournalWorkerData, OwnBlocksNotice } from "./worker.ts";
 
 /**

@@ -39,6 +39,7 @@ import {
 import { emptyHead, unsentRecords, type Head } from "./head.ts";
 import { ManifestTracker } from "./manifest.ts";
 import { Numbers } from "./numbers.ts";
+import type { PackedBlock, QuarantineRow, Usage } from "./protocol.ts";
 import type { JournalOptions } from "./options.ts";
 
 export interface StoreOptions extends JournalOptions {
@@ -46,32 +47,6 @@ export interface StoreOptions extends JournalOptions {
   readonly gateway: string;
   /** Of the device-keyed topics; frozen with the first record. */
   readonly partitions: number;
-}
-
-/** A block as it lies on disk: the reader checks and unpacks it, so that the journal thread need not. */
-export interface PackedBlock {
-  readonly id: number;
-  readonly lane: Lane;
-  readonly crc: number;
-  readonly data: Uint8Array;
-}
-
-export interface QuarantineRow {
-  readonly id: number;
-  readonly timeMicros: number;
-  readonly source: string;
-  readonly address: string;
-  readonly reason: string;
-  readonly detail: string;
-  readonly size: number;
-}
-
-export interface Usage {
-  readonly bytes: number;
-  readonly quotaBytes: number;
-  readonly head: Head;
-  /** When the oldest unsent block was stored; undefined where everything is sent. */
-  readonly oldestUnsentMicros: number | undefined;
 }
 
 /** A record that the journal itself writes: ledger entries and manifests. */

@@ -9,7 +9,8 @@ import type { RefusedRecord } from "../forward/protocol.ts";
 import { unpackBlock, type Block } from "./block.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { serveRpc } from "./rpc.ts";
-import { Store, type PackedBlock, type StoreOptions } from "./store.ts";
+import type { PackedBlock } from "./protocol.ts";
+import { Store, type StoreOptions } from "./store.ts";
 
 /*
  * The thread that owns the journal. It answers the main thread (commits, look-ups) and the forward worker (blocks to

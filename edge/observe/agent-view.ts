@@ -15,7 +15,7 @@ import type {
   TrendView,
 } from "../console/view.ts";
 import type { ForwardReport } from "../forward/protocol.ts";
-import type { QuarantineRow, Usage } from "../journal/store.ts";
+import type { QuarantineRow, Usage } from "../journal/protocol.ts";
 import type { Source } from "../source.ts";
 import type { AlertBoard } from "./alerts.ts";
 import type { LiveValues } from "./live.ts";

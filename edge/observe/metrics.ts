@@ -1,13 +1,22 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import { lanes } from "../../src/wire/streams.ts";
 import type { ForwardReport } from "../forward/protocol.ts";
-import type { Usage } from "../journal/store.ts";
-import type { IntakeCounters } from "../pipeline/intake.ts";
+import type { Usage } from "../journal/protocol.ts";
 import type { SourceStatus } from "../source.ts";
+
+/** What the pipeline counts since the start of the process. */
+export interface IntakeCounts {
+  readonly received: number;
+  readonly acknowledged: number;
+  readonly redeliveries: number;
+  readonly quarantined: number;
+  readonly published: number;
+  readonly history: number;
+}
 
 /** Where the metrics take their numbers from, at each scrape. */
 export interface MetricsSources {
-  readonly intake: () => Readonly<IntakeCounters>;
+  readonly intake: () => IntakeCounts;
   readonly usage: () => Usage | undefined;
   readonly forward: () => ForwardReport | undefined;
   readonly sources: () => readonly { readonly name: string; readonly status: SourceStatus }[];

@@ -1,8 +1,7 @@
-import { Worker, type MessagePort } from "node:worker_threads";
-import type { CommittedBlock } from "../journal/group.ts";
-import type { KafkaOptions } from "../sinks/kafka/options.ts";
-import type { ForwardOptions } from "./options.ts";
-import type { ForwardReport, FromForward, LiveBlockMessage, ToForward } from "./protocol.ts";
+import { Worker } from "node:worker_threads";
+import type { ForwardReport, FromForward, LiveBlockMessage, ToForward } from "./forward/protocol.ts";
+import type { ForwardWorkerData } from "./forward-worker.ts";
+import type { CommittedBlock } from "./journal/group.ts";
 
 /** Memory that a block lies in; held until the forward worker is done with it. */
 export interface LiveMemory {
@@ -10,14 +9,6 @@ export interface LiveMemory {
   readonly offset: number;
   readonly length: number;
   release(): void;
-}
-
-export interface ForwardLinkOptions {
-  readonly gateway: string;
-  readonly kafka: KafkaOptions;
-  readonly forward: ForwardOptions;
-  /** A port to the journal worker. */
-  readonly journal: MessagePort;
 }
 
 /** The forward worker as the main thread sees it. */
@@ -28,11 +19,11 @@ export class ForwardLink {
   #tokens = 0;
   report: ForwardReport | undefined;
 
-  constructor({ journal, gateway, kafka, forward }: ForwardLinkOptions, onReport: () => void) {
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), {
+  constructor(data: ForwardWorkerData, onReport: () => void) {
+    this.#worker = new Worker(new URL("./forward-worker.ts", import.meta.url), {
       name: "forward",
-      workerData: { gateway, kafka, forward, journal },
-      transferList: [journal],
+      workerData: data,
+      transferList: [data.journal],
       resourceLimits: { maxYoungGenerationSizeMb: 16 },
     });
     this.#stopped = new Promise((resolve) => {
