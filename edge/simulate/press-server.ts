@@ -41,6 +41,8 @@ export interface PressServer extends AsyncDisposable {
     value: PressValue | undefined,
     status?: "Good" | "BadSensorFailure" | "UncertainLastUsableValue",
   ): void;
+  /** Cuts every connection without a goodbye, as a broken cable or a restarted switch would. */
+  breakConnections(): void;
   stop(): Promise<void>;
 }
 
@@ -124,6 +126,9 @@ export async function startPressServer(options: PressServerOptions): Promise<Pre
     changes,
     step,
     set,
+    breakConnections: () => {
+      for (const endpoint of server.endpoints) endpoint.abruptlyInterruptChannels();
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };
