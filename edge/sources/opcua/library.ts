@@ -2,7 +2,7 @@ import type * as Client from "node-opcua-client";
 import type { OPCUACertificateManager } from "node-opcua-certificate-manager";
 
 /*
- * node-opcua is loaded by the first OPC UA source that starts, never before: it costs about 90 MB of memory.
+ * node-opcua is loaded by the first OPC UA source that starts, never before: it adds 60 to 90 MB of memory.
  * This is the only way to it.
  */
 export interface Library {
