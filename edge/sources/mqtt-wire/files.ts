@@ -1,29 +1,16 @@
-import { readFileSync, statSync } from "node:fs";
+import fs from "node:fs";
+import { readSecret } from "../../../src/config/secrets.ts";
 import { TidegateError } from "../../../src/errors.ts";
 
-/** The text of a file with secrets. Refused where group or others have any access to it. */
+/** A password, private key or users file: refused where others than the gateway's user may read it. */
 export function readSecretFile(path: string): string {
-  const mode = attempt(path, () => statSync(path).mode);
-  if ((mode & 0o077) !== 0) {
-    throw new TidegateError("SECRET_UNSAFE", `${path} can be read by others than its owner`, {
-      hint: `chmod 600 ${path}`,
-    });
-  }
-  return readTextFile(path);
+  return readSecret(path, fs, process.env["CREDENTIALS_DIRECTORY"]);
 }
 
-/** A password file: its first line. */
-export function readPasswordFile(path: string): string {
-  return readSecretFile(path).split(/\r?\n/, 1)[0] ?? "";
-}
-
+/** A file without secrets, such as a certificate. */
 export function readTextFile(path: string): string {
-  return attempt(path, () => readFileSync(path, "utf8"));
-}
-
-function attempt<T>(path: string, read: () => T): T {
   try {
-    return read();
+    return fs.readFileSync(path, "utf8");
   } catch (cause) {
     throw new TidegateError("CONFIG_UNREADABLE", `${path} cannot be read`, {
       cause,

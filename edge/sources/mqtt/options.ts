@@ -29,6 +29,10 @@ export const mqttOptions = Type.Object(
       pattern: "^mqtts?://[^/@]+/?$",
       description: "mqtt://host:port, or mqtts:// for TLS. Without user and password: they have their own keys.",
     }),
+    protocol: Type.Union([Type.Literal("auto"), Type.Literal("5"), Type.Literal("3.1.1")], {
+      default: "auto",
+      description: "MQTT version; auto tries 5 and falls back to 3.1.1 where the broker refuses it.",
+    }),
     clientId: Type.String({
       minLength: 1,
       maxLength: 128,

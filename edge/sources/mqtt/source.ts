@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Ingest, Source, SourceStatus } from "../../source.ts";
 import type { ChannelCounters } from "../mqtt-wire/channel.ts";
 import type { SourceDeps } from "../mqtt-wire/deps.ts";
-import { readPasswordFile, readSecretFile, readTextFile } from "../mqtt-wire/files.ts";
+import { readSecretFile, readTextFile } from "../mqtt-wire/files.ts";
 import { TopicCache } from "../mqtt-wire/topics.ts";
 import type { MqttOptions } from "./options.ts";
 import { BrokerSession, type Ending, type Established } from "./session.ts";
@@ -31,7 +31,7 @@ export class MqttSource implements Source {
   #state: SourceStatus["state"] = "waiting";
   #detail = "not started";
   #sinceMicros: number;
-  #version: 4 | 5 = 5;
+  #version: 4 | 5;
   #password: string | undefined;
   /** The filters were granted in this process and the broker has kept them. */
   #subscribed = false;
@@ -43,11 +43,12 @@ export class MqttSource implements Source {
     this.#options = options;
     this.#deps = deps;
     this.#sinceMicros = deps.clock.nowMicros();
+    this.#version = options.protocol === "3.1.1" ? 4 : 5;
   }
 
   async start(ingest: Ingest): Promise<void> {
     const { passwordFile } = this.#options;
-    this.#password = passwordFile === undefined ? undefined : readPasswordFile(passwordFile);
+    this.#password = passwordFile === undefined ? undefined : readSecretFile(passwordFile);
     const secure = this.#tlsOptions();
     this.#ingest = ingest;
     this.#removeListener = ingest.onResume(() => this.#session?.resume());
@@ -79,7 +80,7 @@ export class MqttSource implements Source {
   /** Connects again and again until the source is stopped. */
   async #run(secure: tls.ConnectionOptions | undefined): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      this.#become("connecting", `connecting with MQTT ${this.#version === 5 ? "5" : "3.1.1"}`);
+      this.#become("connecting", `connecting with ${versionName(this.#version)}`);
       const startedMs = this.#deps.clock.monotonicMs();
       const ending = await this.#connectOnce(secure);
       if (this.#stop.signal.aborted) return;
@@ -134,7 +135,8 @@ export class MqttSource implements Source {
 
   #established({ sessionPresent, troubles }: Established): void {
     this.#subscribed = troubles.length === 0;
-    const version = this.#version === 5 ? "MQTT 5" : "MQTT 3.1.1: the broker decides how many messages are in flight";
+    const window = this.#version === 5 ? "" : ": the broker decides how many messages are in flight";
+    const version = `${versionName(this.#version)}${window}`;
     const session = sessionPresent ? "session resumed" : "new session";
     this.#become("connected", [version, session, ...troubles].join("; "));
     this.#deps.report(troubles.length === 0 ? "info" : "warn", "connected", {
@@ -163,16 +165,20 @@ export class MqttSource implements Source {
 
   #refusedVersion(): number {
     const refused = this.#version;
-    this.#version = refused === 5 ? 4 : 5;
-    if (refused === 5) return 0;
-    return this.#wait("the broker speaks neither MQTT 5 nor MQTT 3.1.1", this.#options.reconnectMaxMs);
+    this.#tryOtherVersion();
+    if (refused === 5 && this.#version === 4) return 0;
+    return this.#wait(`the broker does not speak ${versionName(refused)}`, this.#options.reconnectMaxMs);
   }
 
   /** One broken connection says nothing about versions; every second one tries the other. */
   #unanswered(reason: string): number {
     this.#unansweredCount += 1;
-    if (this.#unansweredCount % 2 === 0) this.#version = this.#version === 5 ? 4 : 5;
+    if (this.#unansweredCount % 2 === 0) this.#tryOtherVersion();
     return this.#wait(reason, this.#backoffMs());
+  }
+
+  #tryOtherVersion(): void {
+    if (this.#options.protocol === "auto") this.#version = this.#version === 5 ? 4 : 5;
   }
 
   #backoffMs(): number {
@@ -193,6 +199,10 @@ export class MqttSource implements Source {
     this.#state = state;
     this.#detail = detail;
   }
+}
+
+function versionName(version: 4 | 5): string {
+  return version === 5 ? "MQTT 5" : "MQTT 3.1.1";
 }
 
 function addressOf(url: string): { host: string; port: number } {
