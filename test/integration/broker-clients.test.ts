@@ -48,10 +48,11 @@ for (const protocolVersion of [4, 5] as const) {
     const options = { allowAnonymous: false, usersFile, tls: { certFile, keyFile } };
     const first = brokerSource(options);
     await first.start(ingest);
+    const { port } = first;
     const client = mqtt.connect({
       protocol: "mqtts",
       host: "localhost",
-      port: first.port,
+      port,
       ca: await readFile(caFile),
       protocolVersion,
       clientId: "pump-1",
@@ -71,7 +72,7 @@ for (const protocolVersion of [4, 5] as const) {
     await ingest.waitForOffers(500);
     await first[Symbol.asyncDispose]();
     for (let n = 500; n < 1000; n++) publish(n);
-    await using second = brokerSource({ ...options, listen: { host: "127.0.0.1", port: first.port } });
+    await using second = brokerSource({ ...options, listen: { host: "127.0.0.1", port } });
     await second.start(ingest);
     await Promise.all(published);
     assert.equal(new Set(ingest.texts()).size, 1000);
