@@ -34,12 +34,26 @@ export class ControlDecoder {
       throw new ProtocolError(reasonCodes.malformedPacket, `malformed packet: ${message}`);
     }
     if (this.#packet === undefined) throw new ProtocolError(reasonCodes.malformedPacket, "malformed packet");
+    refuseBadPacketId(this.#packet);
     return this.#packet;
   }
 }
 
+/** mqtt-packet reads a missing packet id as -1 and refuses to write it back; 0 is not allowed either [MQTT-2.2.1-3]. */
+function refuseBadPacketId(packet: Packet): void {
+  const id = packet.messageId;
+  if (id === undefined || (id > 0 && id <= 0xffff)) return;
+  throw new ProtocolError(reasonCodes.malformedPacket, `${packet.cmd} without a packet id`);
+}
+
+/** Throws a ProtocolError for what cannot be written: an answer that is malformed because the question was. */
 export function encode(packet: Packet, version: 4 | 5): Buffer {
-  return mqttPacket.generate(packet, { protocolVersion: version });
+  try {
+    return mqttPacket.generate(packet, { protocolVersion: version });
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : "unwritable";
+    throw new ProtocolError(reasonCodes.malformedPacket, `no answer to a malformed packet: ${message}`);
+  }
 }
 
 /** What a client puts into the protocol version field: 3 = MQTT 3.1, 4 = MQTT 3.1.1, 5 = MQTT 5. */

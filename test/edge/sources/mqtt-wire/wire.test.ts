@@ -131,6 +131,27 @@ test("random and damaged packets end their own connection at most, and the broke
     fc.boolean(),
     fc.uint8Array({ maxLength: 60 }),
   );
+  // SUBSCRIBE, UNSUBSCRIBE and PUBREL with packet id 0, without one, and without content.
+  for (const hex of [
+    "82050000000000",
+    "8206000000016100",
+    "82020000",
+    "82020001",
+    "8200",
+    "a2020001",
+    "a2020000",
+    "a200",
+    "62020000",
+    "6200",
+  ]) {
+    for (const version of [4, 5] as const) {
+      const peer = await WirePeer.dial(source.port, version);
+      await peer.connect({ clientId: "bad-id" });
+      peer.raw(Buffer.from(hex, "hex"));
+      await witness.roundTrip();
+      peer.socket.destroy();
+    }
+  }
   await fc.assert(
     fc.asyncProperty(damage, async ([packet, version, flips, cut, established, noise]) => {
       const peer = await WirePeer.dial(source.port, version);
