@@ -55,6 +55,9 @@ export function parseOptions(argv: readonly string[]): Parsed {
     return wrong("--outage needs --for with at least three times as long");
   }
   if (values.json && forMs === undefined) return wrong("--json needs --for: the object is printed at the end");
+  if (values.keep && forMs !== undefined) {
+    return wrong("--keep and --for exclude each other: the figures of two runs cannot be told apart");
+  }
   const seed = Number(values.seed);
   if (!Number.isSafeInteger(seed) || seed < 0) return wrong(`--seed ${values.seed} is not a whole number`);
   return { kind: "run", options: { forMs, outageMs, json: values.json, keep: values.keep, seed } };

@@ -242,7 +242,8 @@ async function classArchive(jarsFolder: string): Promise<ClassArchive> {
 }
 
 function spawnJava(options: readonly string[]): ChildProcess {
-  return spawn("java", options, { stdio: ["ignore", "pipe", "pipe"] });
+  // A process group of its own: Ctrl-C in a terminal ends the program that started the broker, which ends it in its turn.
+  return spawn("java", options, { stdio: ["ignore", "pipe", "pipe"], detached: true });
 }
 
 interface Tail {

@@ -9,7 +9,8 @@ const good: [string, object][] = [
   ["--for 60s", { forMs: 60_000 }],
   ["--for 90", { forMs: 90_000 }],
   ["--for 5m --json", { forMs: 300_000, json: true }],
-  ["--for 60s --outage 20s --seed 7 --keep", { forMs: 60_000, outageMs: 20_000, seed: 7, keep: true }],
+  ["--for 60s --outage 20s --seed 7", { forMs: 60_000, outageMs: 20_000, seed: 7 }],
+  ["--keep", { keep: true }],
 ];
 for (const [line, expected] of good) {
   test(`accepts "${line}"`, () => {
@@ -25,6 +26,7 @@ const wrong: [string, RegExp][] = [
   ["--for 30s --outage 20s", /three times/],
   ["--for 60s --outage x", /--outage x is not a time/],
   ["--json", /--json needs --for/],
+  ["--keep --for 60s", /exclude each other/],
   ["--seed x", /--seed x is not a whole number/],
   ["--four 60s", /--four/],
 ];
