@@ -217,9 +217,14 @@ async function gather({ plant, console, cloudApi }: Site, kafka: DemoKafka | und
 }
 
 async function cloudEvidence(totals: CloudTotals, api: Api): Promise<CloudEvidence> {
-  const { distinctRecords, recordsInRollups, implausible, late, missing, rejected, quarantined } = totals;
   return {
-    ...{ distinctRecords, recordsInRollups, implausible, late, missing, rejected, quarantined },
+    distinctRecords: totals.distinctRecords,
+    recordsInRollups: totals.recordsInRollups,
+    implausible: totals.implausible,
+    late: totals.late,
+    missing: totals.missing,
+    rejected: totals.rejected,
+    quarantined: totals.quarantined,
     recordsInFleetWindows: await recordsInFleetWindows(api, 24),
   };
 }
