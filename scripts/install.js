@@ -18,9 +18,9 @@ export function toolEnvironment() {
 export async function install() {
   if (isCurrent()) return 0;
   console.log("installing dependencies (npm ci --ignore-scripts)");
-  // npm must not run on the Node that it is about to replace.
+  // npm must not run on the Node that it is about to replace. Its warnings are about Node 20, which only installs.
   const path = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== binFolder);
-  const code = await run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
+  const code = await run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
     ...process.env,
     PATH: path.join(delimiter),
   });
