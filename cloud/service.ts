@@ -142,6 +142,11 @@ export class CloudService implements AsyncDisposable {
     return this.#api!.url;
   }
 
+  /** Every route of the API, for the test that all of them are protected. */
+  get routes(): ApiServer["routes"] {
+    return this.#api!.routes;
+  }
+
   #folded(changes: Changes, seconds: number): void {
     this.#metrics.foldSeconds.observe(seconds);
     this.#metrics.foldRecords.observe(changes.records);

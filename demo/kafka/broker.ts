@@ -138,7 +138,10 @@ function secureProperties(secure: SecureListener | undefined): Record<string, st
 
 async function format(options: KafkaOptions, propertiesFile: string): Promise<void> {
   const { secure } = options;
-  const id = randomBytes(16).toString("base64url");
+  const bytes = randomBytes(16);
+  // The first character stays a letter: an id that begins with "-" would be read as an option.
+  bytes[0]! &= 0x7f;
+  const id = bytes.toString("base64url");
   const user =
     secure === undefined ? [] : ["--add-scram", `SCRAM-SHA-512=[name=${secure.username},password=${secure.password}]`];
   const tool = ["kafka.tools.StorageTool", "format", "-t", id, "-c", propertiesFile, ...user];

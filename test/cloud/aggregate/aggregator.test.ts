@@ -206,7 +206,7 @@ test("any order, copies and batches give the reference's rollups", () => {
         bench.aggregator.fold(batch, t0);
       assert.equal(difference(bench.rollups(), referenceRollups(told, holdSeconds), counters), undefined);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
@@ -232,7 +232,7 @@ test("a death at any statement loses and doubles nothing", () => {
       const distinct = bench.store.sql("SELECT SUM(count) AS n FROM sequences WHERE stream = 'observations'").get();
       assert.equal(distinct?.["n"], told.length);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 

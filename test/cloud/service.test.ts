@@ -1,0 +1,308 @@
+// Goal: the service as a whole, on a log and a sink in memory: it survives whatever the log does, publishes each
+// result, and shows nothing to those who may not see it.
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { pino } from "pino";
+import { cloudConfig, type CloudConfig } from "../../cloud/config.ts";
+import type { UpsertRow, Upserts } from "../../cloud/publish/upserts.ts";
+import { CloudService } from "../../cloud/service.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { RollupRecord } from "../../src/wire/records.ts";
+import { topicSpecs } from "../../src/wire/streams.ts";
+import { TidegateError } from "../../src/errors.ts";
+import { until } from "../support/until.ts";
+import { epochA, numbered, observation, second, t0, type Keyed } from "./aggregate/support.ts";
+import { FakeLog } from "./fake-log.ts";
+
+const observations = "tidegate.observations.v1";
+
+class FakeUpserts implements Upserts {
+  readonly rows = new Map<string, RollupRecord>();
+  away = false;
+  async send(_topic: string, rows: readonly UpsertRow[]): Promise<void> {
+    if (this.away) throw new Error("Kafka is away");
+    for (const { key, value } of rows) this.rows.set(key, JSON.parse(value) as RollupRecord);
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.rows.clear();
+  }
+}
+
+interface Rig {
+  readonly folder: string;
+  readonly log: FakeLog;
+  readonly upserts: FakeUpserts;
+  service: CloudService;
+  token: string;
+  readonly get: (path: string, headers?: Record<string, string>) => Promise<Response>;
+  readonly totals: () => Promise<Record<string, number>>;
+  readonly restart: (acceptGaps?: boolean) => Promise<void>;
+}
+
+async function rig(t: TestContext, { topics = true } = {}): Promise<Rig> {
+  const folder = mkdtempSync(join(tmpdir(), "tidegate-cloud-"));
+  const log = new FakeLog();
+  if (topics) for (const { name } of topicSpecs("tidegate")) log.createTopic(name, 2);
+  const upserts = new FakeUpserts();
+  const start = (acceptGaps: boolean): Promise<CloudService> =>
+    CloudService.start(configOf(folder), {
+      logger: pino({ level: "silent" }),
+      version: "0",
+      acceptGaps,
+      showToken: (token) => (made.token = token),
+      log,
+      upserts,
+    });
+  const made: Rig = {
+    folder,
+    log,
+    upserts,
+    token: "",
+    service: undefined as unknown as CloudService,
+    get: (path, headers) =>
+      fetch(`${made.service.url}${path}`, {
+        headers: headers ?? { authorization: `Bearer ${made.token}` },
+        redirect: "manual",
+      }),
+    totals: async () => (await (await made.get("/api/v1/totals")).json()) as Record<string, number>,
+    restart: async (acceptGaps = false) => {
+      await made.service[Symbol.asyncDispose]();
+      made.service = await start(acceptGaps);
+    },
+  };
+  made.service = await start(false);
+  t.after(async () => {
+    await made.service[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
+  });
+  return made;
+}
+
+function configOf(folder: string): CloudConfig {
+  const text = `dataFolder: ${folder}\nkafka: { brokers: ["127.0.0.1:9"] }\napi: { listen: { port: 0 } }\n`;
+  return loadConfig(cloudConfig, text, "cloud.yaml");
+}
+
+function append(log: FakeLog, records: readonly Keyed[], partition = 0): void {
+  for (const record of records) log.append(observations, partition, record);
+}
+
+function series(from: number, to: number): Keyed[] {
+  return Array.from({ length: to - from + 1 }, (_, i) =>
+    observation("press-1", { seq: from + i }, t0 + (from + i) * second, { temperature: 60 }),
+  );
+}
+
+test("records become results, upserts and answers", async (t) => {
+  const { log, get, totals, upserts } = await rig(t);
+  append(log, [...series(1, 90), ...series(80, 90)]);
+  await until("all records", totals, (seen) => seen["distinctRecords"] === 90);
+  assert.equal((await totals())["recordsInRollups"], 90);
+  assert.equal((await totals())["duplicates"], 11);
+  await until(
+    "the upserts",
+    () => upserts.rows.size,
+    (size) => size === 8,
+  );
+  const fleet = [...upserts.rows.values()].filter(({ level }) => level === "fleet");
+  assert.equal(
+    fleet.reduce((sum, { records }) => sum + records, 0),
+    90,
+  );
+  const answer = (await (
+    await get(
+      "/api/v1/rollups?level=device&key=press-1&from=2026-11-21T09:00:00.000000Z&to=2026-11-21T09:02:00.000000Z&limit=1",
+    )
+  ).json()) as { rollups: RollupRecord[]; next: string };
+  assert.deepEqual(
+    [answer.rollups.length, answer.rollups[0]?.records, answer.next],
+    [1, 59, "2026-11-21T09:01:00.000000Z"],
+  );
+  const device = (await (await get("/api/v1/devices/press-1")).json()) as { metrics: object[] };
+  assert.deepEqual(device.metrics, [
+    {
+      name: "temperature",
+      label: "temperature",
+      unit: null,
+      kind: "gauge",
+      range: null,
+      last: { value: 60, time: "2026-11-21T09:01:30.000000Z" },
+    },
+  ]);
+});
+
+test("a lost connection and a log that is away only delay", async (t) => {
+  const { log, totals, restart } = await rig(t);
+  append(log, series(1, 10));
+  await until("the first records", totals, (seen) => seen["distinctRecords"] === 10);
+  log.away = true;
+  log.breakReaders();
+  append(log, series(11, 20));
+  await restart();
+  log.away = false;
+  await until("the rest", totals, (seen) => seen["distinctRecords"] === 20);
+  assert.equal((await totals())["duplicates"], 0, "positions come from the store");
+});
+
+test("topics that appear later are read from their beginning", async (t) => {
+  const { log, get, totals } = await rig(t, { topics: false });
+  const state = async (): Promise<string> =>
+    ((await (await get("/api/v1/status")).json()) as { kafka: { state: string; detail: string } }).kafka.detail;
+  assert.match(await until("the state", state), /topics create/);
+  log.createTopic(observations, 2);
+  append(log, series(1, 5), 1);
+  await until("the records", totals, (seen) => seen["distinctRecords"] === 5);
+});
+
+test("records that Kafka no longer has halt their partition, and only that one, until a person accepts the gap", async (t) => {
+  const { log, get, totals, restart } = await rig(t);
+  append(log, series(1, 10));
+  await until("the first records", totals, (seen) => seen["distinctRecords"] === 10);
+  log.away = true;
+  await restart();
+  append(log, series(11, 30));
+  log.expire(observations, 0, 25);
+  append(log, [observation("pump-1", { seq: 1 }, t0, { flow: 1 })], 1);
+  log.away = false;
+  await until("the other partition", totals, (seen) => seen["distinctRecords"] === 11);
+  const status = (await (await get("/api/v1/status")).json()) as {
+    kafka: { state: string };
+    alarms: { message: string }[];
+  };
+  assert.equal(status.kafka.state, "halted");
+  assert.match(status.alarms[0]!.message, /no longer has records 10 to 24 of tidegate.observations.v1\/0/);
+  assert.equal((await get("/ready")).status, 503);
+  await restart(true);
+  await until("what is left", totals, (seen) => seen["distinctRecords"] === 16);
+});
+
+test("what cannot be read is counted and shown, and its neighbours are folded", async (t) => {
+  const { log, get, totals } = await rig(t);
+  const noHeaders = { ...series(1, 1)[0]!, headers: new Map<string, Buffer>() };
+  const garbage = numbered("observations", "press-1", { epoch: epochA, seq: 1 }, "{not json");
+  const deep = numbered("observations", "press-1", { epoch: epochA, seq: 2 }, "[".repeat(10_000));
+  const foreign = numbered(
+    "observations",
+    "press-1",
+    { epoch: epochA, seq: 3 },
+    '{"device":"press-2","path":"a","time":"2026-11-21T09:00:00.000000Z","received":"2026-11-21T09:00:00.000000Z","values":{}}',
+  );
+  const hostile = observation(
+    "__proto__",
+    { seq: 1 },
+    t0,
+    JSON.parse('{"__proto__":1,"constructor":2}') as Record<string, number>,
+  );
+  append(log, [noHeaders, garbage, deep, foreign, hostile, ...series(4, 6)]);
+  await until("the neighbours", totals, (seen) => seen["distinctRecords"] === 7);
+  const seen = await totals();
+  assert.deepEqual([seen["rejected"], seen["unreadable"], seen["recordsInRollups"]], [4, 3, 4]);
+  const { rejects } = (await (await get("/api/v1/rejects")).json()) as { rejects: { reason: string }[] };
+  assert.deepEqual(
+    rejects.map(({ reason }) => reason),
+    ["wrong-device", "not-readable", "not-readable", "no-identity"],
+  );
+  assert.equal((await get("/api/v1/devices/__proto__")).status, 200);
+});
+
+test("results wait in the store until Kafka takes them", async (t) => {
+  const { log, upserts, totals, restart } = await rig(t);
+  upserts.away = true;
+  append(log, series(1, 3));
+  await until("the records", totals, (seen) => seen["distinctRecords"] === 3);
+  await restart();
+  assert.equal((await totals())["upsertsPending"], 4);
+  upserts.away = false;
+  await until("the upserts", totals, (seen) => seen["upsertsPending"] === 0);
+  assert.equal(upserts.rows.size, 4);
+});
+
+test("every route that is not open wants the token or a session", async (t) => {
+  const { service, get, token } = await rig(t);
+  const open: string[] = [];
+  for (const { method, url, open: isOpen } of service.routes) {
+    if (isOpen) open.push(`${method} ${url}`);
+    if (isOpen || method === "HEAD") continue;
+    const path = url.replace(":device", "press-1");
+    const answer = await fetch(`${service.url}${path}`, { method, redirect: "manual" });
+    assert([401, 403].includes(answer.status), `${method} ${url} answered ${answer.status}`);
+    assert.match(answer.headers.get("content-security-policy") ?? "", /frame-ancestors 'none'/);
+  }
+  assert.deepEqual(
+    open.filter((route) => !route.startsWith("HEAD")),
+    ["GET /health", "GET /ready", "GET /login", "GET /assets/*", "POST /login"],
+  );
+  assert.equal((await get("/api/v1/nothing", {})).status, 401);
+  assert.equal((await get("/api/v1/sites", { authorization: "Bearer wrong" })).status, 401);
+  assert.equal((await get("/api/v1/sites", { authorization: `Bearer ${token}` })).status, 200);
+  assert.equal((await get("/assets/../main.ts", {})).status, 401);
+});
+
+test("a browser signs in with the token and gets a session; another site gets nothing", async (t) => {
+  const { service, token, get, folder } = await rig(t);
+  const login = (body: string, headers: Record<string, string>): Promise<Response> =>
+    fetch(`${service.url}/login`, {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/x-www-form-urlencoded", ...headers },
+      redirect: "manual",
+    });
+  assert.equal((await login(`token=${token}`, { origin: "http://evil.example" })).status, 403);
+  assert.equal((await login("token=wrong", { origin: service.url })).headers.get("location"), "/login#wrong");
+  const signedIn = await login(`token=${token}`, { origin: service.url });
+  const cookie = signedIn.headers.get("set-cookie") ?? "";
+  assert.match(cookie, /HttpOnly; SameSite=Strict/);
+  const session = { cookie: cookie.split(";")[0]! };
+  assert.equal((await get("/api/v1/sites", session)).status, 200);
+  assert.equal((await get("/api/v1/events", { ...session, origin: "http://evil.example" })).status, 403);
+  const stored = readFileSync(join(folder, "api-token"), "utf8");
+  assert(!stored.includes(token));
+  assert.equal(statSync(join(folder, "api-token")).mode & 0o077, 0);
+});
+
+test("wrong parameters are refused", async (t) => {
+  const { get } = await rig(t);
+  const wrong = [
+    "sites?x=1",
+    "devices?limit=0",
+    "devices?limit=100000",
+    "rollups?level=galaxy&key=a",
+    "rollups?level=device",
+    "rollups?level=device&key=a&from=yesterday",
+    "rollups?level=device&key=a&from=2020-01-01T00:00:00.000000Z",
+    "alerts?after=1;drop",
+    "rejects?after=x",
+  ];
+  for (const path of wrong) assert.equal((await get(`/api/v1/${path}`)).status, 400, path);
+});
+
+test("events tell what changed, coalesced", async (t) => {
+  const { log, get } = await rig(t);
+  const response = await get("/api/v1/events");
+  assert.equal(response.headers.get("content-type"), "text/event-stream");
+  append(log, series(1, 500));
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  await until("an event with the device", async () => {
+    text += (await reader.read()).value ?? "";
+    return text.includes('"devices":["press-1"]');
+  });
+  await reader.cancel();
+  assert(text.split("event: change").length <= 6, "one event per half second");
+});
+
+test("a second service on the data folder is refused", async (t) => {
+  const { folder } = await rig(t);
+  const second_ = CloudService.start(configOf(folder), {
+    logger: pino({ level: "silent" }),
+    version: "0",
+    acceptGaps: false,
+    showToken: () => assert.fail("no token is made"),
+    log: new FakeLog(),
+    upserts: new FakeUpserts(),
+  });
+  await assert.rejects(second_, (error) => error instanceof TidegateError && error.code === "DATA_FOLDER_IN_USE");
+});

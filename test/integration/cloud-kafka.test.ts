@@ -1,0 +1,231 @@
+// Goal: against a real Kafka, totals are exact after SIGKILLs of Kafka and of the service at any moment, and the
+// upserts that readers find are the results of the store.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { after, test, type TestContext } from "node:test";
+import { Producer, stringSerializers } from "@platformatic/kafka";
+import { KafkaLog } from "../../cloud/ingest/kafka-log.ts";
+import { partitionOf } from "../../src/wire/partition.ts";
+import type { RollupRecord } from "../../src/wire/records.ts";
+import { topicSpecs } from "../../src/wire/streams.ts";
+import { observation, second, t0, type Keyed } from "../cloud/aggregate/support.ts";
+import { testLogContract } from "../contract/log.ts";
+import { readTopic } from "../support/consume.ts";
+import { startTestKafka } from "../support/kafka.ts";
+import { startNode, temporaryFolder, type RunningProcess } from "../support/processes.ts";
+import { runSeed } from "../support/seed.ts";
+import { createTopics } from "../support/topics.ts";
+import { until } from "../support/until.ts";
+
+const partitions = 4;
+const main = resolve(import.meta.dirname, "../../cloud/main.ts");
+
+let sharedBroker: ReturnType<typeof startTestKafka> | undefined;
+const cleanups: (() => void | Promise<void>)[] = [];
+after(async () => {
+  for (const cleanup of cleanups) await cleanup();
+});
+
+async function contractLog(t: TestContext): ReturnType<Parameters<typeof testLogContract>[1]> {
+  sharedBroker ??= startTestKafka({ after: (cleanup) => void cleanups.push(cleanup) });
+  const broker = await sharedBroker;
+  const topic = `numbers-${randomUUID()}`;
+  await createTopics(broker.bootstrap, [topic], 2);
+  const log = new KafkaLog({ brokers: [broker.bootstrap], topicPrefix: "x", batchRecordsMax: 100 });
+  const producer = makeProducer(broker.bootstrap);
+  t.after(async () => {
+    await producer.close(true);
+    await log[Symbol.asyncDispose]();
+  });
+  const append = async (partition: number, key: string, value: string): Promise<void> => {
+    await producer.send({ messages: [{ topic, partition, key, value, headers: {} }] });
+  };
+  return { log, topic, partitions: 2, append };
+}
+testLogContract("Kafka", contractLog);
+
+function makeProducer(bootstrap: string): Producer<string, string, string, string> {
+  return new Producer({
+    clientId: "test-gateway",
+    bootstrapBrokers: [bootstrap],
+    serializers: stringSerializers,
+    acks: -1,
+    retries: 20,
+    retryDelay: 200,
+    connectTimeout: 2000,
+    requestTimeout: 5000,
+  });
+}
+
+class Cloud {
+  readonly #t: TestContext;
+  readonly #config: string;
+  #process: RunningProcess | undefined;
+  #token = "";
+
+  constructor(t: TestContext, config: string) {
+    this.#t = t;
+    this.#config = config;
+  }
+
+  start(): void {
+    this.#process = startNode(this.#t, [main, "run", "--config", this.#config]);
+  }
+
+  async kill(): Promise<void> {
+    const running = this.#process!;
+    // A token that was not printed yet will never be: wait for it once.
+    await this.#learnToken(running);
+    running.child.kill("SIGKILL");
+    await running.exited;
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#process!;
+    running.child.kill("SIGTERM");
+    assert.equal((await running.exited).code, 0);
+  }
+
+  async #learnToken(running: RunningProcess): Promise<void> {
+    if (this.#token !== "") return;
+    const read = (): string => /shown only now: (\S+)/.exec(running.stdout)?.[1] ?? "";
+    this.#token = await until("the token", read, Boolean, { withinMs: 30_000 });
+  }
+
+  async get<T>(path: string): Promise<T> {
+    const running = this.#process!;
+    await this.#learnToken(running);
+    const url = await until("the address", () => /"url":"([^"]+)"/.exec(running.stdout)?.[1] ?? "", Boolean, {
+      withinMs: 30_000,
+    });
+    const response = await fetch(`${url}/api/v1/${path}`, { headers: { authorization: `Bearer ${this.#token}` } });
+    assert.equal(response.status, 200);
+    return (await response.json()) as T;
+  }
+}
+
+interface TotalsView {
+  readonly distinctRecords: number;
+  readonly duplicates: number;
+  readonly recordsInRollups: number;
+  readonly rejected: number;
+  readonly upsertsPending: number;
+  readonly caughtUp: boolean;
+}
+
+test("kills of Kafka and of the service lose and double nothing", { timeout: 240_000 }, async (t) => {
+  const random = runSeed((line) => t.diagnostic(line));
+  const folder = await temporaryFolder(t);
+  const broker = await startTestKafka(t);
+  await createTopics(
+    broker.bootstrap,
+    topicSpecs("tidegate").map(({ name }) => name),
+    partitions,
+  );
+  const config = join(folder, "cloud.yaml");
+  await writeFile(
+    config,
+    `dataFolder: ./data\nkafka: { brokers: ["${broker.bootstrap}"], batchRecordsMax: 200 }\napi: { listen: { port: 0 } }\n`,
+  );
+  // The service starts while Kafka is away.
+  await broker.kill();
+  const cloud = new Cloud(t, config);
+  cloud.start();
+  await cloud.get("totals");
+  await broker.restart();
+
+  const devices = Array.from({ length: 12 }, (_, i) => `press-${i}`);
+  const records = devices.flatMap((device, d) =>
+    Array.from({ length: 400 }, (_, i) =>
+      observation(
+        device,
+        { seq: i + 1 },
+        t0 + i * second,
+        { temperature: d + i / 10 },
+        {
+          path: `acme/berlin/press-shop/line-${d % 3}`,
+        },
+      ),
+    ),
+  );
+  const producer = makeProducer(broker.bootstrap);
+  t.after(() => producer.close(true));
+  let sent = 0;
+  const sending = (async () => {
+    for (let at = 0; at < records.length; at += 100) {
+      await sendUntilTaken(producer, records.slice(at, at + 100));
+      // Now and then everything comes again, as after a gateway's restart.
+      if (random.next() < 0.2) await sendUntilTaken(producer, records.slice(Math.max(0, at - 50), at + 100));
+      sent = at + 100;
+      await sleep(20);
+    }
+  })();
+  for (let kill = 0; kill < 8; kill++) {
+    await sleep(random.between(100, 900));
+    if (kill % 4 === 3) {
+      await broker.kill();
+      await broker.restart();
+    } else {
+      await cloud.kill();
+      cloud.start();
+    }
+  }
+  await sending;
+  assert.equal(sent, records.length);
+
+  const totals = await until(
+    "everything to be folded and published",
+    () => cloud.get<TotalsView>("totals"),
+    ({ distinctRecords, upsertsPending }) => distinctRecords === records.length && upsertsPending === 0,
+    { withinMs: 90_000, everyMs: 250 },
+  );
+  t.diagnostic(`${totals.duplicates} duplicates`);
+  assert.equal(totals.recordsInRollups, records.length);
+  assert.equal(totals.rejected, 0);
+  const pages = await cloud.get<{ rollups: RollupRecord[] }>(
+    "rollups?level=site&key=acme%2Fberlin&from=2026-11-21T09:00:00.000000Z&to=2026-11-21T10:00:00.000000Z",
+  );
+  assert.equal(sum(pages.rollups), records.length);
+  const latest = new Map<string, RollupRecord>();
+  for (const { key, value } of await readTopic(broker.bootstrap, "tidegate.rollup.1m.v1")) {
+    const rollup = JSON.parse(value.toString()) as RollupRecord;
+    const known = latest.get(key);
+    if (known === undefined || known.revision < rollup.revision) latest.set(key, rollup);
+  }
+  const site = [...latest.values()].filter(({ level }) => level === "site");
+  assert.deepEqual(
+    site.sort((a, b) => (a.window < b.window ? -1 : 1)),
+    pages.rollups,
+  );
+  assert.equal(sum([...latest.values()].filter(({ level }) => level === "device")), records.length);
+  await cloud.stop();
+});
+
+/** As the gateway's forwarder: the same rows until Kafka has them, so that copies may be stored. */
+async function sendUntilTaken(
+  producer: Producer<string, string, string, string>,
+  rows: readonly Keyed[],
+): Promise<void> {
+  const messages = rows.map(({ key, value, headers }) => ({
+    topic: "tidegate.observations.v1",
+    partition: partitionOf(key, partitions),
+    key,
+    value: value!.toString(),
+    headers: Object.fromEntries([...headers].map(([name, bytes]) => [name, bytes.toString()])),
+  }));
+  for (;;) {
+    try {
+      await producer.send({ messages });
+      return;
+    } catch {
+      await sleep(300);
+    }
+  }
+}
+
+function sum(rollups: readonly RollupRecord[]): number {
+  return rollups.reduce((total, { records }) => total + records, 0);
+}
