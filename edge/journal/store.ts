@@ -225,7 +225,8 @@ export class Store {
     }
     const previous = this.#last[lane];
     this.#last[lane] = id;
-    return { lane, id, previous, directory: packed.directory, from };
+    // Memory of its own: it goes to other threads, and a view would take more along.
+    return { lane, id, previous, directory: new Uint8Array(packed.directory), from };
   }
 
   /** Stores the journal's own records of this transaction as one block of the critical lane. */

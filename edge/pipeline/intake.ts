@@ -237,7 +237,8 @@ export class Intake implements Ingest {
     if (this.#committer.openQuarantineBytes > quarantineBytesPerGroupMax) return false;
     if (!this.#committer.hasRoom("insight", text.length, 1)) return false;
     this.counters.quarantined++;
-    const kept = bytes.subarray(0, quarantinedBytesMax);
+    // A copy of its own: a view would take the whole socket chunk to the other thread.
+    const kept = new Uint8Array(bytes.subarray(0, quarantinedBytesMax));
     this.#committer.quarantine({ timeMicros: receivedMicros, source, address, reason, detail, bytes: kept });
     // The announcement travels, the bytes stay: the cloud can count what the plant sends and nobody can read.
     this.#committer.append(this.#quarantineSlot, text, '{"time":"'.length, receivedMicros);

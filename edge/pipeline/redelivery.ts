@@ -40,7 +40,8 @@ export class RedeliveryLog {
     if (this.#openCount === 0) return undefined;
     const parts: Buffer[] = [];
     for (const [session, ids] of this.#open) parts.push(encode(session.name, ids));
-    const sealed = { count: this.#openCount, data: Buffer.concat(parts) };
+    // Memory of its own: a view into Node's shared pool would take the pool along to the other thread.
+    const sealed = { count: this.#openCount, data: new Uint8Array(Buffer.concat(parts)) };
     this.#open = new Map();
     this.#openCount = 0;
     return sealed;
