@@ -1,0 +1,287 @@
+// Goal: a delivery is settled only when it is on disk; what comes twice is stored once; what cannot be read is kept
+// and named; and a burst beyond the room of a group waits instead of getting lost. Method: the real store, driven by hand.
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { recordsOf, unpackBlock } from "../../../edge/journal/block.ts";
+import type { Committed, Group } from "../../../edge/journal/group.ts";
+import { Store } from "../../../edge/journal/store.ts";
+import { Committer, type CommitLog } from "../../../edge/pipeline/committer.ts";
+import { Devices } from "../../../edge/pipeline/devices.ts";
+import { Intake, type Noted } from "../../../edge/pipeline/intake.ts";
+import { RedeliveryLog } from "../../../edge/pipeline/redelivery.ts";
+import { ProfileLibrary } from "../../../edge/profile-library.ts";
+import type { Delivery } from "../../../edge/source.ts";
+import { systemClock } from "../../../src/clock.ts";
+import { TidegateError } from "../../../src/errors.ts";
+import { createRouter } from "../../../src/profile/router.ts";
+import { storeOptions, temporaryFolder } from "../../support/records.ts";
+
+/** A store whose commits can be held up, and told to fail. */
+class HeldLog implements CommitLog {
+  readonly store: Store;
+  commits = 0;
+  fail: TidegateError | undefined;
+  #gate: Promise<void> = Promise.resolve();
+  #open: () => void = () => undefined;
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  hold(): void {
+    this.#gate = new Promise((resolve) => (this.#open = resolve));
+  }
+
+  letGo(): void {
+    this.#open();
+  }
+
+  async commit(group: Group): Promise<Committed> {
+    await this.#gate;
+    if (this.fail !== undefined) throw this.fail;
+    this.commits++;
+    return this.store.commit(group);
+  }
+}
+
+class Bench {
+  readonly log: HeldLog;
+  readonly intake: Intake;
+  readonly committer: Committer<Noted>;
+  readonly settled: string[] = [];
+  readonly trouble: (string | undefined)[] = [];
+  readonly notes: Noted[] = [];
+
+  constructor(t: TestContext, folder: string, groupBytesMax = 2_097_152) {
+    const store = Store.open(storeOptions(folder), systemClock);
+    t.after(() => store.abandon());
+    this.log = new HeldLog(store);
+    const devices = new Devices(4);
+    const redeliveries = new RedeliveryLog(1_000, 100);
+    redeliveries.restore(store.redeliveries());
+    const options = { groupBytesMax, commitLingerMs: 0 };
+    this.committer = new Committer<Noted>(this.log, devices, redeliveries, options, {
+      settled: () => undefined,
+      stored: ({ notes }) => this.notes.push(...notes),
+      sealed: () => this.intake.resume(),
+      trouble: (error) => this.trouble.push(error?.code),
+    });
+    const profile = new ProfileLibrary(undefined).get("generic/json-sensor", undefined)!;
+    const rule = {
+      source: "s",
+      topic: "p/{device}",
+      device: "{device}",
+      path: "a/b/c/d",
+      item: undefined,
+      profile,
+      devicesMax: 5,
+    };
+    const limits = { gateway: "gw", payloadBytesMax: 10_000, inFlightMax: 1_000 };
+    this.intake = new Intake(
+      systemClock,
+      createRouter([rule]),
+      devices,
+      this.committer,
+      redeliveries,
+      new Map(),
+      limits,
+      {
+        deviceSeen: () => undefined,
+        isScored: () => true,
+        observed: () => undefined,
+      },
+    );
+  }
+
+  offer(name: string, payload: string | Uint8Array, more: Partial<Delivery> = {}): "continue" | "pause" {
+    return this.intake.offer({
+      source: "s",
+      address: "p/d1",
+      body: { kind: "bytes", bytes: Buffer.from(payload) },
+      receivedMicros: systemClock.nowMicros(),
+      redelivery: undefined,
+      cursor: undefined,
+      settle: (outcome) => this.settled.push(`${name}:${outcome}`),
+      ...more,
+    });
+  }
+
+  stored(): string[] {
+    const found: string[] = [];
+    for (let after = 0; ;) {
+      const packed = this.log.store.next("telemetry", after);
+      if (packed === undefined) return found;
+      after = packed.id;
+      for (const { value } of recordsOf(unpackBlock(packed.id, packed.data, packed.crc))) {
+        found.push(JSON.stringify((JSON.parse(value.toString()) as { values: unknown }).values));
+      }
+    }
+  }
+
+  async until(condition: () => boolean): Promise<void> {
+    for (let turns = 0; !condition(); turns++) {
+      assert(turns < 5_000, `waited in vain; settled so far: ${this.settled.join(" ")}`);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+}
+
+const value = (n: number) => `{"temperature":${n}}`;
+
+test("nothing is settled before the commit, and then in the order of arrival", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t));
+  bench.log.hold();
+  for (let n = 1; n <= 3; n++) bench.offer(String(n), value(n));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(bench.settled, []);
+  assert.deepEqual(bench.stored(), []);
+  bench.log.letGo();
+  await bench.until(() => bench.settled.length === 3);
+  assert.deepEqual(bench.settled, ["1:stored", "2:stored", "3:stored"]);
+  assert.deepEqual(bench.stored(), [value(1), value(2), value(3)]);
+  assert.equal(bench.log.commits, 1, "what arrives together shares a commit");
+});
+
+test("what arrives during a commit shares the next one", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t));
+  bench.log.hold();
+  bench.offer("1", value(1));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  for (let n = 2; n <= 50; n++) bench.offer(String(n), value(n));
+  bench.log.letGo();
+  await bench.until(() => bench.settled.length === 50);
+  assert.equal(bench.log.commits, 2);
+});
+
+const session = "mqtt:s:client";
+
+test("a redelivery is acknowledged and not stored again, also by the next process", async (t) => {
+  const folder = temporaryFolder(t);
+  const first = new Bench(t, folder);
+  first.offer("1", value(1), { redelivery: { session, packetId: 7, dup: false } });
+  first.offer("1 again", value(1), { redelivery: { session, packetId: 7, dup: true } });
+  await first.until(() => first.settled.length === 2);
+  assert.deepEqual(first.stored(), [value(1)]);
+  first.log.store.abandon();
+  const second = new Bench(t, folder);
+  second.offer("1 after the kill", value(1), { redelivery: { session, packetId: 7, dup: true } });
+  await second.until(() => second.settled.length === 1);
+  assert.deepEqual(second.settled, ["1 after the kill:stored"]);
+  assert.deepEqual(second.stored(), [value(1)]);
+  assert.equal(second.intake.counters.redeliveries, 1);
+});
+
+const notRedeliveries: {
+  name: string;
+  payload: string;
+  redelivery: NonNullable<Delivery["redelivery"]>;
+  forget?: boolean;
+}[] = [
+  { name: "the same packet id without DUP", payload: value(1), redelivery: { session, packetId: 7, dup: false } },
+  { name: "another payload", payload: value(2), redelivery: { session, packetId: 7, dup: true } },
+  { name: "another packet id", payload: value(1), redelivery: { session, packetId: 8, dup: true } },
+  { name: "another session", payload: value(1), redelivery: { session: "mqtt:s:other", packetId: 7, dup: true } },
+  {
+    name: "a session that was forgotten",
+    payload: value(1),
+    redelivery: { session, packetId: 7, dup: true },
+    forget: true,
+  },
+];
+
+for (const { name, payload, redelivery, forget } of notRedeliveries) {
+  test(`${name} is a message of its own`, async (t) => {
+    const bench = new Bench(t, temporaryFolder(t));
+    bench.offer("1", value(1), { redelivery: { session, packetId: 7, dup: false } });
+    await bench.until(() => bench.settled.length === 1);
+    if (forget === true) bench.intake.forgetSession(session);
+    bench.offer("2", payload, { redelivery });
+    await bench.until(() => bench.settled.length === 2);
+    assert.equal(bench.stored().length, 2);
+  });
+}
+
+const bad: { name: string; payload: string | Uint8Array; address?: string; reason: string }[] = [
+  { name: "text that is not JSON", payload: "21.5 C", reason: "not-json" },
+  { name: "bytes that are not text", payload: Buffer.from([0xff, 0xfe, 0x00]), reason: "not-text" },
+  { name: "an unknown topic", payload: value(1), address: "elsewhere/x", reason: "unroutable" },
+  { name: "more bytes than allowed", payload: `{"temperature":${"1".repeat(10_001)}}`, reason: "too-large" },
+  { name: "depth without end", payload: "[".repeat(9_000), reason: "too-deep" },
+];
+
+for (const { name, payload, address, reason } of bad) {
+  test(`${name} goes to quarantine, is acknowledged, and leaves its neighbours alone`, async (t) => {
+    const bench = new Bench(t, temporaryFolder(t));
+    bench.offer("1", value(1));
+    bench.offer("bad", payload, address === undefined ? {} : { address });
+    bench.offer("2", value(2));
+    await bench.until(() => bench.settled.length === 3);
+    assert.deepEqual(bench.settled, ["1:stored", "bad:stored", "2:stored"]);
+    assert.deepEqual(bench.stored(), [value(1), value(2)]);
+    const [row] = bench.log.store.quarantined(10);
+    assert.equal(row?.reason, reason);
+    assert.equal(row?.address, address ?? "p/d1");
+  });
+}
+
+test("devices beyond the cap are quarantined with that reason", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t));
+  for (let n = 1; n <= 7; n++) bench.offer(String(n), value(n), { address: `p/device-${n}` });
+  await bench.until(() => bench.settled.length === 7);
+  assert.equal(bench.stored().length, 5);
+  assert.deepEqual(
+    bench.log.store.quarantined(10).map(({ reason }) => reason),
+    ["device-limit", "device-limit"],
+  );
+});
+
+test("a burst beyond a group's room pauses the source, waits, and is stored whole and in order", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t), 65_536);
+  let paused = false;
+  let resumed = 0;
+  bench.intake.onResume(() => resumed++);
+  bench.log.hold();
+  for (let n = 1; n <= 900; n++) paused = bench.offer(String(n), value(n)) === "pause" || paused;
+  assert(paused);
+  assert(bench.intake.waiting > 0, "some had no room");
+  bench.log.letGo();
+  await bench.until(() => bench.settled.length === 900);
+  assert.deepEqual(
+    bench.stored(),
+    Array.from({ length: 900 }, (_, i) => value(i + 1)),
+  );
+  assert.deepEqual(
+    bench.settled,
+    Array.from({ length: 900 }, (_, i) => `${i + 1}:stored`),
+  );
+  assert(resumed > 0);
+});
+
+test("while the disk refuses, nothing is settled; when it works again, everything is", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t));
+  bench.log.fail = new TidegateError("JOURNAL_IO", "no");
+  bench.offer("1", value(1));
+  await bench.until(() => bench.trouble.length >= 2);
+  assert.deepEqual(bench.settled, []);
+  bench.log.fail = undefined;
+  await bench.until(() => bench.settled.length === 1);
+  assert.equal(bench.trouble.at(-1), undefined);
+  assert.deepEqual(bench.stored(), [value(1)]);
+});
+
+test("a stop while the disk refuses abandons what is not stored", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t));
+  bench.log.fail = new TidegateError("JOURNAL_IO", "no");
+  bench.offer("1", value(1));
+  await bench.until(() => bench.trouble.length >= 1);
+  await bench.committer.drain();
+  assert.deepEqual(bench.settled, ["1:abandoned"]);
+});
+
+test("a source cursor is stored with the delivery that carries it", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t));
+  bench.offer("1", value(1), { cursor: { key: "k", value: "v1" } });
+  bench.offer("2", value(2), { cursor: { key: "k", value: "v2" } });
+  await bench.until(() => bench.settled.length === 2);
+  assert.deepEqual(bench.log.store.statesBelow("source:s/"), [["k", "v2"]]);
+});
