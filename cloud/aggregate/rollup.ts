@@ -3,7 +3,6 @@ import type { RollupMetric, RollupRecord } from "../../src/wire/records.ts";
 import { startOf, stepOf, windowMicros, type MetricFigures, type Point, type WindowFigures } from "./accumulator.ts";
 
 export type Level = RollupRecord["level"];
-export const levels: readonly Level[] = ["device", "line", "site", "fleet"];
 export const fleetKey = "fleet";
 
 /** A rollup without its revision, which the store gives. */
