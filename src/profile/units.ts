@@ -59,7 +59,7 @@ define("irradiance", { "W/m2": [1], "kW/m2": [1000] });
 define("substance", { "[pH]": [1] });
 
 /** UCUM lets anybody count things in braces: `{strokes}`. They convert to nothing but themselves. */
-const annotation = /^\{[!-z|~]{1,32}\}$/;
+const annotation = /^\{[A-Za-z0-9_.%/-]{1,32}\}$/;
 
 export function isUnit(code: string): boolean {
   return units.has(code) || annotation.test(code);
