@@ -96,7 +96,7 @@ const log = Type.Object(
       description: "Least severe event that is logged.",
     }),
   },
-  { ...closed, description: "The structured log on standard output." },
+  { ...closed, description: "The structured log on standard error." },
 );
 
 export const edgeConfigSchema = Type.Object(

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { loadConfig, unreadable } from "../src/config/load.ts";
 import { refuseUnsafe } from "../src/config/secrets.ts";
 import { createRouter, type DeviceRule } from "../src/profile/router.ts";
+import type { AgentSetup } from "./agent.ts";
 import { checkConfig, warningsOf } from "./config-checks.ts";
 import { edgeConfigSchema, type EdgeConfig } from "./config-schema.ts";
 import { ProfileLibrary } from "./profile-library.ts";
@@ -40,7 +41,7 @@ export function loadEdgeConfig(fileName: string): LoadedConfig {
 }
 
 /** What the agent starts from: every option, the router and the profiles by id. */
-export function agentSetup({ config, rules }: LoadedConfig, version: string) {
+export function agentSetup({ config, rules }: LoadedConfig, version: string): AgentSetup {
   const { id, dataFolder, path } = config.gateway;
   const { journal, kafka, forward, sources, console, metrics, log } = config;
   const profiles = new Map(rules.map(({ profile }) => [profile.id, profile]));

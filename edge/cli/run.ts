@@ -1,22 +1,12 @@
 import { Command } from "commander";
 import { TidegateError, exitCodes } from "../../src/errors.ts";
+import type { RunningAgent } from "../agent.ts";
 import { agentSetup, loadEdgeConfig } from "../config.ts";
 import { defaultConfigFile, type Cli, type Terminal } from "./terminal.ts";
 
 interface RunFlags {
   readonly config: string;
   readonly json: boolean;
-}
-
-const agentModule = new URL("../agent.ts", import.meta.url).href;
-
-interface AgentModule {
-  readonly startAgent: (setup: ReturnType<typeof agentSetup>) => Promise<RunningAgent>;
-}
-
-interface RunningAgent extends Started {
-  readonly died: Promise<Error>;
-  stop(withinMs: number): Promise<void>;
 }
 
 /** How long outstanding sends are waited for when the agent is told to stop. What is not sent by then stays on disk. */
@@ -29,7 +19,7 @@ export function runCommand(cli: Cli): Command {
     .option("--json", "print `started` and `stopped` as JSON lines on standard output", false)
     .addHelpText(
       "after",
-      "\nThe log goes to standard output, one JSON object per line. A second Ctrl-C ends the process at once: nothing that\nwas acknowledged is lost by that either.\n\nExample:\n  tidegate run -c /etc/tidegate/tidegate.yaml\n",
+      "\nThe log goes to standard error, one JSON object per line. A second Ctrl-C ends the process at once: nothing that\nwas acknowledged is lost by that either.\n\nExample:\n  tidegate run -c /etc/tidegate/tidegate.yaml\n",
     )
     .action((flags: RunFlags) => run(cli, flags));
 }
@@ -38,7 +28,7 @@ async function run({ terminal, version }: Cli, { config, json }: RunFlags): Prom
   const loaded = loadEdgeConfig(config);
   for (const warning of loaded.warnings) terminal.err(`warning: ${warning}`);
   // Loaded only now: a wrong configuration is told without waiting for every connector's library.
-  const { startAgent } = (await import(agentModule)) as AgentModule;
+  const { startAgent } = await import("../agent.ts");
   const stop = stopSignal();
   const agent = await startAgent(agentSetup(loaded, version));
   announce(terminal, json, agent);
@@ -67,13 +57,7 @@ function stopSignal(): Promise<"stop"> {
   });
 }
 
-interface Started {
-  readonly epoch: string;
-  readonly consoleUrl: string;
-  readonly consoleToken: string | undefined;
-}
-
-function announce(terminal: Terminal, json: boolean, { epoch, consoleUrl, consoleToken }: Started): void {
+function announce(terminal: Terminal, json: boolean, { epoch, consoleUrl, consoleToken }: RunningAgent): void {
   if (json) {
     terminal.out(JSON.stringify({ event: "started", pid: process.pid, epoch, consoleUrl, consoleToken }));
     return;
