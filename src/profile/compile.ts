@@ -158,6 +158,8 @@ export class DeviceProfile implements CompiledProfile {
     collector.walk(element, (name, reading, raw) => {
       if (run.cannotCarry(raw)) return false;
       draft.takeNew(name, reading, "good", run);
+      // Checked as they are taken: a message of a million keys ends here, not after a million.
+      if (draft.count > this.#definition.limits.valuesMax) run.count(draft.count);
       return !run.stopped;
     });
   }

@@ -128,9 +128,10 @@ test("FAULTS 59: depth, size, count and dangerous keys are bounded, quickly", ()
     ["inherited names are not found", number, '{"toString":1}', "no-values"],
   ];
   for (const [name, decoder, payload, expected] of rows) {
-    const started = performance.now();
+    // CPU time of this process: the machine may be busy with other tests.
+    const started = process.cpuUsage();
     assert.deepEqual(result(decoder, payload), expected, name);
-    const took = performance.now() - started;
+    const took = process.cpuUsage(started).user / 1000;
     assert.ok(took < 1000, `${name} took ${took} ms`);
   }
   const hostile = '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":2}},"hasOwnProperty":3,"v":4}';
