@@ -1,10 +1,10 @@
-import { mkdirSync } from "node:fs";
 import fs from "node:fs";
+import type { Logger } from "pino";
 import { systemClock } from "../src/clock.ts";
 import { readSecret } from "../src/config/secrets.ts";
-import { formatWireTime } from "../src/observation/time.ts";
+import type { TidegateError } from "../src/errors.ts";
 import type { CompiledProfile, Router } from "../src/profile/profile.ts";
-import type { AlertRecord, DeviceRecord, GatewayStatusRecord } from "../src/wire/records.ts";
+import type { AlertRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
 import type { ConsoleOptions, MetricsOptions } from "./console/options.ts";
 import { startConsole, startMetrics, type HttpServer } from "./console/server.ts";
@@ -16,6 +16,7 @@ import { noTime } from "./journal/block.ts";
 import { Journal } from "./journal/journal.ts";
 import type { JournalOptions } from "./journal/options.ts";
 import type { Usage } from "./journal/protocol.ts";
+import { AgentRecords } from "./observe/agent-records.ts";
 import { AgentView } from "./observe/agent-view.ts";
 import { AlertBoard } from "./observe/alerts.ts";
 import { LiveValues } from "./observe/live.ts";
@@ -35,7 +36,7 @@ import { MqttSource } from "./sources/mqtt/source.ts";
 import type { OpcuaSourceOptions } from "./sources/opcua/options.ts";
 import { createOpcuaSource } from "./sources/opcua/source.ts";
 
-export type SourceOptions = BrokerOptions | MqttOptions | OpcuaSourceOptions;
+type SourceOptions = BrokerOptions | MqttOptions | OpcuaSourceOptions;
 
 /** Everything that a running agent is made of: the configuration after validation, with its profiles compiled. */
 export interface AgentSetup {
@@ -63,259 +64,340 @@ export interface RunningAgent {
   stop(withinMs?: number): Promise<void>;
 }
 
+/** A larger message goes to quarantine. */
 const payloadBytesMax = 262_144;
+/** Messages that wait for their commit; beyond it the sources stop reading. */
 const inFlightMax = 20_000;
 const redeliveriesPerSession = 10_000;
 const redeliverySessionsMax = 20_000;
+const lookEveryMs = 1_000;
 const statusEveryMs = 60_000;
+const stopWithinMs = 5_000;
+/** Where no Kafka is configured yet, so that a later one finds the usual layout. */
+const defaultPartitions = 8;
+/** Rows of the journal's state table. */
 const alertsKey = "alerts";
 const devicePrefix = "device:";
-/** Devices count up from here within an epoch, so that a later epoch's metadata always wins. */
-const revisionsPerEpoch = 1_000_000;
 
 /**
- * Starts the agent: opens the journal, wires the threads and the pipeline, starts the sources. It starts with no
- * network, no Kafka, a full disk or a damaged journal. Throws DATA_FOLDER_IN_USE, PORT_IN_USE, SECRET_UNSAFE and the
- * journal's own errors, before anything was acknowledged.
+ * Starts the agent: opens the journal, wires threads and pipeline, starts the sources. It starts with no network, no
+ * Kafka, a full disk or a damaged journal. Throws DATA_FOLDER_IN_USE, PORT_IN_USE, SECRET_UNSAFE, CONFIG_INVALID and
+ * the journal's own errors, before anything was acknowledged.
  */
 export async function startAgent(setup: AgentSetup): Promise<RunningAgent> {
-  const { log, droppedLines } = makeLog(setup.log.level);
-  const { gateway } = setup;
-  const clock = systemClock;
-  mkdirSync(gateway.dataFolder, { recursive: true, mode: 0o700 });
   const partitions = setup.kafka?.partitions ?? defaultPartitions;
-  const journal = await Journal.open({ ...setup.journal, folder: gateway.dataFolder, gateway: gateway.id, partitions });
-  if (journal.setAside !== undefined)
-    log.warn({ setAside: journal.setAside }, "the journal could not be read; a fresh one was started");
+  const { id, dataFolder } = setup.gateway;
+  const journal = await Journal.open({ ...setup.journal, folder: dataFolder, gateway: id, partitions });
+  try {
+    const agent = new Agent(setup, journal, partitions, await readMemory(journal));
+    await agent.start();
+    return agent;
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+}
 
-  const devices = new Devices(partitions);
-  const redeliveries = new RedeliveryLog(redeliveriesPerSession, redeliverySessionsMax);
-  redeliveries.restore(await journal.redeliveries());
-  const live = new LiveValues();
-  const storedAlerts = await journal.state(alertsKey);
-  const alerts = new AlertBoard(storedAlerts === undefined ? undefined : String(storedAlerts));
-  const profileOfDevice = new Map(await journal.statesBelow(devicePrefix));
-  const scorer = new Scorer();
-  let revision = Number(journal.epoch.split("-")[0]) * revisionsPerEpoch;
-  let usage: Usage | undefined = await journal.usage();
+/** What the journal remembers of earlier processes. */
+interface Memory {
+  readonly redeliveries: readonly Uint8Array[];
+  readonly cursors: readonly (readonly [string, string])[];
+  readonly alerts: string | undefined;
+  /** Device → id of its profile, for observations that are scored again before the device speaks. */
+  readonly profiles: ReadonlyMap<string, string>;
+  readonly usage: Usage;
+}
 
-  const committer = new Committer<Noted>(journal, devices, redeliveries, setup.journal, {
-    settled: (count) => (intake.counters.acknowledged += count),
-    stored: (group) => onStored(group),
-    sealed: () => {
-      scores.flush();
-      intake.resume();
-    },
-    trouble: (error) => {
-      view.trouble = error === undefined ? undefined : `${error.message}; nothing is acknowledged. ${error.hint ?? ""}`;
-      if (error === undefined) log.info("the journal stores again");
-      else log.error({ code: error.code, hint: error.hint }, error.message);
-    },
-  });
-
-  /** A record of the agent itself; false where the open group has no room for it. */
-  const append = (stream: Stream, device: string, record: object): boolean => {
-    const slot = devices.slot(stream, device);
-    const text = JSON.stringify(record);
-    if (!committer.hasRoom(slot.lane, text.length, 1)) return false;
-    committer.append(slot, text, noTime, clock.nowMicros());
-    return true;
+async function readMemory(journal: Journal): Promise<Memory> {
+  const alerts = await journal.state(alertsKey);
+  return {
+    redeliveries: await journal.redeliveries(),
+    cursors: await journal.statesBelow(cursorPrefix),
+    alerts: alerts === undefined ? undefined : String(alerts),
+    profiles: new Map(await journal.statesBelow(devicePrefix)),
+    usage: await journal.usage(),
   };
+}
 
-  const onAlert = (alert: AlertRecord): void => {
-    alerts.take(alert);
-    const { kind, device, metric, score, explanation, priority } = alert;
-    log.warn({ kind, device, metric, score, priority }, explanation);
-    view.changed();
-  };
+/** The composition root: the only place that knows all parts. What the parts do is theirs. */
+class Agent implements RunningAgent {
+  readonly epoch: string;
+  consoleUrl = "";
+  consoleToken: string | undefined;
+  readonly died: Promise<Error>;
 
-  const scores = new ScoreReader(
-    journal,
-    scorer,
-    {
-      append: (alert) => {
-        if (!append("alerts", alert.device, alert)) return false;
-        committer.setState(alertsKey, alerts.toText());
-        return true;
+  readonly #setup: AgentSetup;
+  readonly #journal: Journal;
+  readonly #memory: Memory;
+  readonly #log: Logger;
+  readonly #devices: Devices;
+  readonly #live = new LiveValues();
+  readonly #alerts: AlertBoard;
+  readonly #scorer = new Scorer();
+  readonly #records: AgentRecords;
+  readonly #committer: Committer<Noted>;
+  readonly #intake: Intake;
+  readonly #scores: ScoreReader;
+  readonly #sources: readonly Source[];
+  readonly #view: AgentView;
+  readonly #metrics: () => Promise<string>;
+  readonly #servers: HttpServer[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
+  #forward: ForwardLink | undefined;
+  #usage: Usage;
+  /** Devices whose metadata had no room in the open group yet. */
+  #unpublished: Device[] = [];
+  #die: (error: Error) => void = () => undefined;
+
+  constructor(setup: AgentSetup, journal: Journal, partitions: number, memory: Memory) {
+    const { log, droppedLines } = makeLog(setup.log.level);
+    this.epoch = journal.epoch;
+    this.#setup = setup;
+    this.#journal = journal;
+    this.#memory = memory;
+    this.#log = log;
+    this.#usage = memory.usage;
+    this.#alerts = new AlertBoard(memory.alerts);
+    this.#devices = new Devices(partitions);
+    const { id, path } = setup.gateway;
+    this.#records = new AgentRecords(systemClock, { id, path, version: setup.version, epoch: journal.epoch });
+    const redeliveries = new RedeliveryLog(redeliveriesPerSession, redeliverySessionsMax);
+    redeliveries.restore(memory.redeliveries);
+    this.#committer = this.#makeCommitter(redeliveries);
+    this.#intake = this.#makeIntake(redeliveries);
+    this.#scores = this.#makeScoreReader();
+    this.#sources = setup.sources.map((options) => this.#makeSource(options));
+    this.#view = this.#makeView();
+    this.#metrics = this.#makeMetrics(droppedLines);
+    this.died = new Promise((resolve) => (this.#die = resolve));
+    journal.onDeath(this.#die);
+  }
+
+  async start(): Promise<void> {
+    const { kafka, forward, gateway } = this.#setup;
+    if (kafka !== undefined) {
+      this.#forward = new ForwardLink({
+        gateway: gateway.id,
+        kafka,
+        forward,
+        journal: await this.#journal.forwardPort(),
+      });
+      this.#forward.onDeath(this.#die);
+    }
+    await this.#startServers();
+    await this.#scores.start();
+    this.#publishStatus("running");
+    for (const source of this.#sources) await source.start(this.#intake);
+    this.#timers.push(
+      setInterval(() => this.#look(), lookEveryMs),
+      setInterval(() => this.#publishStatus("running"), statusEveryMs),
+    );
+    this.#log.info({ epoch: this.epoch, sources: this.#sources.length, console: this.consoleUrl }, "the agent runs");
+  }
+
+  async stop(withinMs = stopWithinMs): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.all(this.#sources.map((source) => source[Symbol.asyncDispose]()));
+    this.#publishStatus("stopped");
+    await this.#scores.close();
+    await this.#committer.drain();
+    this.#intake.abandon();
+    await this.#forward?.stop(withinMs);
+    await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()));
+    await this.#journal.close();
+    this.#log.info("the agent stopped");
+  }
+
+  // ---- the way in --------------------------------------------------------------------------------------------
+
+  #makeCommitter(redeliveries: RedeliveryLog): Committer<Noted> {
+    return new Committer<Noted>(this.#journal, this.#devices, redeliveries, this.#setup.journal, {
+      settled: (count) => (this.#intake.counters.acknowledged += count),
+      stored: (group) => this.#onStored(group),
+      sealed: () => {
+        this.#scores.flush();
+        this.#intake.resume();
       },
-      setState: (key, value) => committer.setState(key, value),
-    },
-    {
-      profileOf: (device) => devices.all.get(device)?.profile ?? setup.profiles.get(profileOfDevice.get(device) ?? ""),
-      monotonicMs: () => clock.monotonicMs(),
-      onAlert,
-    },
-  );
-
-  const deviceSeen = (device: Device): void => {
-    committer.setState(devicePrefix + device.id, device.profile.id);
-    unpublished.push(device);
-    publishDevices();
-  };
-  let unpublished: Device[] = [];
-  const publishDevices = (): void => {
-    unpublished = unpublished.filter((device) => !append("devices", device.id, metadataOf(device, ++revision)));
-  };
-  const metadataOf = (device: Device, deviceRevision: number): DeviceRecord => ({
-    device: device.id,
-    path: device.path,
-    profile: device.profile.id,
-    gateway: gateway.id,
-    time: formatWireTime(clock.nowMicros()),
-    revision: deviceRevision,
-    metrics: Object.fromEntries(
-      [...device.profile.metrics.values()].map(({ name, label, unit, kind, range }) => [
-        name,
-        { label, unit, kind, ...(range === undefined ? {} : { range: [range[0], range[1]] as [number, number] }) },
-      ]),
-    ),
-  });
-
-  const intake = new Intake(
-    clock,
-    setup.router,
-    devices,
-    committer,
-    redeliveries,
-    cursorsOf(await journal.statesBelow(cursorPrefix)),
-    { gateway: gateway.id, payloadBytesMax, inFlightMax },
-    {
-      deviceSeen,
-      isScored: (device) => scorer.plan(device.profile) !== undefined,
-      observed: (device, observation) => live.observed(device, observation),
-    },
-  );
-
-  const forward =
-    setup.kafka === undefined
-      ? undefined
-      : new ForwardLink(
-          { gateway: gateway.id, kafka: setup.kafka, forward: setup.forward, journal: await journal.forwardPort() },
-          () => undefined,
-        );
-
-  const onStored = ({ commit, blocks, notes }: StoredGroup<Noted>): void => {
-    scores.stored(commit, notes);
-    if (forward === undefined) return;
-    const offers = blocks.flatMap((block) => {
-      if (block.sealed === undefined || block.lane === "history" || !committer.mayKeep(block.lane)) return [];
-      const { group, slab } = block.sealed;
-      slab.hold();
-      committer.offered(block.lane, block.id);
-      const memory = { slab: group.slab, offset: group.start, length: group.length, release: () => slab.release() };
-      return [{ block, memory }];
+      trouble: (error) => this.#onTrouble(error),
     });
-    forward.offer(offers);
-  };
+  }
 
-  const report = (level: "debug" | "info" | "warn", message: string, fields: object = {}): void =>
-    log[level](fields, message);
-  const deps = { clock, report };
-  const sources: Source[] = setup.sources.map((options) => {
+  #makeIntake(redeliveries: RedeliveryLog): Intake {
+    const { router, gateway } = this.#setup;
+    const limits = { gateway: gateway.id, payloadBytesMax, inFlightMax };
+    const cursors = cursorsOf(this.#memory.cursors);
+    return new Intake(systemClock, router, this.#devices, this.#committer, redeliveries, cursors, limits, {
+      deviceSeen: (device) => this.#onNewDevice(device),
+      isScored: (device) => this.#scorer.plan(device.profile) !== undefined,
+      observed: (device, observation) => this.#live.observed(device, observation),
+    });
+  }
+
+  #makeSource(options: SourceOptions): Source {
+    const report = (level: "debug" | "info" | "warn", message: string, fields: object = {}): void =>
+      this.#log[level]({ source: options.name, ...fields }, message);
     switch (options.type) {
       case "broker":
-        return new BrokerSource(options, deps);
+        return new BrokerSource(options, { clock: systemClock, report });
       case "mqtt":
-        return new MqttSource(options, deps);
+        return new MqttSource(options, { clock: systemClock, report });
       case "opcua":
         return createOpcuaSource(options, {
-          gatewayId: gateway.id,
-          dataFolder: gateway.dataFolder,
-          clock,
-          readSecret: (file) => Promise.resolve(readSecret(file, fs, process.env["CREDENTIALS_DIRECTORY"])),
+          gatewayId: this.#setup.gateway.id,
+          dataFolder: this.#setup.gateway.dataFolder,
+          clock: systemClock,
+          readSecret: async (file) => readSecret(file, fs, process.env["CREDENTIALS_DIRECTORY"]),
           log: report,
         });
     }
-  });
+  }
 
-  const view = new AgentView({
-    clock,
-    gateway: { id: gateway.id, path: gateway.path, version: setup.version, epoch: journal.epoch },
-    sources,
-    kafkaAddress: setup.kafka?.brokers.join(", "),
-    live,
-    alerts,
-    counters: () => intake.counters,
-    usage: () => usage,
-    forward: () => forward?.report,
-    telemetryWhenFull: setup.journal.telemetryWhenFull,
-    quarantined: (limit) => journal.quarantined(limit),
-    quarantinedBytes: (id) => journal.quarantinedBytes(id),
-  });
-  if (journal.setAside !== undefined) {
-    view.notices.push(
-      `The journal could not be read at start and was set aside as ${journal.setAside}; a fresh one is in use.`,
+  #onTrouble(error: TidegateError | undefined): void {
+    this.#view.trouble =
+      error === undefined
+        ? undefined
+        : `${error.message}; nothing is acknowledged until it works again. ${error.hint ?? ""}`;
+    if (error === undefined) this.#log.info("the journal stores again");
+    else this.#log.error({ code: error.code, hint: error.hint }, error.message);
+  }
+
+  #onNewDevice(device: Device): void {
+    this.#committer.setState(devicePrefix + device.id, device.profile.id);
+    this.#unpublished.push(device);
+    this.#publishDevices();
+  }
+
+  // ---- the way on --------------------------------------------------------------------------------------------
+
+  #onStored({ commit, blocks, notes }: StoredGroup<Noted>): void {
+    this.#scores.stored(commit, notes);
+    if (this.#forward === undefined) return;
+    const offers = blocks.flatMap((block) => {
+      if (block.sealed === undefined || block.lane === "history" || !this.#committer.mayKeep(block.lane)) return [];
+      const { group, slab } = block.sealed;
+      slab.hold();
+      this.#committer.offered(block.lane, block.id);
+      const memory = { slab: group.slab, offset: group.start, length: group.length, release: () => slab.release() };
+      return [{ block, memory }];
+    });
+    if (offers.length > 0) this.#forward.offer(offers);
+  }
+
+  #makeScoreReader(): ScoreReader {
+    const output = {
+      append: (alert: AlertRecord): boolean => {
+        if (!this.#append("alerts", alert.device, alert)) return false;
+        this.#committer.setState(alertsKey, this.#alerts.toText());
+        return true;
+      },
+      setState: (key: string, value: string | Uint8Array): void => this.#committer.setState(key, value),
+    };
+    return new ScoreReader(this.#journal, this.#scorer, output, {
+      profileOf: (device) => this.#profileOf(device),
+      monotonicMs: () => systemClock.monotonicMs(),
+      onAlert: (alert) => this.#onAlert(alert),
+    });
+  }
+
+  /** Undefined where no model watches the device: its stored observations need not even be read. */
+  #profileOf(device: string): CompiledProfile | undefined {
+    const remembered = this.#memory.profiles.get(device) ?? "";
+    const profile = this.#devices.all.get(device)?.profile ?? this.#setup.profiles.get(remembered);
+    return profile === undefined || this.#scorer.plan(profile) === undefined ? undefined : profile;
+  }
+
+  #onAlert(alert: AlertRecord): void {
+    this.#alerts.take(alert);
+    const { kind, device, metric, score, priority, explanation } = alert;
+    this.#log.info({ alert: kind, device, metric, score, priority }, explanation);
+    this.#view.changed();
+  }
+
+  // ---- what the agent says of itself ---------------------------------------------------------------------------
+
+  /** Adds a record of our own to the open group; false where it has no room. */
+  #append(stream: Stream, device: string, record: object): boolean {
+    const slot = this.#devices.slot(stream, device);
+    const text = JSON.stringify(record);
+    if (!this.#committer.hasRoom(slot.lane, text.length, 1)) return false;
+    this.#committer.append(slot, text, noTime, systemClock.nowMicros());
+    return true;
+  }
+
+  #publishDevices(): void {
+    this.#unpublished = this.#unpublished.filter(
+      (device) => !this.#append("devices", device.id, this.#records.device(device)),
     );
   }
 
-  const status = (state: GatewayStatusRecord["state"]): GatewayStatusRecord => ({
-    gateway: gateway.id,
-    path: gateway.path,
-    version: setup.version,
-    epoch: journal.epoch,
-    time: formatWireTime(clock.nowMicros()),
-    revision: ++revision,
-    state,
-    clock: clock.state(),
-    devices: devices.all.size,
-    unsentRecords: view.buffer().recordsUnsent,
-    quarantined: view.totals().quarantined,
-  });
+  #publishStatus(state: "running" | "stopped"): void {
+    const devices = this.#devices.all.size;
+    const unsentRecords = this.#view.buffer().recordsUnsent;
+    const { quarantined } = this.#view.totals();
+    this.#append(
+      "gatewayStatus",
+      this.#setup.gateway.id,
+      this.#records.status(state, { devices, unsentRecords, quarantined }),
+    );
+  }
 
-  const metrics = makeMetrics({
-    intake: () => intake.counters,
-    usage: () => usage,
-    forward: () => forward?.report,
-    sources: () => sources.map((source) => ({ name: source.name, status: source.status() })),
-    openAlerts: () => alerts.open,
-    devices: () => devices.all.size,
-    scorerBehind: () => scores.behind,
-    droppedLogLines: droppedLines,
-  });
-  const services = {
-    view,
-    folder: gateway.dataFolder,
-    metrics: metrics.text,
-    isReady: () => view.trouble === undefined,
-    onFault: (error: unknown) => log.error({ err: error }, "the console could not answer"),
-  };
-  const { token } = await ensureToken(gateway.dataFolder);
-  const servers: HttpServer[] = [await startConsole(setup.console, services)];
-  if (setup.metrics !== undefined) servers.push(await startMetrics(setup.metrics, services));
+  #look(): void {
+    this.#journal.usage().then((usage) => (this.#usage = usage), this.#die);
+    this.#publishDevices();
+    this.#view.tick();
+  }
 
-  await scores.start();
-  append("gatewayStatus", gateway.id, status("running"));
-  for (const source of sources) await source.start(intake);
-  log.info({ epoch: journal.epoch, sources: sources.length, console: servers[0]!.url }, "the agent runs");
+  #makeView(): AgentView {
+    const { gateway, version, kafka, journal } = this.#setup;
+    const view = new AgentView({
+      clock: systemClock,
+      gateway: { id: gateway.id, path: gateway.path, version, epoch: this.epoch },
+      sources: this.#sources,
+      kafkaAddress: kafka?.brokers.join(", "),
+      live: this.#live,
+      alerts: this.#alerts,
+      counters: () => this.#intake.counters,
+      usage: () => this.#usage,
+      forward: () => this.#forward?.report,
+      telemetryWhenFull: journal.telemetryWhenFull,
+      quarantined: (limit) => this.#journal.quarantined(limit),
+      quarantinedBytes: (id) => this.#journal.quarantinedBytes(id),
+    });
+    const { setAside } = this.#journal;
+    if (setAside !== undefined) {
+      view.notices.push(
+        `The journal could not be read at start and was set aside as ${setAside}; a fresh one is in use.`,
+      );
+      this.#log.warn({ setAside }, "the journal could not be read and was set aside; a fresh one is in use");
+    }
+    return view;
+  }
 
-  const looks = setInterval(() => {
-    void journal.usage().then((latest) => (usage = latest));
-    publishDevices();
-    view.tick();
-  }, 1_000);
-  const beats = setInterval(() => append("gatewayStatus", gateway.id, status("running")), statusEveryMs);
+  #makeMetrics(droppedLogLines: () => number): () => Promise<string> {
+    return makeMetrics({
+      intake: () => this.#intake.counters,
+      usage: () => this.#usage,
+      forward: () => this.#forward?.report,
+      sources: () => this.#sources.map((source) => ({ name: source.name, status: source.status() })),
+      openAlerts: () => this.#alerts.open,
+      devices: () => this.#devices.all.size,
+      scorerBehind: () => this.#scores.behind,
+      droppedLogLines,
+    }).text;
+  }
 
-  const died = new Promise<Error>((resolve) => {
-    journal.onDeath(resolve);
-    forward?.onDeath(resolve);
-  });
-
-  const stop = async (withinMs = 5_000): Promise<void> => {
-    clearInterval(looks);
-    clearInterval(beats);
-    await Promise.all(sources.map((source) => source[Symbol.asyncDispose]()));
-    append("gatewayStatus", gateway.id, status("stopped"));
-    await scores.close();
-    await committer.drain();
-    intake.abandon();
-    await forward?.stop(withinMs);
-    await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
-    await journal.close();
-    log.info("the agent stopped");
-  };
-
-  return { epoch: journal.epoch, consoleUrl: servers[0]!.url, consoleToken: token, died, stop };
+  async #startServers(): Promise<void> {
+    const services = {
+      view: this.#view,
+      folder: this.#setup.gateway.dataFolder,
+      metrics: this.#metrics,
+      isReady: () => this.#view.trouble === undefined,
+      onFault: (error: unknown) => this.#log.error({ err: error }, "the console could not answer"),
+    };
+    this.consoleToken = (await ensureToken(this.#setup.gateway.dataFolder)).token;
+    const console = await startConsole(this.#setup.console, services);
+    this.consoleUrl = console.url;
+    this.#servers.push(console);
+    if (this.#setup.metrics !== undefined) this.#servers.push(await startMetrics(this.#setup.metrics, services));
+  }
 }
-
-/** Where no Kafka is configured yet, so that a later one finds the usual layout. */
-const defaultPartitions = 8;

@@ -19,7 +19,7 @@ export class ForwardLink {
   #tokens = 0;
   report: ForwardReport | undefined;
 
-  constructor(data: ForwardWorkerData, onReport: () => void) {
+  constructor(data: ForwardWorkerData) {
     this.#worker = new Worker(new URL("./forward-worker.ts", import.meta.url), {
       name: "forward",
       workerData: data,
@@ -30,10 +30,7 @@ export class ForwardLink {
       this.#worker.on("message", (message: FromForward) => {
         if (message.kind === "release") this.#release(message.tokens);
         else if (message.kind === "stopped") resolve();
-        else {
-          this.report = message.report;
-          onReport();
-        }
+        else this.report = message.report;
       });
       this.#worker.on("exit", () => resolve());
     });

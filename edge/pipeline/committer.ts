@@ -16,6 +16,7 @@ export interface CommitLog {
 export interface CommitterOptions {
   readonly groupBytesMax: number;
   readonly commitLingerMs: number;
+  readonly commitSpacingMs: number;
 }
 
 /** A group that is on disk, for those who go on with it. */
@@ -75,6 +76,7 @@ export class Committer<Note> {
   #open: OpenGroup<Note> = emptyGroup();
   #busy = false;
   #scheduled = false;
+  #startedMs = -Infinity;
   #refusedRoom = false;
   #stopping = false;
   #idle: (() => void)[] = [];
@@ -165,16 +167,22 @@ export class Committer<Note> {
   #schedule(): void {
     if (this.#scheduled || this.#busy) return;
     this.#scheduled = true;
-    const linger = this.#stopping || this.#refusedRoom ? 0 : this.#options.commitLingerMs;
+    const waitMs = this.#stopping || this.#refusedRoom ? 0 : this.#waitMs();
     // setImmediate: everything that the sockets have for us in this turn of the event loop shares the commit.
-    if (linger > 0) setTimeout(() => this.#run(), linger);
+    if (waitMs >= 1) setTimeout(() => this.#run(), waitMs);
     else setImmediate(() => this.#run());
+  }
+
+  /** The first message after a pause is committed at once; under load commits keep their distance, see docs/decisions/0003. */
+  #waitMs(): number {
+    return Math.max(this.#options.commitLingerMs, this.#startedMs + this.#options.commitSpacingMs - performance.now());
   }
 
   #run(): void {
     this.#scheduled = false;
     if (this.#busy) return;
     this.#busy = true;
+    this.#startedMs = performance.now();
     void this.#commitOpen();
   }
 

@@ -25,6 +25,7 @@ export function storeOptions(folder: string, overrides: Partial<StoreOptions> = 
     quotaBytes: 1_000_000_000,
     telemetryWhenFull: "dropOldest",
     commitLingerMs: 0,
+    commitSpacingMs: 0,
     groupBytesMax: 2_097_152,
     replayWindowHours: 24,
     historyDays: 7,

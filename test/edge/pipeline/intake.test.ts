@@ -59,7 +59,7 @@ class Bench {
     const devices = new Devices(4);
     const redeliveries = new RedeliveryLog(1_000, 100);
     redeliveries.restore(store.redeliveries());
-    const options = { groupBytesMax, commitLingerMs: 0 };
+    const options = { groupBytesMax, commitLingerMs: 0, commitSpacingMs: 0 };
     this.committer = new Committer<Noted>(this.log, devices, redeliveries, options, {
       settled: () => undefined,
       stored: ({ notes }) => this.notes.push(...notes),
