@@ -14,7 +14,10 @@ export function runWithNode24(program) {
     );
     process.exit(69);
   }
-  const child = spawn(node, [join(here, program), ...process.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(node, [...frugal, join(here, program), ...process.argv.slice(2)], {
+    stdio: "inherit",
+    env: environment(),
+  });
   for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   // A terminal sends Ctrl-C to the child too: it decides when to end. Other senders reach only us.
   process.on("SIGINT", () => {
@@ -30,6 +33,14 @@ export function runWithNode24(program) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });
+}
+
+/** A small gateway has more use for memory than V8 for large nurseries: 16 MB less per thread under load. */
+const frugal = ["--max-semi-space-size=8"];
+
+/** Stripped types are kept, so that a start neither loads the stripper nor runs it; fewer malloc arenas hold less. */
+function environment() {
+  return { NODE_COMPILE_CACHE: join(here, "..", ".cache", "compile"), MALLOC_ARENA_MAX: "2", ...process.env };
 }
 
 function node24() {

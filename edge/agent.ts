@@ -325,9 +325,11 @@ class Agent implements RunningAgent {
   }
 
   #publishDevices(): void {
-    this.#unpublished = this.#unpublished.filter(
-      (device) => !this.#append("devices", device.id, this.#records.device(device)),
-    );
+    this.#unpublished = this.#unpublished.filter((device) => {
+      const seen = this.#live.metricsOf(device.id);
+      const metrics = seen.length > 0 ? seen : [...device.profile.metrics.values()];
+      return !this.#append("devices", device.id, this.#records.device(device, metrics));
+    });
   }
 
   #publishStatus(state: "running" | "stopped"): void {
@@ -343,8 +345,9 @@ class Agent implements RunningAgent {
 
   #look(): void {
     this.#journal.usage().then((usage) => (this.#usage = usage), this.#die);
-    this.#publishDevices();
     this.#view.tick();
+    for (const id of this.#live.takeGrown()) this.#unpublished.push(this.#devices.all.get(id)!);
+    this.#publishDevices();
   }
 
   #makeView(): AgentView {

@@ -25,11 +25,10 @@ export class AgentRecords {
     this.#revision = Number(gateway.epoch.split("-")[0]) * revisionsPerEpoch;
   }
 
-  device(device: {
-    readonly id: string;
-    readonly path: string;
-    readonly profile: { readonly id: string; readonly metrics: ReadonlyMap<string, MetricSpec> };
-  }): DeviceRecord {
+  device(
+    device: { readonly id: string; readonly path: string; readonly profile: { readonly id: string } },
+    metrics: readonly MetricSpec[],
+  ): DeviceRecord {
     return {
       device: device.id,
       path: device.path,
@@ -37,7 +36,7 @@ export class AgentRecords {
       gateway: this.#gateway.id,
       time: formatWireTime(this.#clock.nowMicros()),
       revision: ++this.#revision,
-      metrics: Object.fromEntries([...device.profile.metrics.values()].map((spec) => [spec.name, metricOf(spec)])),
+      metrics: Object.fromEntries(metrics.map((spec) => [spec.name, metricOf(spec)])),
     };
   }
 

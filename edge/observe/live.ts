@@ -7,7 +7,11 @@ import { Trend } from "./trend.ts";
 export interface LiveDevice {
   readonly id: string;
   readonly path: string;
-  readonly profile: { readonly id: string; readonly metrics: ReadonlyMap<string, MetricSpec> };
+  readonly profile: {
+    readonly id: string;
+    readonly metrics: ReadonlyMap<string, MetricSpec>;
+    specOf(name: string): MetricSpec | undefined;
+  };
   readonly lastSource: string;
   readonly lastSeenMs: number;
 }
@@ -35,6 +39,8 @@ interface Live {
 /** Last values and short trends of all devices. Taking an observation costs a push; the rest is done once a second. */
 export class LiveValues {
   readonly #devices: Map<string, Live> = new Map();
+  /** Devices that sent metrics which their profile does not name. */
+  readonly #grown: Set<string> = new Set();
   #trends = 0;
 
   observed(device: LiveDevice, observation: Observation): void {
@@ -50,14 +56,17 @@ export class LiveValues {
 
   #fold(live: Live): void {
     for (const observation of live.recent) {
-      for (const name of live.device.profile.metrics.keys()) {
-        if (!(name in observation.values) && !(observation.exact !== undefined && name in observation.exact)) continue;
-        const before = live.metrics.get(name);
-        if (before !== undefined && live.recentMs > before.seenMs) this.#rhythm(live, live.recentMs - before.seenMs);
-        live.metrics.set(name, { observation, seenMs: live.recentMs });
-      }
+      for (const name in observation.values) this.#see(live, name, observation);
+      for (const name in observation.exact) this.#see(live, name, observation);
     }
     live.recent = [];
+  }
+
+  #see(live: Live, name: string, observation: Observation): void {
+    const before = live.metrics.get(name);
+    if (before !== undefined && live.recentMs > before.seenMs) this.#rhythm(live, live.recentMs - before.seenMs);
+    if (before === undefined && !live.device.profile.metrics.has(name)) this.#grown.add(live.device.id);
+    live.metrics.set(name, { observation, seenMs: live.recentMs });
   }
 
   #rhythm(live: Live, intervalMs: number): void {
@@ -105,14 +114,27 @@ export class LiveValues {
     return this.#devices.get(id)?.trends.get(metric)?.view;
   }
 
-  get size(): number {
-    return this.#devices.size;
+  /** The metrics that the device's profile names, then those that it sent besides. */
+  metricsOf(id: string): MetricSpec[] {
+    const live = this.#devices.get(id);
+    if (live === undefined) return [];
+    const { profile } = live.device;
+    const named = [...profile.metrics.values()];
+    const more = [...live.metrics.keys()].filter((name) => !profile.metrics.has(name));
+    return [...named, ...more.flatMap((name) => profile.specOf(name) ?? [])];
+  }
+
+  /** Devices whose metrics have become more since the last call: their metadata is to be published again. */
+  takeGrown(): string[] {
+    const grown = [...this.#grown];
+    this.#grown.clear();
+    return grown;
   }
 
   #view(live: Live, nowMs: number): DeviceView {
     this.#fold(live);
     const { device } = live;
-    const metrics = [...device.profile.metrics.values()].flatMap((spec) => this.#metricView(live, spec, nowMs) ?? []);
+    const metrics = this.metricsOf(device.id).flatMap((spec) => this.#metricView(live, spec, nowMs) ?? []);
     return {
       id: device.id,
       path: device.path,

@@ -6,18 +6,19 @@ import type { CompiledProfile, MetricSpec } from "../../src/profile/profile.ts";
  * metrics asks for it: a consumer then sees one consistent moment of the machine. One instance per device.
  */
 export class Curator {
-  readonly #always: boolean;
+  /** Nothing of this device is ever kept back as local history. */
+  readonly publishesAll: boolean;
   readonly #specs: readonly MetricSpec[];
   readonly #published: Map<string, Published> = new Map();
 
   constructor(profile: CompiledProfile) {
     this.#specs = [...profile.metrics.values()];
-    this.#always = this.#specs.every((spec) => spec.publish.kind === "always");
+    this.publishesAll = this.#specs.every((spec) => spec.publish.kind === "always");
   }
 
   /** `monotonicMs` times heartbeats, so that a clock that is set neither causes nor holds back a flood. */
   decide(observation: Observation, monotonicMs: number): "publish" | "history" {
-    if (this.#always) return "publish";
+    if (this.publishesAll) return "publish";
     if (!this.#specs.some((spec) => this.#isDue(spec, observation, monotonicMs))) return "history";
     this.#remember(observation, monotonicMs);
     return "publish";

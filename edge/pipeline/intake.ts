@@ -74,6 +74,8 @@ export class Intake implements Ingest {
   readonly #routes: Map<string, Map<string, Route>> = new Map();
   readonly #listeners: Set<() => void> = new Set();
   readonly #quarantineSlot: Slot;
+  /** Of the delivery at hand; kept to save an allocation per message. */
+  readonly #texts: string[] = [];
   /** Deliveries that came after the open group was full; bounded by what sources have read when they are paused. */
   #overflow: Delivery[] = [];
   #paused = false;
@@ -207,25 +209,31 @@ export class Intake implements Ingest {
 
   #append(delivery: Delivery, route: Route, observations: readonly Observation[]): boolean {
     const { device } = route;
-    const texts = observations.map((observation) => encodeObservation(observation, device.prefix));
-    const chars = texts.reduce((sum, text) => sum + text.length, 0);
+    const texts = this.#texts;
+    texts.length = 0;
+    let chars = 0;
+    for (let i = 0; i < observations.length; i++) {
+      const text = encodeObservation(observations[i]!, device.prefix);
+      texts.push(text);
+      chars += text.length;
+    }
     if (chars > this.#committer.recordCharsMax) {
       return this.#quarantine(delivery, "too-large", `its observations would need ${chars} characters`);
     }
     // Room in both lanes before anything is decided: curation remembers what it published.
     if (!this.#committer.hasRoom("telemetry", chars, texts.length)) return false;
-    if (!this.#committer.hasRoom("history", chars, texts.length)) return false;
-    const now = this.#clock.monotonicMs();
-    for (const [i, observation] of observations.entries()) {
-      const publish = device.curator.decide(observation, now) === "publish";
-      if (publish) this.counters.published++;
-      else this.counters.history++;
-      const slot = publish ? device.observations : device.history;
-      this.#committer.append(slot, texts[i]!, device.timeAt, observation.timeMicros);
-      if (route.scored) this.#committer.note({ device, observation });
-      this.#events.observed(device, observation);
-    }
+    if (!device.curator.publishesAll && !this.#committer.hasRoom("history", chars, texts.length)) return false;
+    for (let i = 0; i < observations.length; i++) this.#write(route, observations[i]!, texts[i]!);
     return true;
+  }
+
+  #write({ device, scored }: Route, observation: Observation, text: string): void {
+    const publish = device.curator.decide(observation, device.lastSeenMs) === "publish";
+    if (publish) this.counters.published++;
+    else this.counters.history++;
+    this.#committer.append(publish ? device.observations : device.history, text, device.timeAt, observation.timeMicros);
+    if (scored) this.#committer.note({ device, observation });
+    this.#events.observed(device, observation);
   }
 
   #quarantine(delivery: Delivery, reason: BadReason, detail: string): boolean {

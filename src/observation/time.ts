@@ -8,18 +8,20 @@ export const wireTimeLength = 27;
 export const minWireMicros = Number.MIN_SAFE_INTEGER;
 export const maxWireMicros = Number.MAX_SAFE_INTEGER;
 
-let cachedSecond = Number.NaN;
-let cachedText = "";
+/** Texts of recent seconds, by second modulo their number: a device's clock and ours are often a second apart. */
+const cachedSeconds = new Float64Array(16).fill(Number.NaN);
+const cachedTexts: string[] = [];
 
-/** Formats microseconds since 1970; the text of the current second is kept, since neighbours share it. */
+/** Formats microseconds since 1970; the text of a second is kept, since neighbours share it. */
 export function formatWireTime(micros: number): string {
   const second = Math.floor(micros / 1_000_000);
-  if (second !== cachedSecond) {
-    cachedText = `${new Date(second * 1000).toISOString().slice(0, 19)}.`;
-    cachedSecond = second;
+  const slot = second & 15;
+  if (cachedSeconds[slot] !== second) {
+    cachedTexts[slot] = `${new Date(second * 1000).toISOString().slice(0, 19)}.`;
+    cachedSeconds[slot] = second;
   }
   const fraction = micros - second * 1_000_000;
-  return `${cachedText}${String(1_000_000 + fraction).slice(1)}Z`;
+  return `${cachedTexts[slot]!}${String(1_000_000 + fraction).slice(1)}Z`;
 }
 
 /** Parses the fixed-width form back; undefined for anything else. */
