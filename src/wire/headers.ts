@@ -36,8 +36,3 @@ export function typeOf(stream: Stream): string {
 export function schemaOf(stream: Stream): string {
   return `urn:tidegate:schema:${stream}:1`;
 }
-
-/** `ce_id`: unique together with `ce_source`. The device is in it because numbers are dense per device. */
-export function eventId(epoch: string, stream: Stream, device: string, seq: number): string {
-  return `${epoch}/${stream}/${device}/${seq}`;
-}
