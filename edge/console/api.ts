@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
+import { securityHeaders } from "../../src/http/guard.ts";
 import { refuse, type Access } from "./access.ts";
 import { previewOf, type Preview } from "./preview.ts";
 import { alertsScreen, deviceScreen, lineScreen, overviewScreen } from "./screens.ts";
@@ -50,9 +51,9 @@ export function addApi(server: FastifyInstance, { view, access, streams }: ApiPa
     const screen = streamScreen(view, request.query);
     if (screen === undefined) return refuse(reply, 400, "BAD_REQUEST");
     if (!streams.hasRoom()) return refuse(reply, 503, "TOO_MANY_STREAMS");
+    // From here on the hooks that set headers see nothing of the answer.
     reply.hijack();
-    for (const [name, value] of Object.entries(reply.getHeaders()))
-      if (value !== undefined) reply.raw.setHeader(name, value);
+    for (const [name, value] of Object.entries(securityHeaders)) reply.raw.setHeader(name, value);
     await streams.add({
       ...screen,
       isAllowed: () => access.mayWatch(request),

@@ -71,7 +71,7 @@ export async function startConsole(options: ConsoleOptions, services: ConsoleSer
   addLogin(server, access);
   addApi(server, { view: services.view, access, streams });
 
-  const url = await listen(server, options.listen);
+  const url = await listen(server, options.listen, "console.listen");
   return { url, routes, [Symbol.asyncDispose]: () => close(server, streams, stopWatching) };
 }
 
@@ -85,7 +85,7 @@ export async function startMetrics(
   addNotFound(server);
   addHealth(server, services);
   addMetrics(server, services, true);
-  const url = await listen(server, options.listen);
+  const url = await listen(server, options.listen, "metrics.listen");
   return { url, routes, [Symbol.asyncDispose]: () => server.close() };
 }
 
@@ -200,19 +200,22 @@ function cookieOf(options: ConsoleOptions): { cookieName: string; secure: boolea
   return { cookieName: `${secure ? "__Host-" : ""}tidegate-console-${options.listen.port}`, secure };
 }
 
-async function listen(server: FastifyInstance, { host, port }: ConsoleOptions["listen"]): Promise<string> {
+async function listen(server: FastifyInstance, { host, port }: ConsoleOptions["listen"], key: string): Promise<string> {
   try {
     return await server.listen({ host, port });
   } catch (error) {
     await server.close();
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "EADDRINUSE" && code !== "EACCES" && code !== "EADDRNOTAVAIL") throw error;
-    throw new TidegateError("PORT_IN_USE", `cannot listen on ${host}:${port} (${code})`, {
-      cause: error,
-      hint: "Stop the other program that listens there, or choose another console.listen.port.",
-    });
+    const hint = listenHints[(error as NodeJS.ErrnoException).code ?? ""];
+    if (hint === undefined) throw error;
+    throw new TidegateError("PORT_IN_USE", `${key}: cannot listen on ${host}:${port}`, { cause: error, hint });
   }
 }
+
+const listenHints: Readonly<Record<string, string>> = {
+  EADDRINUSE: "Another program listens there: stop it, or choose another port.",
+  EACCES: "Ports below 1024 need a privilege: choose another port.",
+  EADDRNOTAVAIL: "This machine does not have that address: choose 127.0.0.1 or one of its own.",
+};
 
 async function close(server: FastifyInstance, streams: Streams, stopWatching: () => void): Promise<void> {
   stopWatching();

@@ -1,7 +1,7 @@
 /* Numbers, units, ages and times as people read them. */
 
 const counts = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const fine = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });
+const fine = new Intl.NumberFormat("en", { maximumSignificantDigits: 5, signDisplay: "negative" });
 const large = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const tiny = new Intl.NumberFormat("en", { notation: "scientific", maximumSignificantDigits: 4 });
 

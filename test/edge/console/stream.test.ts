@@ -46,6 +46,8 @@ describe("a stream", () => {
     const page = await listen(running, "of=device&id=pump-1");
     await until("the first screen", () => page.heard.length === 1);
     assert.equal(page.heard[0]?.data.device?.id, "pump-1");
+    assert.equal(page.answer.headers.get("x-content-type-options"), "nosniff");
+    assert.match(page.answer.headers.get("content-security-policy") ?? "", /default-src 'none'/);
     running.view.changed();
     await until("a second screen", () => page.heard.length === 2);
     page.close();
