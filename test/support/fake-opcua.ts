@@ -25,6 +25,8 @@ export class FakeServer {
   itemsPerCallMax = Number.POSITIVE_INFINITY;
   /** What Republish finds, by sequence number. */
   readonly kept = new Map<number, Notification>();
+  /** What Read finds, by node id; others are unknown. */
+  readonly readable = new Map<string, number>();
   /** What TransferSubscriptions answers; undefined = BadServiceUnsupported. */
   transferable: Transferred | undefined;
   readonly connections: FakeConnection[] = [];
@@ -60,6 +62,7 @@ export class FakeConnection implements Connection {
   readonly calls: number[] = [];
   readonly acknowledged: number[] = [];
   readonly republished: number[] = [];
+  readonly reads: string[] = [];
   touched = 0;
   subscription = 0;
   /** How it was closed; undefined while it is open. */
@@ -151,8 +154,13 @@ export class FakeConnection implements Connection {
     await Promise.resolve();
   }
 
-  async read(): Promise<DataValueLike> {
-    return await Promise.resolve({ value: { dataType: 13, arrayType: 0, value: new Date(this.server.startTime) } });
+  async read(nodeId: string): Promise<DataValueLike> {
+    await Promise.resolve();
+    this.reads.push(nodeId);
+    if (nodeId === "i=2257") return { value: { dataType: 13, arrayType: 0, value: new Date(this.server.startTime) } };
+    const value = this.server.readable.get(nodeId);
+    if (value === undefined) throw new ServiceFault("Read", "BadNodeIdUnknown");
+    return { value: { dataType: 11, arrayType: 0, value } };
   }
 
   async close(keepSubscription: boolean): Promise<void> {

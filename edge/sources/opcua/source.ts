@@ -5,12 +5,15 @@ import type { Point } from "../../../src/profile/body.ts";
 import type { Ingest, Source, SourceGap, SourceStatus } from "../../source.ts";
 import { loadIdentity } from "./certificates.ts";
 import type { Connect, Connection, Notification } from "./connection.ts";
+import { ServiceFault } from "./connection.ts";
 import { Repeats } from "./dedup.ts";
 import { itemsOf, monitor, type Item, type MonitorResult } from "./items.ts";
 import { Ladder } from "./ladder.ts";
 import { loadLibrary } from "./library.ts";
+import { resolveNodeId } from "./node-id.ts";
 import { checkOpcuaOptions, type OpcuaSourceOptions } from "./options.ts";
 import { hasOverflow, pointOf } from "./point.ts";
+import { Probe } from "./probe.ts";
 import { Subscription } from "./subscription.ts";
 
 /** What the source needs of the agent. */
@@ -48,6 +51,10 @@ const pipeline = 2;
 const tickMs = 100;
 /** How often session and subscription are touched while no PublishRequest does it. */
 const touchMs = 5_000;
+/** How often one item, in turn, is read beside the subscription. */
+const probeMs = 5_000;
+/** A notification may be under way for this long beyond sampling and publishing. */
+const probeGraceMs = 1_000;
 /** Of items that are not monitored, this many are named in the status. */
 const namedMax = 5;
 /** Server.ServerStatus.StartTime: another value means another server process [OPC 10000-5 §6.3.3]. */
@@ -62,6 +69,7 @@ interface Link {
   readonly keepAliveMs: number;
   monitored: MonitorResult;
   touchedMs: number;
+  probedMs: number;
   retriedMs: number;
   polling: boolean;
   /** Something came on this connection. */
@@ -106,6 +114,7 @@ export class OpcuaSource implements Source {
   readonly #connect: Connect;
   readonly #items: readonly Item[];
   readonly #repeats: Repeats;
+  readonly #probe: Probe;
   readonly #ladder: Ladder;
   readonly #counters = { connections: 0, notifications: 0, values: 0, repeats: 0, overflows: 0, gaps: 0, transfers: 0 };
   #ingest: Ingest | undefined;
@@ -130,6 +139,7 @@ export class OpcuaSource implements Source {
     this.#connect = connect;
     this.#items = itemsOf(options);
     this.#repeats = new Repeats(this.#items.length);
+    this.#probe = new Probe(this.#items.length);
     this.#ladder = new Ladder(options, context.clock);
     this.#sinceMicros = context.clock.nowMicros();
     this.#heardMicros = this.#sinceMicros;
@@ -220,6 +230,7 @@ export class OpcuaSource implements Source {
     this.#link = undefined;
     const { subscription, serverStart, publishingMs, keepAliveMs, monitored, heard } = link;
     subscription.stop();
+    this.#probe.dismiss();
     const { id, expected } = subscription;
     this.#left = { id, expected, serverStart, publishingMs, keepAliveMs, monitored, heard };
     await link.connection.close(keepSubscription && heard);
@@ -273,7 +284,7 @@ export class OpcuaSource implements Source {
     return this.#newLink({ ...left, connection, subscription });
   }
 
-  #newLink(parts: Omit<Link, "touchedMs" | "retriedMs" | "polling" | "heard">): Link {
+  #newLink(parts: Omit<Link, "touchedMs" | "probedMs" | "retriedMs" | "polling" | "heard">): Link {
     const { connection, subscription, serverStart, publishingMs, keepAliveMs, monitored } = parts;
     const now = this.#context.clock.monotonicMs();
     return {
@@ -284,6 +295,7 @@ export class OpcuaSource implements Source {
       keepAliveMs,
       monitored,
       touchedMs: now,
+      probedMs: now,
       retriedMs: now,
       polling: false,
       heard: false,
@@ -330,7 +342,30 @@ export class OpcuaSource implements Source {
       link.retriedMs = now;
       return this.#retryItems(link);
     }
+    const { samplingMs = 0 } = link.monitored;
+    const graceMs = 2 * (samplingMs + link.publishingMs) + probeGraceMs;
+    if (now - link.probedMs >= (this.#probe.isSuspicious ? graceMs : Math.max(probeMs, graceMs))) {
+      link.probedMs = now;
+      return this.#probeItem(link);
+    }
     return undefined;
+  }
+
+  /** Reads one item beside the subscription: a server that keeps a change to itself is found out. */
+  async #probeItem(link: Link): Promise<void> {
+    const handle = this.#probe.candidate();
+    const item = this.#items[handle];
+    const nodeId = item && resolveNodeId(item.address, link.connection.namespaces);
+    // In a pause the server rightly keeps its changes to itself.
+    if (item === undefined || nodeId === undefined || link.subscription.isIdle) return this.#probe.dismiss();
+    const read = await link.connection.read(nodeId).catch((error: unknown) => {
+      if (error instanceof ServiceFault) return undefined;
+      throw error;
+    });
+    if (read === undefined || link.subscription.isIdle) return this.#probe.dismiss();
+    if (this.#probe.judge(handle, pointOf(item.name, read), this.#repeats.last(handle)) === "frozen") {
+      this.#lost(`the server no longer reports changes of ${item.device}/${item.name}`);
+    }
   }
 
   /** While we ask for nothing (a pause) the answer to this is the sign of life. */

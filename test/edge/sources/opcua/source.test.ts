@@ -296,6 +296,22 @@ test("a server that falls silent is given up, and never are two connections open
   }
 });
 
+test("a server that keeps changes to itself while its keep-alives go on is found out by reading", async (t) => {
+  const { server, ingest, clock, source } = await plant(t);
+  server.current.send([0, 1, 1_000], [1, 1, 1_000], [2, 1, 1_000]);
+  await ingest.waitForOffers(2);
+  for (const node of ["ns=2;s=17.T", "ns=2;s=18.T"]) server.readable.set(node, 1);
+  server.readable.set("ns=2;s=17.F", 2);
+  const first = server.current;
+  while (first.closed === undefined && clock.monotonicMs() < 60_000) {
+    clock.advanceMs(1_000);
+    if (first.held > 0) first.keepAlive();
+    await new Promise((resolve) => setTimeout(resolve, 120));
+  }
+  assert(first.closed !== undefined, "the subscription was given up");
+  assert.match(source.status().detail, /no longer reports changes of press-17\/force/);
+});
+
 test("a server that revises the keep-alive interval upwards is not mistaken for a silent one", async (t) => {
   const { clock, source } = await plant(t, {}, (server) => (server.keepAliveMs = 20_000));
   clock.advanceMs(49_000);
