@@ -20,6 +20,12 @@ if (values.folder === undefined) {
   process.stderr.write("--folder is needed: where the certificates of the server are kept\n");
   process.exit(64);
 }
+// Standard output is for the JSON lines; what the library prints by itself goes to standard error.
+const { setErrorLogger, setWarningLogger } = await import("node-opcua-client");
+const complain = (...parts: unknown[]): void => void process.stderr.write(`${parts.slice(1).map(String).join(" ")}\n`);
+setErrorLogger(complain);
+setWarningLogger(complain);
+
 const server = await startPressServer({
   folder: values.folder,
   port: Number(values.port),
