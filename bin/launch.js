@@ -35,8 +35,8 @@ export function runWithNode24(program) {
   });
 }
 
-/** A small gateway has more use for memory than V8 for large nurseries: 16 MB less per thread under load. */
-const frugal = ["--max-semi-space-size=8"];
+/** V8 lets the heap grow to several times what is alive where it may use gigabytes; with this limit it collects in time. */
+const frugal = ["--max-old-space-size=256"];
 
 /** Stripped types are kept, so that a start neither loads the stripper nor runs it; fewer malloc arenas hold less. */
 function environment() {
