@@ -131,7 +131,10 @@ function cloudConfig(brokers: readonly string[], topicPrefix: string, port: numb
 async function firstStart(cloud: Service): Promise<string> {
   cloud.start();
   await cloud.ready();
-  return until("the cloud service prints its token", () => /token\S*\s+([\w-]{20,})/i.exec(cloud.output)?.[1] ?? "");
+  return until(
+    "the cloud service prints its token",
+    () => /token[^:\n]*:\s*([\w.-]{20,})/i.exec(cloud.output)?.[1] ?? "",
+  );
 }
 
 async function getJson<T>(url: string, token: string): Promise<T> {
