@@ -82,7 +82,6 @@ export class Access {
     if (bearer !== undefined) return this.#authenticateBearer(bearer, request, reply);
     const id = sessionOf(request);
     if (id !== undefined && this.#sessions.check(id, isUnattended(request) ? "look" : "touch")) return undefined;
-    if (request.headers.accept?.includes("text/html") === true) return reply.redirect("/login", 303);
     return refuse(reply, 401, "UNAUTHENTICATED");
   }
 
@@ -115,7 +114,7 @@ const refusals = {
   UNAUTHENTICATED: "Sign in, or send the access token as a bearer token.",
   FOREIGN_ORIGIN: "This request came from another site.",
   TOO_MANY_FAILURES: "Too many wrong tokens. Wait a minute.",
-  TOO_MANY_STREAMS: "Too many pages are open.",
+  TOO_MANY_SESSIONS: "Too many browsers are signed in. Sign out somewhere, or wait.",
   NOT_FOUND: "There is no such thing here.",
   BAD_REQUEST: "The request is not valid.",
   INTERNAL: "The service could not answer. Its log says why.",

@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { Type, type Static } from "typebox";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { systemClock, type Clock } from "../../src/clock.ts";
 import { TidegateError } from "../../src/errors.ts";
@@ -114,37 +115,46 @@ function addHealth(server: FastifyInstance, services: ApiServices): void {
   );
 }
 
-/** The page itself needs a session, although there is no data in it; what it loads does not. */
+/** The page and what it loads are open: there is no data in them, and the page itself asks for the token. */
 function addPages(server: FastifyInstance, assets: ReadonlyMap<string, Asset>): void {
-  const send = (request: FastifyRequest, reply: FastifyReply, name: string): FastifyReply => {
-    const asset = assets.get(name);
-    if (asset === undefined) return refuse(reply, 404, "NOT_FOUND");
+  const send = (request: FastifyRequest, reply: FastifyReply, asset: Asset): FastifyReply => {
     const { headers, body } = negotiate(asset, {
       ifNoneMatch: request.headers["if-none-match"],
       acceptEncoding: request.headers["accept-encoding"],
     });
     return body === undefined ? reply.code(304).headers(headers).send() : reply.headers(headers).send(body);
   };
-  server.get("/", async (request, reply) => send(request, reply, "index.html"));
-  server.get("/login", { config: { open: true } }, async (request, reply) => send(request, reply, "login.html"));
-  server.get<{ Params: { "*": string } }>("/assets/*", { config: { open: true } }, async (request, reply) =>
-    send(request, reply, request.params["*"]),
-  );
+  for (const [name, asset] of assets) {
+    server.get(`/${name}`, { config: { open: true } }, async (request, reply) => send(request, reply, asset));
+  }
+  const index = assets.get("index.html");
+  if (index !== undefined)
+    server.get("/", { config: { open: true } }, async (request, reply) => send(request, reply, index));
 }
 
-/** Plain forms: they work before any script has loaded. */
+const loginSchema = Type.Object({ token: Type.String({ maxLength: 512 }) }, { additionalProperties: false });
+
 function addLogin(server: FastifyInstance, access: Access): void {
-  server.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, body, done) => {
-    done(null, new URLSearchParams(body.toString()));
-  });
-  server.post("/login", { config: { open: true } }, async (request, reply) => {
-    const token = request.body instanceof URLSearchParams ? (request.body.get("token") ?? "").trim() : "";
-    const outcome = access.signIn(request, reply, token);
-    return reply.redirect(outcome === "in" ? "/" : `/login#${outcome}`, 303);
-  });
-  server.post("/logout", async (request, reply) => {
+  server.post<{ Body: Static<typeof loginSchema> }>(
+    "/api/v1/session",
+    { config: { open: true }, schema: { body: loginSchema } },
+    async (request, reply) => {
+      const outcome = access.signIn(request, reply, request.body.token.trim());
+      switch (outcome) {
+        case "in":
+          return reply.code(204).send();
+        case "wrong":
+          return refuse(reply, 401, "UNAUTHENTICATED");
+        case "throttled":
+          return refuse(reply, 429, "TOO_MANY_FAILURES");
+        case "full":
+          return refuse(reply, 503, "TOO_MANY_SESSIONS");
+      }
+    },
+  );
+  server.delete("/api/v1/session", async (request, reply) => {
     access.signOut(request, reply);
-    return reply.redirect("/login#out", 303);
+    return reply.code(204).send();
   });
 }
 

@@ -231,28 +231,28 @@ test("every route that is not open wants the token or a session", async (t) => {
     assert([401, 403].includes(answer.status), `${method} ${url} answered ${answer.status}`);
     assert.match(answer.headers.get("content-security-policy") ?? "", /frame-ancestors 'none'/);
   }
-  assert.deepEqual(
-    open.filter((route) => !route.startsWith("HEAD")),
-    ["GET /health", "GET /ready", "GET /login", "GET /assets/*", "POST /login"],
-  );
+  const data = open.filter((route) => !/^HEAD|\/$|\.(js|css|svg|html)$/.test(route));
+  assert.deepEqual(data, ["GET /health", "GET /ready", "POST /api/v1/session"]);
   assert.equal((await get("/api/v1/nothing", {})).status, 401);
   assert.equal((await get("/api/v1/sites", { authorization: "Bearer wrong" })).status, 401);
   assert.equal((await get("/api/v1/sites", { authorization: `Bearer ${token}` })).status, 200);
-  assert.equal((await get("/assets/../main.ts", {})).status, 401);
+  assert.equal((await get("/../server.ts", {})).status, 401);
+  assert.equal((await get("/", {})).status, 200);
+  assert.equal((await get("/fleet.js", {})).status, 200);
 });
 
 test("a browser signs in with the token and gets a session; another site gets nothing", async (t) => {
   const { service, token, get, folder } = await rig(t);
-  const login = (body: string, headers: Record<string, string>): Promise<Response> =>
-    fetch(`${service.url}/login`, {
+  const login = (candidate: string, headers: Record<string, string>): Promise<Response> =>
+    fetch(`${service.url}/api/v1/session`, {
       method: "POST",
-      body,
-      headers: { "content-type": "application/x-www-form-urlencoded", ...headers },
-      redirect: "manual",
+      body: JSON.stringify({ token: candidate }),
+      headers: { "content-type": "application/json", ...headers },
     });
-  assert.equal((await login(`token=${token}`, { origin: "http://evil.example" })).status, 403);
-  assert.equal((await login("token=wrong", { origin: service.url })).headers.get("location"), "/login#wrong");
-  const signedIn = await login(`token=${token}`, { origin: service.url });
+  assert.equal((await login(token, { origin: "http://evil.example" })).status, 403);
+  assert.equal((await login("wrong", { origin: service.url })).status, 401);
+  const signedIn = await login(token, { origin: service.url });
+  assert.equal(signedIn.status, 204);
   const cookie = signedIn.headers.get("set-cookie") ?? "";
   assert.match(cookie, /HttpOnly; SameSite=Strict/);
   const session = { cookie: cookie.split(";")[0]! };
