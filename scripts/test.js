@@ -2,9 +2,12 @@
 import { capture, ensureCounterparties } from "./counterparties.js";
 import { install } from "./install.js";
 
-/** Scripts of package.json. Checks are silent unless they fail; tests are shown as they run. */
+/**
+ * Scripts of package.json. Checks are silent unless they fail; tests are shown as they run. The contract suites
+ * (test/contract) have no step of their own: unit and integration tests run them over fakes and real parts.
+ */
 const checks = ["format:check", "lint", "types", "dead"];
-const testsAlone = ["unit", "contract"];
+const testsAlone = ["unit"];
 const testsWithCounterparties = ["integration", "system", "browser"];
 
 const times = [];
