@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nodeEnvironment, nodeFlags } from "./runtime.js";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -14,7 +15,7 @@ export function runWithNode24(program) {
     );
     process.exit(69);
   }
-  const child = spawn(node, [...frugal, join(here, program), ...process.argv.slice(2)], {
+  const child = spawn(node, [...nodeFlags, join(here, program), ...process.argv.slice(2)], {
     stdio: "inherit",
     env: environment(),
   });
@@ -33,14 +34,6 @@ export function runWithNode24(program) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });
-}
-
-/** V8 lets the heap grow to several times what is alive where it may use gigabytes; with this limit it collects in time. */
-const frugal = ["--max-old-space-size=256"];
-
-/** Stripped types are kept, so that a start neither loads the stripper nor runs it; fewer malloc arenas hold less. */
-function environment() {
-  return { NODE_COMPILE_CACHE: join(here, "..", ".cache", "compile"), MALLOC_ARENA_MAX: "2", ...process.env };
 }
 
 function node24() {

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { createInterface } from "node:readline";
+import { nodeEnvironment, nodeFlags } from "../bin/runtime.js";
 
 export interface ChildOptions {
   readonly name: string;
@@ -23,7 +24,11 @@ export class Child {
   constructor({ name, args, logFile, onLine }: ChildOptions) {
     this.name = name;
     this.logFile = logFile;
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const child = spawn(process.execPath, [...nodeFlags, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+      env: nodeEnvironment(process.env),
+    });
     this.#process = child;
     this.#killWithUs = () => void child.kill("SIGKILL");
     process.once("exit", this.#killWithUs);
