@@ -224,7 +224,7 @@ class Agent implements RunningAgent {
 
   #makeIntake(redeliveries: RedeliveryLog): Intake {
     const { router, gateway } = this.#setup;
-    const limits = { gateway: gateway.id, payloadBytesMax, inFlightMax };
+    const limits = { gateway: gateway.id, epoch: this.epoch, payloadBytesMax, inFlightMax };
     const cursors = cursorsOf(this.#memory.cursors);
     return new Intake(systemClock, router, this.#devices, this.#committer, redeliveries, cursors, limits, {
       deviceSeen: (device) => this.#onNewDevice(device),

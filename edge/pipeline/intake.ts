@@ -3,7 +3,8 @@ import { encodeObservation, type Observation } from "../../src/observation/obser
 import { formatWireTime } from "../../src/observation/time.ts";
 import type { Body, Point } from "../../src/profile/body.ts";
 import type { BadReason, Router } from "../../src/profile/profile.ts";
-import type { QuarantineRecord } from "../../src/wire/records.ts";
+import type { LedgerRecord, QuarantineRecord } from "../../src/wire/records.ts";
+import { noTime } from "../journal/block.ts";
 import type { Delivery, Ingest } from "../source.ts";
 import type { Committer } from "./committer.ts";
 import type { Device, Devices } from "./devices.ts";
@@ -18,6 +19,7 @@ export interface Noted {
 
 export interface IntakeOptions {
   readonly gateway: string;
+  readonly epoch: string;
   /** A larger message goes to quarantine. */
   readonly payloadBytesMax: number;
   /** Deliveries that wait for their commit; beyond it the sources stop reading. */
@@ -42,6 +44,8 @@ export interface IntakeCounters {
   history: number;
 }
 
+/** A ledger record with the longest device id that may exist. */
+const gapRecordCharsMax = 1_024;
 const addressesCachedMax = 100_000;
 const quarantineBytesPerGroupMax = 8_388_608;
 /** Of a payload that is larger than allowed: the quarantine keeps its beginning. */
@@ -150,12 +154,34 @@ export class Intake implements Ingest {
       this.#committer.settleWithGroup(delivery);
       return true;
     }
-    if (!this.#store(delivery, route)) return false;
+    // Beforehand: a group without room for the ledger takes nothing of the delivery.
+    if (!this.#hasRoomForGap(delivery) || !this.#store(delivery, route)) return false;
+    this.#ledgerGap(delivery, route);
     const { redelivery, cursor } = delivery;
     if (hash !== undefined) this.#redeliveries.note(redelivery!.session, redelivery!.packetId, hash);
     if (cursor !== undefined) this.#committer.setState(cursorKey(delivery.source, cursor.key), cursor.value);
     this.#committer.settleWithGroup(delivery);
     return true;
+  }
+
+  #hasRoomForGap({ gap }: Delivery): boolean {
+    return gap === undefined || this.#committer.hasRoom("critical", gapRecordCharsMax, 1);
+  }
+
+  /** What the source proves that it never got is named like any other loss, though it never had numbers of ours. */
+  #ledgerGap({ gap, receivedMicros }: Delivery, route: Route | BadRoute): void {
+    if (gap === undefined || !("device" in route)) return;
+    const loss: LedgerRecord = {
+      kind: "loss",
+      epoch: this.#options.epoch,
+      stream: "observations",
+      device: route.device.id,
+      count: gap.messages,
+      from: formatWireTime(gap.sinceMicros),
+      to: formatWireTime(receivedMicros),
+      reason: "source-gap",
+    };
+    this.#committer.append(this.#devices.slot("ledger", route.device.id), JSON.stringify(loss), noTime, receivedMicros);
   }
 
   #hash(delivery: Delivery, route: Route | BadRoute): number | undefined {

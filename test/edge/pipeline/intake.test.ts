@@ -14,6 +14,7 @@ import type { Delivery } from "../../../edge/source.ts";
 import { systemClock } from "../../../src/clock.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import { createRouter } from "../../../src/profile/router.ts";
+import type { LedgerRecord } from "../../../src/wire/records.ts";
 import { storeOptions, temporaryFolder } from "../../support/records.ts";
 
 /** A store whose commits can be held up, and told to fail. */
@@ -76,7 +77,7 @@ class Bench {
       profile,
       devicesMax: 5,
     };
-    const limits = { gateway: "gw", payloadBytesMax: 10_000, inFlightMax: 1_000 };
+    const limits = { gateway: "gw", epoch: store.epoch.text, payloadBytesMax: 10_000, inFlightMax: 1_000 };
     this.intake = new Intake(
       systemClock,
       createRouter([rule]),
@@ -276,6 +277,18 @@ test("a stop while the disk refuses abandons what is not stored", async (t) => {
   await bench.until(() => bench.trouble.length >= 1);
   await bench.committer.drain();
   assert.deepEqual(bench.settled, ["1:abandoned"]);
+});
+
+test("a gap that the source proves is named in the ledger with the delivery", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t));
+  bench.offer("1", value(1), { gap: { messages: 3, sinceMicros: 1.7e15 } });
+  await bench.until(() => bench.settled.length === 1);
+  const packed = bench.log.store.next("critical", 0)!;
+  const records = [...recordsOf(unpackBlock(packed.id, packed.data, packed.crc))].map(({ value: text }) =>
+    text.toString(),
+  );
+  const [loss] = records.map((text) => JSON.parse(text) as LedgerRecord).filter(({ kind }) => kind === "loss");
+  assert.deepEqual([loss!.device, loss!.reason, loss!.count], ["d1", "source-gap", 3]);
 });
 
 test("a source cursor is stored with the delivery that carries it", async (t) => {
