@@ -24,14 +24,12 @@ export class ManifestTracker {
     if (last > (devices.get(entry.device) ?? 0)) devices.set(entry.device, last);
   }
 
-  get isEmpty(): boolean {
-    return this.#changed.size === 0;
-  }
-
-  /** One record per partition that changed, or per partition at all where `final` (the epoch is over). */
+  /**
+   * One record per partition, also where nothing changed: "complete up to" must go on for devices that are silent.
+   * `final`: the epoch is over.
+   */
   records(timeMicros: number, final: boolean): ManifestRecord[] {
-    const partitions = final ? Array.from({ length: this.#partitions }, (_, i) => i) : [...this.#changed.keys()];
-    return partitions.map((partition) => ({
+    return Array.from({ length: this.#partitions }, (_, partition) => ({
       kind: "manifest",
       epoch: this.#epoch,
       partition,

@@ -470,9 +470,8 @@ export class Store {
     this.#own.push({ stream: "ledger", device: loss.device, partition, value: JSON.stringify(loss) });
   }
 
-  /** Publishes the numbers that changed since the last manifest. Called every `manifestSeconds`. */
+  /** Publishes the numbers that changed since the last manifest, and that no others did. Called every `manifestSeconds`. */
   writeManifest(final = false): readonly CommittedBlock[] {
-    if (this.#manifest.isEmpty && !final) return [];
     const blocks = this.#transaction(() => {
       this.#addManifest(this.#manifest, final);
       const upTo = this.#head.nextBlock;

@@ -140,7 +140,8 @@ test("manifests name the highest numbers that changed, and a clean stop says tha
   store.writeManifest();
   append(store, maker, observations("b", 1, 6));
   store.writeManifest();
-  assert.deepEqual(store.writeManifest(), [], "nothing changed");
+  store.writeManifest();
+  assert.equal(manifestsOf(store).length, 3 * options.partitions, "also where nothing changed");
   const highest = manifestsOf(store).map((manifest) => manifest.highest.observations);
   assert.deepEqual(Object.assign({}, ...highest), { a: 2, b: 6 });
   store.close();
@@ -170,7 +171,8 @@ test("a commit that fails half-way leaves no record, no number and no cursor beh
     [1, 2],
   );
   store.writeManifest();
-  assert.deepEqual(manifestsOf(store).at(-1)!.highest.observations, { a: 2 });
+  const highest = manifestsOf(store).map((manifest) => manifest.highest.observations);
+  assert.deepEqual(Object.assign({}, ...highest), { a: 2 });
 });
 
 test("state rows, redeliveries and quarantine commit with the group", (t) => {
