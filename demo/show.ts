@@ -57,7 +57,7 @@ export class Screen {
 
   alert({ record }: AlertView): void {
     const text = `${record.kind.toUpperCase()} ${record.priority}  ${record.device} (${record.path}): ${record.explanation}`;
-    const action = record.action === undefined || record.kind === "clear" ? "" : `\n      ${record.action}`;
+    const action = record.action === undefined || record.kind !== "raise" ? "" : `\n      ${record.action}`;
     const colour = record.kind === "clear" ? "dim" : record.priority === "low" ? "yellow" : "red";
     this.line(`  ! ${this.#out.isTTY ? styleText(colour, text) : text}${action}`);
   }

@@ -10,7 +10,7 @@ import {
 } from "../../demo/reconciliation.ts";
 
 const plant: Evidence["plant"] = { sent: 1000, acknowledged: 1000, badSent: 8, badAcknowledged: 8 };
-const edge: Evidence["edge"] = { quarantined: 8, ledgered: 0, observationsUnsent: 0, recordsUnsent: 0 };
+const edge: Evidence["edge"] = { quarantined: 8, ledgered: 0, observationsUnsent: 0 };
 const kafka: KafkaEvidence = {
   mqttObservations: 1000,
   observations: 1300,
@@ -83,7 +83,7 @@ const rows: readonly Row[] = [
   {
     name: "a hole nobody explains",
     cloud: { missing: 1 },
-    fails: ["missing in the cloud service = still in the journal"],
+    fails: ["missing in the cloud service ≤ still in the journal"],
   },
   {
     name: "a record that the cloud could not read",
