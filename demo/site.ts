@@ -82,7 +82,8 @@ export async function startServices({ files, ports, plant, kafka, show, onChild 
   if (kafka !== undefined) await runOnce(files, "topics", ["edge/main.ts", "topics", "create", "-c", files.edgeConfig]);
   const edge = start(files, "edge", ["edge/main.ts", "run", "-c", files.edgeConfig], onChild);
   const consoleUrl = `http://127.0.0.1:${ports.console}`;
-  await ready(edge, consoleUrl);
+  const console = new Api(consoleUrl, token ?? "");
+  await ready(edge, console, "/overview");
   show(`Local console  ${consoleUrl}${tokenText(token)}`);
   const cloud = kafka === undefined ? undefined : await startCloud(files, ports, show, onChild);
   return {
@@ -90,7 +91,7 @@ export async function startServices({ files, ports, plant, kafka, show, onChild 
     edge,
     cloud: cloud?.child,
     kafka: kafka?.broker,
-    console: new Api(consoleUrl, token ?? ""),
+    console,
     cloudApi: cloud?.api,
     bootstrap: kafka?.bootstrap,
   };
@@ -102,9 +103,10 @@ async function startCloud(files: Files, ports: Ports, show: Started["show"], onC
   const token = printed.trim().split("\n").at(-1) ?? "";
   const child = start(files, "cloud", ["cloud/main.ts", "run", "--config", files.cloudConfig], onChild);
   const url = `http://127.0.0.1:${ports.api}`;
-  await ready(child, url);
+  const api = new Api(url, token);
+  await ready(child, api, "/totals");
   show(`Fleet page     ${url}${tokenText(token)}`);
-  return { child, api: new Api(url, token) };
+  return { child, api };
 }
 
 function tokenText(token: string | undefined): string {
@@ -127,16 +129,12 @@ async function runOnce(files: Files, name: string, [program, ...rest]: string[])
   throw new Error(`${name} ended with ${code}:\n${await readFile(child.logFile, "utf8")}`);
 }
 
-/** Resolves when the program answers over HTTP. */
-async function ready(child: Child, url: string): Promise<void> {
+/** Resolves when the program answers with its own token: another program on the port would not know it. */
+async function ready(child: Child, api: Api, path: string): Promise<void> {
   const deadline = performance.now() + readyWithinMs;
   while (child.running && performance.now() < deadline) {
-    try {
-      await fetch(`${url}/health`, { signal: AbortSignal.timeout(1000) });
-      return;
-    } catch {
-      await sleep(100);
-    }
+    if ((await api.ask(path)) !== undefined) return;
+    await sleep(100);
   }
   const log = await readFile(child.logFile, "utf8");
   throw new Error(`${child.name} ${child.running ? "does not answer" : "ended"}:\n${log.slice(-4000)}`);
