@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { chmod, copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -68,9 +69,12 @@ export async function writeSecrets(files: Files): Promise<void> {
   await writePrivate(join(files.folder, "users.yaml"), stringify({ users }));
 }
 
-/** The console's token; undefined where an earlier run has shown it. */
-export async function consoleToken(files: Files): Promise<string | undefined> {
-  return (await ensureToken(files.edgeData)).token;
+/** A new token for the console, also where an earlier run has shown one: nobody may remember it. */
+export async function consoleToken(files: Files): Promise<string> {
+  await rm(join(files.edgeData, "console-token"), { force: true });
+  const { token } = await ensureToken(files.edgeData);
+  assert(token !== undefined, "the file was removed");
+  return token;
 }
 
 /** What an operator does after comparing the thumbprints: the press's certificate becomes a trusted one. */

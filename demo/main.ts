@@ -21,6 +21,7 @@ import { firstEnd, PlantProcess, startServices, stopAll, untilAsked, type Site }
  * The demo site: a real Kafka, a simulated plant that speaks MQTT and OPC UA, the edge agent and the cloud service, each
  * a process of its own. `demo/options.ts` has the command line.
  */
+const catchingUp = "catching up";
 const lookEveryMs = 500;
 const settleWithinMs = 60_000;
 const drainWithinMs = 20_000;
@@ -137,6 +138,7 @@ async function show(site: Site, screen: Screen, state: { remark: string }, signa
     }
     const figures = await look(site, state.remark);
     if (figures !== undefined) screen.status(figures);
+    if (state.remark === catchingUp && figures?.caughtUp === true) state.remark = "";
     await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
   }
 }
@@ -154,6 +156,7 @@ async function look(site: Site, remark: string): Promise<Figures | undefined> {
     inFleet: site.cloudApi === undefined ? undefined : (cloud?.recordsInRollups ?? 0),
     alertsOpen: alerts.open,
     unsent: buffer.recordsUnsent,
+    caughtUp: !buffer.lanes.some(({ lane, recordsUnsent }) => lane === "telemetry" && recordsUnsent > 100),
     remark,
   };
 }
@@ -174,7 +177,7 @@ async function takeKafkaAway(
   await sleep(outageMs, undefined, { signal });
   await broker.restart();
   screen.line("  Kafka is back: live data first, then what was buffered.");
-  state.remark = "catching up";
+  state.remark = catchingUp;
 }
 
 /** The plant ends, everything on its way arrives, and the figures are compared; once more as long as they disagree. */

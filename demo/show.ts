@@ -13,6 +13,8 @@ export interface Figures {
   readonly alertsOpen: number;
   readonly unsent: number;
   readonly quarantined: number;
+  /** No more observations wait for Kafka than a second brings. */
+  readonly caughtUp: boolean;
   /** What is going on, if it is not the usual. */
   readonly remark: string;
 }

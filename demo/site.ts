@@ -82,9 +82,9 @@ export async function startServices({ files, ports, plant, kafka, show, onChild 
   if (kafka !== undefined) await runOnce(files, "topics", ["edge/main.ts", "topics", "create", "-c", files.edgeConfig]);
   const edge = start(files, "edge", ["edge/main.ts", "run", "-c", files.edgeConfig], onChild);
   const consoleUrl = `http://127.0.0.1:${ports.console}`;
-  const console = new Api(consoleUrl, token ?? "");
+  const console = new Api(consoleUrl, token);
   await ready(edge, console, "/overview");
-  show(`Local console  ${consoleUrl}${tokenText(token)}`);
+  show(`Local console  ${consoleUrl}  token ${token}`);
   const cloud = kafka === undefined ? undefined : await startCloud(files, ports, show, onChild);
   return {
     plant,
@@ -105,12 +105,8 @@ async function startCloud(files: Files, ports: Ports, show: Started["show"], onC
   const url = `http://127.0.0.1:${ports.api}`;
   const api = new Api(url, token);
   await ready(child, api, "/totals");
-  show(`Fleet page     ${url}${tokenText(token)}`);
+  show(`Fleet page     ${url}  token ${token}`);
   return { child, api };
-}
-
-function tokenText(token: string | undefined): string {
-  return token === undefined ? "  (the token was shown at the first start)" : `  token ${token}`;
 }
 
 function start(files: Files, name: string, [program, ...rest]: string[], onChild: Started["onChild"]): Child {
