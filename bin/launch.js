@@ -17,7 +17,7 @@ export function runWithNode24(program) {
   }
   const child = spawn(node, [...nodeFlags, join(here, program), ...process.argv.slice(2)], {
     stdio: "inherit",
-    env: environment(),
+    env: nodeEnvironment(process.env),
   });
   for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   // A terminal sends Ctrl-C to the child too: it decides when to end. Other senders reach only us.
