@@ -108,7 +108,7 @@ function componentOf(path: string): string | undefined {
 const suppressions = new RegExp(["(?:ox|es)lint-disable", "@ts-(?:ignore|nocheck|expect-error)"].join("|"));
 const notes = ["TO", "DO"].join("");
 const leftOvers = new RegExp(`\\b(?:test|it|describe|suite)\\.(?:only|skip|todo)\\(|\\b${notes}\\b`);
-const kebabCase = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config))?\.(ts|js)$/;
+const kebabCase = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config|d))?\.(ts|js)$/;
 
 function textViolations({ path, text }: SourceFile): string[] {
   const found: string[] = [];
