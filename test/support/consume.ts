@@ -35,6 +35,10 @@ export async function visitTopic(bootstrap: string, topic: string, visit: (recor
       fallbackMode: "fail",
       autocommit: false,
       maxWaitTime: 100,
+      // The library's own limits hold far more records in memory than it can hand over meanwhile.
+      maxBytes: 4_194_304,
+      maxBytesPerPartition: 262_144,
+      highWaterMark: 4096,
     });
     for await (const message of stream) {
       if (message.offset < ends[message.partition]!) visit(readRecord(message));

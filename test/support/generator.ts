@@ -11,7 +11,7 @@ import { Generator, type GeneratorOptions, type GeneratorReport } from "./genera
 /** What a parent process may send; each is answered by `Answer` with the same id. */
 export type Command = { readonly id: number } & (
   | { readonly type: "allow"; readonly total: number }
-  | { readonly type: "pause" | "resume" | "report" }
+  | { readonly type: "pause" | "resume" | "report" | "forgetLatencies" }
   | { readonly type: "finish"; readonly withinMs: number }
 );
 
@@ -89,6 +89,9 @@ async function obey(generator: Generator, command: Command): Promise<void> {
       return answer();
     case "resume":
       generator.resume();
+      return answer();
+    case "forgetLatencies":
+      generator.forgetLatencies();
       return answer();
     case "report":
       return answer(generator.report());

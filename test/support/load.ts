@@ -23,6 +23,8 @@ export interface Load {
   allow(total: number): Promise<void>;
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /** Latencies in later reports are of what is acknowledged from now on. */
+  forgetLatencies(): Promise<void>;
   report(): Promise<GeneratorReport>;
   /** Stops the load, waits for the PUBACKs that are still missing, at most this long, and ends the process. */
   finish(withinMs?: number): Promise<GeneratorReport>;
@@ -53,6 +55,7 @@ export function startLoad(t: Cleanup, options: LoadOptions): Load {
     allow: async (total) => void (await ask({ type: "allow", total })),
     pause: async () => void (await ask({ type: "pause" })),
     resume: async () => void (await ask({ type: "resume" })),
+    forgetLatencies: async () => void (await ask({ type: "forgetLatencies" })),
     report: () => reportOf({ type: "report" }),
     finish: async (withinMs = 30_000) => {
       const report = await reportOf({ type: "finish", withinMs });

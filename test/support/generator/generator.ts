@@ -64,7 +64,7 @@ interface Lane {
 export class Generator {
   readonly #options: GeneratorOptions;
   readonly #acked: Ranges[];
-  readonly #latency = new Histogram();
+  #latency = new Histogram();
   readonly #lanes: Lane[] = [];
   readonly #startMs = performance.now();
   readonly #wallOffsetMs = Date.now() - performance.now();
@@ -160,6 +160,11 @@ export class Generator {
   allow(total: number): void {
     this.#allowed = Math.max(this.#allowed, total);
     for (const lane of this.#lanes) this.#pump(lane);
+  }
+
+  /** Forgets the latencies so far: what was measured while everything warmed up. */
+  forgetLatencies(): void {
+    this.#latency = new Histogram();
   }
 
   /** Stops publishing; the schedule waits too. Redelivery and PUBACKs go on. */

@@ -5,11 +5,12 @@ import assert from "node:assert/strict";
  * is what makes the generator cheap enough to share two cores with what it measures.
  *
  *   0x32 | remaining length (2 bytes) | u16 topic length | topic | u16 packet id | payload
- *   payload := {"time":"2026-11-21T09:28:12.123Z","values":{"n":       123,"temperature":43.21,"vibration":0.0123,"current":21.43}}
+ *   payload := {"time":"2026-11-21T09:28:12.123Z","values":{"n":           123,"temperature":43.21,"vibration":0.0123,"current":21.43}}
  *
  * The payload is a pure function of device, n and time: a redelivery has exactly the same bytes.
  */
-const nDigits = 10;
+/** With so many the payload has 120 bytes. */
+const nDigits = 14;
 const secondsLength = 20;
 /** Largest counter that the packet has room for. */
 export const nMax = 10 ** nDigits - 1;

@@ -1,16 +1,16 @@
 /*
- * How long a device profile needs for one message. Run: node test/bench/decode.ts
+ * How long a device profile needs for one message. Run: node test/bench/micro/decode.ts
  * Goal: at most 1.5 µs for a flat object of about 120 bytes with 3 to 4 metrics, most of it JSON.parse.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bench, do_not_optimize, run } from "mitata";
-import { encodeObservation, observationPrefix } from "../../src/observation/observation.ts";
-import { loadProfile } from "../../src/profile/check.ts";
-import { compileProfile, type DeviceProfile } from "../../src/profile/compile.ts";
-import { createRouter } from "../../src/profile/router.ts";
+import { encodeObservation, observationPrefix } from "../../../src/observation/observation.ts";
+import { loadProfile } from "../../../src/profile/check.ts";
+import { compileProfile, type DeviceProfile } from "../../../src/profile/compile.ts";
+import { createRouter } from "../../../src/profile/router.ts";
 
-const folder = join(import.meta.dirname, "../../device-profiles");
+const folder = join(import.meta.dirname, "../../../device-profiles");
 const payload = Buffer.from(
   '{"time":"2026-11-21T09:28:12.123Z","flow":61.23,"pressure":5.41,"vibration":1.923,"current":31.55,"line":"line-2-east"}',
 );

@@ -1,9 +1,9 @@
-// What scoring costs on the main thread: node test/bench/scorer.ts
+// What scoring costs on the main thread: node test/bench/micro/scorer.ts
 import { bench, do_not_optimize, run } from "mitata";
-import { Scorer } from "../../edge/inference/scorer.ts";
-import { gaussian, mulberry32 } from "../../edge/simulate/random.ts";
-import type { Observation } from "../../src/observation/observation.ts";
-import type { CompiledProfile, DetectRule } from "../../src/profile/profile.ts";
+import { Scorer } from "../../../edge/inference/scorer.ts";
+import { gaussian, mulberry32 } from "../../../edge/simulate/random.ts";
+import type { Observation } from "../../../src/observation/observation.ts";
+import type { CompiledProfile, DetectRule } from "../../../src/profile/profile.ts";
 
 const random = mulberry32(1);
 const devices = 200;

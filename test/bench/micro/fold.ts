@@ -1,11 +1,11 @@
 // How many records a second the cloud service folds on one core, store and fsync included, without Kafka.
-// usage: node test/bench/fold.ts [records]
+// usage: node test/bench/micro/fold.ts [records]
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Aggregator } from "../../cloud/aggregate/aggregator.ts";
-import { Store } from "../../cloud/store/store.ts";
-import { observation, Offsets, prefix, second, t0, testOptions } from "../cloud/aggregate/support.ts";
+import { Aggregator } from "../../../cloud/aggregate/aggregator.ts";
+import { Store } from "../../../cloud/store/store.ts";
+import { observation, Offsets, prefix, second, t0, testOptions } from "../../cloud/aggregate/support.ts";
 
 const total = Number(process.argv[2] ?? 200_000);
 const deviceCount = 200;

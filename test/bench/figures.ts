@@ -1,0 +1,203 @@
+import { median } from "./median.ts";
+
+/*
+ * Every figure that the benchmark can print, in the order of the table. A section measures some of them, perhaps several
+ * times; what is printed is the median. Ratios and limits are made of medians.
+ */
+
+export const groups = {
+  ack: "Acknowledged after fsync: 10,000 QoS 1 messages/s into the embedded broker, open loop",
+  broker: "End to end into Kafka, closed loop, embedded broker",
+  mosquitto: "End to end into Kafka, closed loop, through mosquitto",
+  buffer: "Kafka away: embedded broker into the journal",
+  limit: "Limits of this machine, in the same run",
+  ratio: "Ratios",
+} as const;
+type Group = keyof typeof groups;
+
+export interface FigureSpec {
+  readonly group: Group;
+  readonly label: string;
+  readonly unit: string;
+  readonly digits?: number;
+  /** The first goals of the project; some depend on what else was measured. */
+  readonly goal?: (value: (name: FigureName) => number | undefined) => Goal | undefined;
+  /** Not measured, but made of measured ones. */
+  readonly from?: (value: (name: FigureName) => number | undefined) => number | undefined;
+}
+
+export type Goal = { readonly atLeast: number } | { readonly atMost: number };
+
+const atLeast = (limit: number) => (): Goal => ({ atLeast: limit });
+const atMost = (limit: number) => (): Goal => ({ atMost: limit });
+
+function endToEnd<Path extends "broker" | "mosquitto">(group: Path) {
+  const one = (label: string, unit: string, rest: Omit<FigureSpec, "group" | "label" | "unit"> = {}): FigureSpec => ({
+    group,
+    label,
+    unit,
+    ...rest,
+  });
+  return {
+    [`${group}.rate`]: one("durable and in Kafka", "/s", { goal: atLeast(35_000) }),
+    [`${group}.cpu`]: one("agent, processor time", "s per million", { digits: 1, goal: atMost(18) }),
+    [`${group}.rss`]: one("agent, resident memory (median)", "MB"),
+    [`${group}.rssPeak`]: one("agent, resident memory (peak)", "MB"),
+    [`${group}.written`]: one("agent, written to disk", "bytes per observation", { digits: 1 }),
+    [`${group}.generator`]: one("generator, processor time", "s per million", { digits: 1 }),
+    [`${group}.noise`]: one("other load on this machine", "% of processors"),
+    [`${group}.acknowledged`]: one("acknowledged in a run", "messages"),
+    [`${group}.duplicates`]: one("twice in Kafka", "records"),
+    [`${group}.lost`]: one("acknowledged and lost", "messages", { goal: atMost(0) }),
+  } as Record<`${Path}.${EndToEndFigure}`, FigureSpec>;
+}
+
+type EndToEndFigure =
+  | "rate"
+  | "cpu"
+  | "rss"
+  | "rssPeak"
+  | "written"
+  | "generator"
+  | "noise"
+  | "acknowledged"
+  | "duplicates"
+  | "lost";
+
+type MeasuredName =
+  | `ack.${"rate" | "p50" | "p99" | "max" | "fsyncP50" | "fsyncP99" | "fsyncBusyP50" | "fsyncBusyP99"}`
+  | `ack.${"cpu" | "written" | "noise" | "lost"}`
+  | `${"broker" | "mosquitto"}.${EndToEndFigure}`
+  | `buffer.${"rate" | "cpu" | "rss" | "written" | "noise" | "acknowledged" | "duplicates" | "lost"}`
+  | `limit.${"mosquitto" | "journal" | "journalWritten" | "kafka" | "kafkaCpu"}`;
+type RatioName =
+  `ratio.${"ackToFsync" | "brokerToMosquitto" | "mosquittoToBare" | "bufferToJournal" | "brokerToProducer"}`;
+export type FigureName = MeasuredName | RatioName;
+
+const ms = (label: string, rest: Omit<FigureSpec, "group" | "label" | "unit"> = {}): FigureSpec => ({
+  group: "ack",
+  label,
+  unit: "ms",
+  digits: 2,
+  ...rest,
+});
+
+function ratio(label: string, above: FigureName, below: FigureName): FigureSpec {
+  return {
+    group: "ratio",
+    label,
+    unit: "",
+    digits: 2,
+    from: (value) => {
+      const [a, b] = [value(above), value(below)];
+      return a === undefined || b === undefined || b === 0 ? undefined : a / b;
+    },
+  };
+}
+
+/** PUBACK p99 at most 10 ms + 3 × fsync p99, as fsync was while the gateway worked. */
+function ackGoal(value: (name: FigureName) => number | undefined): Goal | undefined {
+  const fsync = value("ack.fsyncBusyP99");
+  return fsync === undefined ? undefined : { atMost: 10 + 3 * fsync };
+}
+
+export const figures: Readonly<Record<FigureName, FigureSpec>> = {
+  "ack.rate": { group: "ack", label: "PUBACKs", unit: "/s", goal: atLeast(9900) },
+  "ack.p50": ms("PUBACK p50, from the intended send time"),
+  "ack.p99": ms("PUBACK p99 (goal: 10 ms + 3 × fsync p99)", { goal: ackGoal }),
+  "ack.max": ms("PUBACK max"),
+  "ack.fsyncP50": ms("fsync p50, just before and after"),
+  "ack.fsyncP99": ms("fsync p99, just before and after"),
+  "ack.fsyncBusyP50": ms("fsync p50, meanwhile"),
+  "ack.fsyncBusyP99": ms("fsync p99, meanwhile"),
+  "ack.cpu": { group: "ack", label: "agent, processor time", unit: "s per million", digits: 1 },
+  "ack.written": { group: "ack", label: "agent, written to disk", unit: "bytes per observation", digits: 1 },
+  "ack.noise": { group: "ack", label: "other load on this machine", unit: "% of processors" },
+  "ack.lost": { group: "ack", label: "acknowledged and lost", unit: "messages", goal: atMost(0) },
+  ...endToEnd("broker"),
+  ...endToEnd("mosquitto"),
+  "buffer.rate": { group: "buffer", label: "PUBACKs after fsync", unit: "/s" },
+  "buffer.cpu": { group: "buffer", label: "agent, processor time", unit: "s per million", digits: 1 },
+  "buffer.rss": { group: "buffer", label: "agent, resident memory (median)", unit: "MB" },
+  "buffer.written": { group: "buffer", label: "agent, written to disk", unit: "bytes per observation", digits: 1 },
+  "buffer.noise": { group: "buffer", label: "other load on this machine", unit: "% of processors" },
+  "buffer.acknowledged": { group: "buffer", label: "acknowledged in a run", unit: "messages" },
+  "buffer.duplicates": { group: "buffer", label: "twice in the journal", unit: "records" },
+  "buffer.lost": { group: "buffer", label: "acknowledged and lost", unit: "messages", goal: atMost(0) },
+  "limit.mosquitto": { group: "limit", label: "generator → mosquitto → bare subscriber", unit: "/s" },
+  "limit.journal": { group: "limit", label: "journal append alone, 2,000 observations per commit", unit: "/s" },
+  "limit.journalWritten": {
+    group: "limit",
+    label: "the same, written to disk",
+    unit: "bytes per observation",
+    digits: 1,
+  },
+  "limit.kafka": { group: "limit", label: "Kafka producer alone, prepared rows", unit: "/s" },
+  "limit.kafkaCpu": { group: "limit", label: "the same, processor time", unit: "s per million", digits: 1 },
+  "ratio.ackToFsync": ratio("PUBACK p99 : fsync p99 meanwhile", "ack.p99", "ack.fsyncBusyP99"),
+  "ratio.brokerToMosquitto": ratio("end to end, embedded broker : mosquitto", "broker.rate", "mosquitto.rate"),
+  "ratio.mosquittoToBare": ratio("end to end through mosquitto : bare subscriber", "mosquitto.rate", "limit.mosquitto"),
+  "ratio.bufferToJournal": ratio("Kafka away : journal append alone", "buffer.rate", "limit.journal"),
+  "ratio.brokerToProducer": ratio("end to end, embedded broker : Kafka producer alone", "broker.rate", "limit.kafka"),
+};
+
+/** A line of the table. */
+export interface Figure {
+  readonly name: FigureName;
+  readonly group: Group;
+  readonly label: string;
+  readonly unit: string;
+  readonly digits: number;
+  /** Median of `samples`, other than for `lost`, where no round may hide another. */
+  readonly value: number;
+  readonly samples: readonly number[];
+  readonly goal: Goal | undefined;
+  readonly met: boolean | undefined;
+}
+
+/** Collects what the sections measure. */
+export class Results {
+  readonly #samples = new Map<FigureName, number[]>();
+
+  add(measured: Partial<Record<MeasuredName, number>>): void {
+    for (const [name, value] of Object.entries(measured) as [MeasuredName, number][]) {
+      this.#samples.set(name, [...(this.#samples.get(name) ?? []), value]);
+    }
+  }
+
+  /** What was measured, with goals and ratios. */
+  figures(): Figure[] {
+    const value = (name: FigureName): number | undefined => this.#valueOf(name);
+    return (Object.keys(figures) as FigureName[]).flatMap((name) => {
+      const { group, label, unit, digits = 0, goal, from } = figures[name];
+      const measured = from === undefined ? value(name) : from(value);
+      if (measured === undefined) return [];
+      const wanted = goal?.(value);
+      const samples = this.#samples.get(name) ?? [measured];
+      const met = wanted && meets(measured, wanted);
+      return [{ name, group, label, unit, digits, value: measured, samples, goal: wanted, met }];
+    });
+  }
+
+  get lost(): number {
+    return [...this.#samples].reduce((sum, [name, values]) => (isLoss(name) ? sum + total(values) : sum), 0);
+  }
+
+  #valueOf(name: FigureName): number | undefined {
+    const samples = this.#samples.get(name);
+    if (samples === undefined) return undefined;
+    return isLoss(name) ? total(samples) : median(samples);
+  }
+}
+
+function isLoss(name: FigureName): boolean {
+  return name.endsWith(".lost");
+}
+
+function total(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+function meets(value: number, goal: Goal): boolean {
+  return "atLeast" in goal ? value >= goal.atLeast : value <= goal.atMost;
+}

@@ -1,0 +1,66 @@
+import { parseArgs } from "node:util";
+
+/** Parts of a run, in their order. */
+export const sectionNames = [
+  "mosquitto-limit",
+  "journal-limit",
+  "kafka-limit",
+  "ack",
+  "broker",
+  "mosquitto",
+  "buffer",
+] as const;
+export type SectionName = (typeof sectionNames)[number];
+
+export interface BenchOptions {
+  readonly json: boolean;
+  readonly micro: boolean;
+  readonly help: boolean;
+  /** What is measured; all where nothing is named. */
+  readonly only: readonly string[];
+  /** One metric of the device is watched by a detector. */
+  readonly detect: boolean;
+  readonly rounds: number;
+  readonly warmUpMs: number;
+  readonly windowMs: number;
+  /** The window of the open loop is longer: a p99 needs samples. */
+  readonly ackWindowMs: number;
+  readonly limitWindowMs: number;
+}
+
+export const usage = `npm run bench -- [--quick] [--json] [--detect] [--only NAME]... | --micro [--only NAME]...
+
+  --quick      one short round, under a minute
+  --json       the figures as one JSON object
+  --detect     a detector watches one metric of every device
+  --only NAME  ${sectionNames.join(", ")}
+  --micro      the micro-benchmarks: decode, scorer, fold
+
+The table goes to standard output, progress to standard error. Exit code 1: something acknowledged was lost.
+`;
+
+const full = { rounds: 3, warmUpMs: 3000, windowMs: 5000, ackWindowMs: 10_000, limitWindowMs: 2000 } as const;
+const quick = { rounds: 1, warmUpMs: 2000, windowMs: 3000, ackWindowMs: 4000, limitWindowMs: 1500 } as const;
+
+/** Throws where a flag or a name is unknown. */
+export function benchOptions(args: readonly string[]): BenchOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      micro: { type: "boolean", default: false },
+      detect: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+      only: { type: "string", multiple: true, default: [] },
+    },
+  });
+  const { quick: isQuick, only, ...rest } = values;
+  const known: readonly string[] = values.micro ? microNames : sectionNames;
+  const unknown = only.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is ${known.join(", ")}`);
+  return { ...rest, only, ...(isQuick ? quick : full) };
+}
+
+/** Files below test/bench/micro. */
+export const microNames = ["decode", "scorer", "fold"] as const;

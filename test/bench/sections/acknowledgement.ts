@@ -1,0 +1,58 @@
+import { startLoad } from "../../support/load.ts";
+import { assertAlive, createBenchTopics, startAgent } from "../agent.ts";
+import type { Bench } from "../bench.ts";
+import { conservationIn } from "../conservation.ts";
+import { EndOffsets } from "../end-offsets.ts";
+import { FsyncProbe } from "../fsync-probe.ts";
+import { Scope } from "../scope.ts";
+import { measureWindow, warmUp } from "../window.ts";
+import { fleet, untilAllThere } from "./end-to-end.ts";
+
+const perSecond = 10_000;
+const burst = 200;
+
+/**
+ * How long a device waits for its PUBACK, which comes after the fsync: at a fixed rate that does not wait for the
+ * gateway, counted from the moment at which each message should have left. Kafka takes part as always. A probe syncs beside
+ * it, before, in between and after, so that the figure can be read against this disk at this minute.
+ */
+export async function measureAcknowledgement(bench: Bench): Promise<void> {
+  const { warmUpMs, ackWindowMs } = bench.options;
+  const kafka = await bench.kafka();
+  await using scope = new Scope();
+  using alone = new FsyncProbe(bench.folder, "fsync-alone");
+  using meanwhile = new FsyncProbe(bench.folder, "fsync-meanwhile");
+  const topic = await createBenchTopics(kafka.bootstrap, "ack");
+  const agent = await startAgent(bench, scope, { bootstrap: kafka.bootstrap, topicPrefix: "ack" });
+  alone.burst(burst);
+  const load = startLoad(scope, { port: agent.port, ...fleet, rate: perSecond });
+  // A start leaves messages behind their schedule; until they are through, their delay is not the gateway's pace.
+  const onSchedule = async (): Promise<boolean> => (await load.report()).inFlight < perSecond / 20;
+  await warmUp(warmUpMs, onSchedule, () => Promise.resolve());
+  await load.forgetLatencies();
+  const acked = async (): Promise<readonly number[]> => [(await load.report()).acked];
+  const measured = await measureWindow(agent.service.pid, [load.pid, kafka.pid], ackWindowMs, acked, () => {
+    meanwhile.sample();
+    return Promise.resolve();
+  });
+  const { latencyMs } = await load.report();
+  const report = await load.finish();
+  alone.burst(burst);
+  await untilAllThere(new EndOffsets(scope, kafka.bootstrap, topic), report.acked);
+  assertAlive(agent);
+  const { lost } = await conservationIn(kafka.bootstrap, topic, report.devices);
+  bench.results.add({
+    "ack.rate": measured.perSecond,
+    "ack.p50": latencyMs.p50,
+    "ack.p99": latencyMs.p99,
+    "ack.max": latencyMs.max,
+    "ack.fsyncP50": alone.latencies.quantile(0.5),
+    "ack.fsyncP99": alone.latencies.quantile(0.99),
+    "ack.fsyncBusyP50": meanwhile.latencies.quantile(0.5),
+    "ack.fsyncBusyP99": meanwhile.latencies.quantile(0.99),
+    "ack.cpu": measured.cpuPerMillion,
+    "ack.written": measured.writtenPerMessage,
+    "ack.noise": measured.noisePercent,
+    "ack.lost": lost,
+  });
+}
