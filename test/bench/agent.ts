@@ -1,6 +1,7 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
+import { nodeEnvironment, nodeFlags } from "../../bin/runtime.js";
 import { freePort } from "../../demo/ports.ts";
 import { topicName, topicSpecs } from "../../src/wire/streams.ts";
 import type { Mosquitto } from "../support/mosquitto.ts";
@@ -39,8 +40,9 @@ export async function startAgent(bench: Bench, scope: Scope, options: AgentOptio
   await writeFile(file, stringify(configuration(bench, options, ports)), { mode: 0o600 });
   const service = makeService(scope, {
     name: "the agent",
-    // Not by bin/tidegate.js: its process would not be the one that works.
-    args: [join(project, "edge/main.ts"), "run", "--config", file],
+    // As bin/tidegate.js does it; its own process would not be the one that works.
+    args: [...nodeFlags, join(project, "edge/main.ts"), "run", "--config", file],
+    env: nodeEnvironment({}),
     port: options.mosquitto === undefined ? ports.broker : ports.console,
   });
   service.start();

@@ -26,6 +26,8 @@ export interface ServiceOptions {
   /** A port of 127.0.0.1 that the program listens on when it is ready. */
   readonly port: number;
   readonly cwd?: string;
+  /** Added to the environment of the test. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const readyWithinMs = 30_000;
@@ -63,8 +65,9 @@ class Supervised implements Service {
   }
 
   start(): void {
-    const { args, cwd } = this.#options;
-    const running = startNode(this.#t, args, cwd === undefined ? {} : { cwd });
+    const { args, cwd, env } = this.#options;
+    const given = { ...(cwd === undefined ? {} : { cwd }), ...(env === undefined ? {} : { env }) };
+    const running = startNode(this.#t, args, given);
     this.#running = running;
     this.#asked = false;
     this.starts += 1;
