@@ -11,7 +11,7 @@ export interface Cleanup {
 export interface ProcessOptions {
   readonly cwd?: string;
   /** Added to the environment of the test. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<NodeJS.ProcessEnv>;
   /** Opens an IPC channel: `child.send` and `child.on("message")` work. */
   readonly ipc?: boolean;
 }

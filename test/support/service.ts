@@ -27,7 +27,7 @@ export interface ServiceOptions {
   readonly port: number;
   readonly cwd?: string;
   /** Added to the environment of the test. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<NodeJS.ProcessEnv>;
 }
 
 const readyWithinMs = 30_000;
