@@ -9,7 +9,7 @@ import type { Stream } from "../src/wire/streams.ts";
 import type { ConsoleOptions, MetricsOptions } from "./console/options.ts";
 import { startConsole, startMetrics, type HttpServer } from "./console/server.ts";
 import { ensureToken } from "./console/token-file.ts";
-import { ForwardLink } from "./forward-link.ts";
+import { ForwardLink, type LiveMemory } from "./forward-link.ts";
 import type { ForwardOptions } from "./forward/options.ts";
 import { Scorer } from "./inference/scorer.ts";
 import { noTime } from "./journal/block.ts";
@@ -22,7 +22,7 @@ import { AlertBoard } from "./observe/alerts.ts";
 import { LiveValues } from "./observe/live.ts";
 import { makeLog } from "./observe/log.ts";
 import { makeMetrics } from "./observe/metrics.ts";
-import { Committer, type StoredGroup } from "./pipeline/committer.ts";
+import { Committer, type StoredBlock, type StoredGroup } from "./pipeline/committer.ts";
 import { Devices, type Device } from "./pipeline/devices.ts";
 import { cursorPrefix, cursorsOf, Intake, type Noted } from "./pipeline/intake.ts";
 import { RedeliveryLog } from "./pipeline/redelivery.ts";
@@ -183,6 +183,7 @@ class Agent implements RunningAgent {
         journal: await this.#journal.forwardPort(),
       });
       this.#forward.onDeath(this.#die);
+      this.#journal.onOwnBlocks((blocks) => this.#forward?.announce(blocks));
     }
     await this.#startServers();
     await this.#scores.start();
@@ -272,15 +273,18 @@ class Agent implements RunningAgent {
   #onStored({ commit, blocks, notes }: StoredGroup<Noted>): void {
     this.#scores.stored(commit, notes);
     if (this.#forward === undefined) return;
-    const offers = blocks.flatMap((block) => {
-      if (block.sealed === undefined || block.lane === "history" || !this.#committer.mayKeep(block.lane)) return [];
-      const { group, slab } = block.sealed;
-      slab.hold();
-      this.#committer.offered(block.lane, block.id);
-      const memory = { slab: group.slab, offset: group.start, length: group.length, release: () => slab.release() };
-      return [{ block, memory }];
-    });
-    if (offers.length > 0) this.#forward.offer(offers);
+    const lent = blocks.filter(
+      ({ lane, sealed }) => sealed !== undefined && lane !== "history" && this.#committer.mayKeep(lane),
+    );
+    this.#forward.offer(lent.map((block) => ({ block, memory: this.#lend(block) })));
+    this.#forward.announce(blocks.filter((block) => block.lane !== "history" && !lent.includes(block)));
+  }
+
+  #lend({ lane, id, sealed }: StoredBlock): LiveMemory {
+    const { group, slab } = sealed!;
+    slab.hold();
+    this.#committer.offered(lane, id);
+    return { slab: group.slab, offset: group.start, length: group.length, release: () => slab.release() };
   }
 
   #makeScoreReader(): ScoreReader {

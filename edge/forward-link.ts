@@ -40,8 +40,9 @@ export class ForwardLink {
     this.#worker.on("error", listener);
   }
 
-  /** Blocks of one commit; those without memory are read back from the journal when the forwarder comes to them. */
+  /** Blocks of one commit that are lent from memory. */
   offer(blocks: readonly { readonly block: CommittedBlock; readonly memory: LiveMemory }[]): void {
+    if (blocks.length === 0) return;
     const messages = blocks.map(({ block, memory }): LiveBlockMessage => {
       const token = ++this.#tokens;
       this.#held.set(token, memory);
@@ -49,6 +50,11 @@ export class ForwardLink {
       return { token, id: block.id, previous: block.previous, directory: block.directory, slab, offset, length };
     });
     this.#post({ kind: "blocks", blocks: messages });
+  }
+
+  /** Blocks that are not lent: the forwarder reads them back from the journal when it comes to them. */
+  announce(blocks: readonly CommittedBlock[]): void {
+    if (blocks.length > 0) this.#post({ kind: "stored", blocks: blocks.map(({ lane, id }) => [lane, id]) });
   }
 
   #release(tokens: readonly number[]): void {

@@ -76,8 +76,16 @@ async function stop(withinMs: number): Promise<void> {
 }
 
 main.on("message", (message: ToForward) => {
-  if (message.kind === "stop") void stop(message.withinMs);
-  else for (const block of message.blocks) forwarder.accept(liveBlock(block));
+  switch (message.kind) {
+    case "stop":
+      void stop(message.withinMs);
+      return;
+    case "stored":
+      for (const [lane, id] of message.blocks) forwarder.announce(lane, id);
+      return;
+    case "blocks":
+      for (const block of message.blocks) forwarder.accept(liveBlock(block));
+  }
 });
 const reporting = setInterval(report, reportEveryMs);
 await forwarder.start();

@@ -71,6 +71,11 @@ export class Forwarder {
     else this.#early.push(block);
   }
 
+  /** A block was stored that is not lent from memory. Before `start` nothing need be said: everything stored is read then. */
+  announce(lane: Lane, id: number): void {
+    this.#lanes.get(lane)?.announce(id);
+  }
+
   /** Sends in progress get `withinMs` for their outcome; what is not settled by then is sent again after the next start. */
   async stop(withinMs: number): Promise<void> {
     this.#state = "stopped";

@@ -96,6 +96,15 @@ export class ForwardLane {
     this.#signal.raise();
   }
 
+  /** A block was stored that does not come from memory: it is read from the journal when its turn comes. */
+  announce(id: number): void {
+    this.#newest = Math.max(this.#newest, id);
+    if (id <= this.#at) return;
+    if (this.#readAll && this.#pending.length === 0) this.#behindSinceMs ??= this.#parts.monotonicMs();
+    this.#readAll = false;
+    this.#signal.raise();
+  }
+
   /** To be called now and then and when a send has ended: parking depends on time and on other senders. */
   look(): void {
     this.#parkFailing();

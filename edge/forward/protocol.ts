@@ -27,6 +27,8 @@ export interface LiveBlockMessage {
 export type ToForward =
   /** The blocks of one commit, in the order of commits; at most one per lane. */
   | { readonly kind: "blocks"; readonly blocks: readonly LiveBlockMessage[] }
+  /** Stored, but not in memory that could be lent: to be read back from the journal. */
+  | { readonly kind: "stored"; readonly blocks: readonly (readonly [Lane, id: number])[] }
   /** Finish: outstanding sends get `withinMs`, then `stopped` follows. */
   | { readonly kind: "stop"; readonly withinMs: number };
 

@@ -132,6 +132,20 @@ test("what was stored before the start is read and sent", async (t) => {
   await settled(await start(t, {}, journal));
 });
 
+test("a stored block that is not lent from memory is read as soon as it is announced", async (t) => {
+  const bench = await start(t);
+  bench.commit(observation(1), alert);
+  await settled(bench);
+  for (let i = 0; i < 3; i++) {
+    for (const block of bench.journal.append([observation(i), alert])) {
+      block.release();
+      bench.forwarder.announce(block.lane, block.id);
+    }
+    await settled(bench);
+  }
+  assert.equal(bench.sink.stored.length, 8);
+});
+
 test("history never leaves the gateway", async (t) => {
   const bench = await start(t);
   bench.commit({ stream: "history", device: "d1", partition: 1 }, observation(1));
