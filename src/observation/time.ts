@@ -26,7 +26,8 @@ export function formatWireTime(micros: number): string {
 
 /** Parses the fixed-width form back; undefined for anything else. */
 export function parseWireTime(text: string): number | undefined {
-  if (text.length !== wireTimeLength || text[26] !== "Z") return undefined;
+  // Date.parse would take a space for the T.
+  if (text.length !== wireTimeLength || text[10] !== "T" || text[26] !== "Z") return undefined;
   const ms = Date.parse(`${text.slice(0, 23)}Z`);
   const micros = Number(text.slice(23, 26));
   return Number.isNaN(ms) || Number.isNaN(micros) ? undefined : ms * 1000 + micros;

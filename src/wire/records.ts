@@ -4,7 +4,10 @@ import { Type, type Static } from "typebox";
  * Schemas of the record values other than observations. They validate what the cloud reads, and docs/asyncapi.yaml
  * is generated from them. Times are wire times (27 characters, UTC, microseconds).
  */
-const wireTime = Type.String({ minLength: 27, maxLength: 27, description: "RFC 3339, UTC, microseconds" });
+const wireTime = wireTimeWith("RFC 3339, UTC, microseconds");
+function wireTimeWith(description: string) {
+  return Type.String({ minLength: 27, maxLength: 27, description });
+}
 /** One of the words, as a type too: `Type.Union` over a mapped list would come out as `never`. */
 function oneOf<Word extends string>(...words: readonly Word[]) {
   return Type.Unsafe<Word>(Type.Union(words.map((word) => Type.Literal(word))));
@@ -31,8 +34,12 @@ export const ledgerSchema = Type.Object(
     epoch: Type.String(),
     stream: Type.String(),
     device: deviceId,
-    /** Absent where the loss happened before a number was given (the source itself reported it). */
-    first: Type.Optional(Type.Integer({ minimum: 1 })),
+    first: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: "Absent where the loss happened before a number was given (the source itself reported it).",
+      }),
+    ),
     last: Type.Optional(Type.Integer({ minimum: 1 })),
     count: Type.Integer({ minimum: 0 }),
     from: wireTime,
@@ -49,12 +56,11 @@ export const manifestSchema = Type.Object(
     kind: Type.Literal("manifest"),
     epoch: Type.String(),
     partition: Type.Integer({ minimum: 0 }),
-    /** All records that were stored up to this time have numbers up to `highest`. */
-    time: wireTime,
-    /** The epoch ended: no higher number of it exists. */
-    final: Type.Boolean(),
-    /** stream → device → highest sequence. */
-    highest: Type.Record(Type.String(), Type.Record(Type.String(), Type.Integer({ minimum: 1 }))),
+    time: wireTimeWith("All records that were stored up to this time have numbers up to `highest`."),
+    final: Type.Boolean({ description: "The epoch ended: no higher number of it exists." }),
+    highest: Type.Record(Type.String(), Type.Record(Type.String(), Type.Integer({ minimum: 1 })), {
+      description: "stream → device → highest sequence",
+    }),
   },
   { $id: "urn:tidegate:schema:manifest:1" },
 );
@@ -63,8 +69,9 @@ export type ManifestRecord = Static<typeof manifestSchema>;
 export const alertSchema = Type.Object(
   {
     kind: Type.Union([Type.Literal("raise"), Type.Literal("update"), Type.Literal("clear")]),
-    /** One abnormal stretch of one device and model; raise, updates and clear share it. */
-    episode: Type.String(),
+    episode: Type.String({
+      description: "One abnormal stretch of one device and model; raise, updates and clear share it.",
+    }),
     device: deviceId,
     path: Type.String(),
     time: wireTime,
@@ -74,11 +81,9 @@ export const alertSchema = Type.Object(
     version: Type.String(),
     score: Type.Number(),
     threshold: Type.Number(),
-    /** A sentence for a person: what is abnormal, how far from normal. */
-    explanation: Type.String(),
-    /** From the device profile: what it may mean, and what to do. */
-    consequence: Type.Optional(Type.String()),
-    action: Type.Optional(Type.String()),
+    explanation: Type.String({ description: "A sentence for a person: what is abnormal, how far from normal." }),
+    consequence: Type.Optional(Type.String({ description: "From the device profile: what it may mean." })),
+    action: Type.Optional(Type.String({ description: "From the device profile: what to do." })),
     contributions: Type.Array(
       Type.Object({ metric: Type.String(), value: Type.Number(), normal: Type.String(), share: Type.Number() }),
     ),
@@ -152,18 +157,19 @@ const rollupMetricSchema = Type.Object({
   last: Type.Number(),
   firstTime: wireTime,
   lastTime: wireTime,
-  /**
-   * Time-weighted mean: each value holds until the next, the value before the window is carried in. Of a line, site
-   * or the fleet: the mean of its devices' means, weighted by `coveredSeconds`.
-   */
-  mean: Type.Number(),
-  /** Seconds of the window that the mean rests on; device-seconds above the device level. */
-  coveredSeconds: Type.Number(),
-  /** Counters only: increase over the window; a reset counts from zero. */
-  increase: Type.Optional(Type.Number()),
-  /** Records that were marked uncertain or bad; bad ones are in no other figure. */
-  uncertain: Type.Integer({ minimum: 0 }),
-  bad: Type.Integer({ minimum: 0 }),
+  mean: Type.Number({
+    description:
+      "Time-weighted: each value holds until the next, the value before the window is carried in. Of a line, site or " +
+      "the fleet: the mean of its devices' means, weighted by `coveredSeconds`.",
+  }),
+  coveredSeconds: Type.Number({
+    description: "Seconds of the window that the mean rests on; device-seconds above the device level.",
+  }),
+  increase: Type.Optional(
+    Type.Number({ description: "Counters only: increase over the window; a reset counts from zero." }),
+  ),
+  uncertain: Type.Integer({ minimum: 0, description: "Records that were marked uncertain." }),
+  bad: Type.Integer({ minimum: 0, description: "Records that were marked bad; they are in no other figure." }),
 });
 export type RollupMetric = Static<typeof rollupMetricSchema>;
 
@@ -171,18 +177,21 @@ export type RollupMetric = Static<typeof rollupMetricSchema>;
 export const rollupSchema = Type.Object(
   {
     level: oneOf("device", "line", "site", "fleet"),
-    /** Device id, or the asset path of the line or site, or `fleet`. */
-    key: Type.String(),
+    key: Type.String({ description: "Device id, or the asset path of the line or site, or `fleet`." }),
     path: Type.String(),
     window: wireTime,
     seconds: Type.Integer({ minimum: 1 }),
     revision: Type.Integer({ minimum: 1 }),
-    /** Distinct journal records folded into this window. */
-    records: Type.Integer({ minimum: 0 }),
-    /** Of these, records that carried at least one bad value; present when above 0. */
-    bad: Type.Optional(Type.Integer({ minimum: 1 })),
-    /** Metrics with at least one usable value. */
-    metrics: Type.Record(Type.String(), rollupMetricSchema),
+    records: Type.Integer({ minimum: 0, description: "Distinct journal records folded into this window." }),
+    bad: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: "Of these, records that carried at least one bad value; present when above 0.",
+      }),
+    ),
+    metrics: Type.Record(Type.String(), rollupMetricSchema, {
+      description: "Metrics with at least one usable value.",
+    }),
   },
   { $id: "urn:tidegate:schema:rollup:1" },
 );
