@@ -280,10 +280,9 @@ class Agent implements RunningAgent {
     this.#forward.announce(blocks.filter((block) => block.lane !== "history" && !lent.includes(block)));
   }
 
-  #lend({ lane, id, sealed }: StoredBlock): LiveMemory {
+  #lend({ sealed }: StoredBlock): LiveMemory {
     const { group, slab } = sealed!;
     slab.hold();
-    this.#committer.offered(lane, id);
     return { slab: group.slab, offset: group.start, length: group.length, release: () => slab.release() };
   }
 

@@ -5,12 +5,10 @@ import type { Block, Directory } from "./journal/block.ts";
 export interface BlockReader {
   /**
    * The first block of the lane with an id above `after`, verified and unpacked; undefined where there is none yet.
-   * A block that failed its checksum is set aside and ledgered by the journal and never returned. `previous` is the
-   * id of the lane's block before it that is still stored, or `after` where there is none: so (`after`, `id`] holds this one only.
+   * A block that failed its checksum is set aside and ledgered by the journal and never returned, so
+   * (`after`, `id`] holds this one only.
    */
   next(lane: Lane, after: number): Promise<Block | undefined>;
-  /** All blocks of the first commit above `commit` that is still stored; empty where there is none yet. */
-  nextCommit(commit: number): Promise<readonly Block[]>;
 }
 
 /** A block that was just committed, still in memory: saves the reader the way over the disk. */
@@ -24,10 +22,15 @@ export interface LiveBlock extends Directory {
   release(): void;
 }
 
-/** What the forwarder has not sent yet, per lane, and how it says that something was settled. */
+/** What the forwarder has not sent yet, per lane, and how it says how far it is. */
 export interface ForwardCursor {
   /** Block ids of the lane that are settled, as flat closed ranges; everything else up to the newest block is unsent. */
   load(): Promise<ReadonlyMap<Lane, readonly number[]>>;
+  /**
+   * Records of ids in [first, last] of this lane are about to be sent for the first time: from now on they may have been
+   * delivered. Told before the send, not persisted.
+   */
+  sending(lane: Lane, first: number, last: number): void;
   /**
    * Ids in [first, last] of this lane are settled: every record was accepted by Kafka or refused into the quarantine.
    * Durable with the next commit, at most 500 ms later; a crash before that sends them again.

@@ -112,10 +112,13 @@ export class Forwarder {
       senderOf: (group) => this.#senderOf(group),
       senders: () => [...this.#senders.values()].filter((sender) => sender.lane === lane),
       healthySinceMs: () => this.#healthySinceMs,
-      onJournalFault: (error) => {
-        this.#journalFault = error instanceof Error ? error.message : String(error);
-      },
+      onJournal: (fault) => this.#onJournal(fault),
     });
+  }
+
+  #onJournal(fault: unknown): void {
+    if (fault === undefined) this.#journalFault = undefined;
+    else this.#journalFault = fault instanceof Error ? fault.message : String(fault);
   }
 
   #senderOf({ key, stream, partition }: RowGroup): PartitionSender {
@@ -133,7 +136,8 @@ export class Forwarder {
       options,
       random,
       monotonicMs: () => clock.monotonicMs(),
-      quarantine: (record) => journal.quarantine([record]),
+      quarantine: (records) => journal.quarantine(records),
+      onJournal: (fault) => this.#onJournal(fault),
       onSent: (from, result) => this.#onSent(from, result),
     });
   }
@@ -192,7 +196,7 @@ export class Forwarder {
   #alarms(): string[] {
     const failing = [...this.#senders.values()].filter(({ fault }) => fault?.kind === "configuration");
     const refused = new Set(failing.map(({ fault }) => `Kafka refuses the gateway: ${fault?.message}`));
-    const journal = this.#journalFault === undefined ? [] : [`The journal could not be read: ${this.#journalFault}`];
+    const journal = this.#journalFault === undefined ? [] : [`The journal does not answer: ${this.#journalFault}`];
     return [...refused, ...journal, ...this.#topicAlarms];
   }
 

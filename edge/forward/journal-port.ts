@@ -1,14 +1,26 @@
 import type { MessagePort } from "node:worker_threads";
 import { TidegateError } from "../../src/errors.ts";
 import type { Lane } from "../../src/wire/streams.ts";
-import { decodeDirectory, encodeDirectory, type Block } from "../journal/block.ts";
+import { unpackBlock, type Block } from "../journal/block.ts";
 import type { BlockReader, ForwardCursor } from "../reader.ts";
-import type { FromJournal, RefusedRecord, StoredBlockMessage, ToJournal } from "./protocol.ts";
+import type { FromJournal, LaneRange, RefusedRecord, StoredBlock, ToJournal } from "./protocol.ts";
 
 /** What the journal gives the forwarder. */
 export interface ForwardJournal extends BlockReader, ForwardCursor {
-  /** Stores the original bytes of refused records not later than the next `settle`. */
+  /** Keeps the original bytes of refused records. Resolves when they are on disk: only then may they be settled. */
+  quarantine(records: readonly RefusedRecord[]): Promise<void>;
+}
+
+/** What the journal's thread does for the forwarder. Whatever throws stored nothing and may be asked for again. */
+export interface ForwardStore {
+  /** The first block of the lane above `after`, as it lies on disk, whatever its checksum says. */
+  next(lane: Lane, after: number): StoredBlock | undefined;
+  /** A block fails its checksum: sets it aside and names its records in the ledger. */
+  setCorruptAside(lane: Lane, id: number): void;
+  settledRanges(): readonly (readonly [Lane, readonly number[]])[];
   quarantine(records: readonly RefusedRecord[]): void;
+  sending(lane: Lane, first: number, last: number): void;
+  settle(lane: Lane, first: number, last: number): void;
 }
 
 type Question = Extract<ToJournal, { request: number }>;
@@ -19,7 +31,8 @@ export class JournalPort implements ForwardJournal {
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
   #requests = 0;
-  #ranges: [Lane, number, number][] = [];
+  #sending: [Lane, number, number][] = [];
+  #settled: [Lane, number, number][] = [];
 
   constructor(port: MessagePort) {
     this.#port = port;
@@ -28,12 +41,17 @@ export class JournalPort implements ForwardJournal {
   }
 
   async next(lane: Lane, after: number): Promise<Block | undefined> {
-    const [block] = await this.#blocks({ kind: "next", request: ++this.#requests, lane, after });
-    return block;
-  }
-
-  nextCommit(commit: number): Promise<readonly Block[]> {
-    return this.#blocks({ kind: "next-commit", request: ++this.#requests, commit });
+    for (;;) {
+      const answer = await this.#ask({ kind: "next", request: ++this.#requests, lane, after });
+      if (answer.kind !== "block" || answer.block === undefined) return undefined;
+      const { id, crc, data } = answer.block;
+      try {
+        return unpackBlock(id, data, crc);
+      } catch (error) {
+        if (!(error instanceof TidegateError && error.code === "JOURNAL_CORRUPT")) throw error;
+      }
+      await this.#ask({ kind: "corrupt", request: ++this.#requests, lane, id });
+    }
   }
 
   async load(): Promise<ReadonlyMap<Lane, readonly number[]>> {
@@ -41,25 +59,27 @@ export class JournalPort implements ForwardJournal {
     return new Map(answer.kind === "settled" ? answer.lanes : []);
   }
 
-  /** Settlements of one turn of the event loop go as one message. */
-  settle(lane: Lane, first: number, last: number): void {
-    const newest = this.#ranges.at(-1);
-    if (newest !== undefined && newest[0] === lane && newest[2] + 1 === first) {
-      newest[2] = last;
-      return;
-    }
-    if (this.#ranges.length === 0) setImmediate(() => this.flush());
-    this.#ranges.push([lane, first, last]);
+  async quarantine(records: readonly RefusedRecord[]): Promise<void> {
+    await this.#ask({ kind: "quarantine", request: ++this.#requests, records });
   }
 
-  quarantine(records: readonly RefusedRecord[]): void {
-    this.#send({ kind: "quarantine", records });
+  /** The blocks of one send go as one message, posted in the turn in which the send begins. */
+  sending(lane: Lane, first: number, last: number): void {
+    if (this.#sending.length === 0) queueMicrotask(() => this.flush());
+    join(this.#sending, lane, first, last);
+  }
+
+  /** Settlements of one turn of the event loop go as one message. */
+  settle(lane: Lane, first: number, last: number): void {
+    if (this.#settled.length === 0) setImmediate(() => this.flush());
+    join(this.#settled, lane, first, last);
   }
 
   flush(): void {
-    if (this.#ranges.length === 0) return;
-    this.#send({ kind: "settle", ranges: this.#ranges });
-    this.#ranges = [];
+    if (this.#sending.length > 0) this.#send({ kind: "sending", ranges: this.#sending });
+    this.#sending = [];
+    if (this.#settled.length > 0) this.#send({ kind: "settle", ranges: this.#settled });
+    this.#settled = [];
   }
 
   close(): void {
@@ -78,11 +98,6 @@ export class JournalPort implements ForwardJournal {
     });
   }
 
-  async #blocks(message: Question): Promise<Block[]> {
-    const answer = await this.#ask(message);
-    return answer.kind === "blocks" ? answer.blocks.map(blockOf) : [];
-  }
-
   #settleRequest(message: FromJournal): void {
     const waiting = this.#waiting.get(message.request);
     this.#waiting.delete(message.request);
@@ -96,11 +111,23 @@ export class JournalPort implements ForwardJournal {
   }
 }
 
-/** The journal's end: answers the forwarder's requests from `journal`, one after the other. Returns the function that ends it. */
-export function serveForwarder(port: MessagePort, journal: ForwardJournal): () => void {
-  let last = Promise.resolve();
+function join(ranges: [Lane, number, number][], lane: Lane, first: number, last: number): void {
+  const newest = ranges.at(-1);
+  if (newest !== undefined && newest[0] === lane && newest[2] + 1 === first) newest[2] = last;
+  else ranges.push([lane, first, last]);
+}
+
+/** The journal's end: answers the forwarder's requests from `store`, one after the other. Returns the function that ends it. */
+export function serveForwarder(port: MessagePort, store: ForwardStore): () => void {
   const onMessage = (message: ToJournal): void => {
-    last = last.then(() => handle(port, journal, message));
+    switch (message.kind) {
+      case "sending":
+        return forEach(message.ranges, (...range) => store.sending(...range));
+      case "settle":
+        return forEach(message.ranges, (...range) => store.settle(...range));
+      default:
+        answer(port, store, message);
+    }
   };
   port.on("message", onMessage);
   return () => {
@@ -109,56 +136,37 @@ export function serveForwarder(port: MessagePort, journal: ForwardJournal): () =
   };
 }
 
-async function handle(port: MessagePort, journal: ForwardJournal, message: ToJournal): Promise<void> {
-  switch (message.kind) {
-    case "settle":
-      for (const [lane, first, last] of message.ranges) journal.settle(lane, first, last);
-      return;
-    case "quarantine":
-      journal.quarantine(message.records);
-      return;
-    case "next":
-    case "next-commit":
-    case "load":
-      await answer(port, journal, message);
-  }
+function forEach(ranges: readonly LaneRange[], tell: (...range: LaneRange) => void): void {
+  for (const range of ranges) tell(...range);
 }
 
-async function answer(port: MessagePort, journal: ForwardJournal, message: Question): Promise<void> {
+function answer(port: MessagePort, store: ForwardStore, message: Question): void {
   const { request } = message;
   try {
-    if (message.kind === "load") {
-      post(port, { kind: "settled", request, lanes: [...(await journal.load())] });
-      return;
-    }
-    const found =
-      message.kind === "next"
-        ? [await journal.next(message.lane, message.after)].filter((block) => block !== undefined)
-        : await journal.nextCommit(message.commit);
-    const blocks = found.map(storedBlock);
-    post(
-      port,
-      { kind: "blocks", request, blocks },
-      blocks.map(({ records }) => records.buffer as ArrayBuffer),
-    );
+    const found = answerOf(store, message);
+    const transfer =
+      found.kind === "block" && found.block !== undefined ? [found.block.data.buffer as ArrayBuffer] : [];
+    port.postMessage(found, transfer);
   } catch (error) {
-    post(port, { kind: "failed", request, message: error instanceof Error ? error.message : String(error) });
+    const text = error instanceof Error ? error.message : String(error);
+    port.postMessage({ kind: "failed", request, message: text } satisfies FromJournal);
   }
 }
 
-function post(port: MessagePort, message: FromJournal, transfer: ArrayBuffer[] = []): void {
-  port.postMessage(message, transfer);
-}
-
-/** The records of a block, in memory of their own, so that it can change hands without being copied again. */
-function storedBlock(block: Block): StoredBlockMessage {
-  const records = new Uint8Array(block.records.length);
-  records.set(block.records);
-  return { id: block.id, directory: encodeDirectory(block), records };
-}
-
-function blockOf(message: StoredBlockMessage): Block {
-  const { buffer, byteOffset, byteLength } = message.records;
-  const directory = Buffer.from(message.directory.buffer, message.directory.byteOffset, message.directory.byteLength);
-  return { id: message.id, ...decodeDirectory(directory), records: Buffer.from(buffer, byteOffset, byteLength) };
+function answerOf(store: ForwardStore, message: Question): FromJournal {
+  const { request } = message;
+  switch (message.kind) {
+    case "next": {
+      const found = store.next(message.lane, message.after);
+      return { kind: "block", request, block: found && { id: found.id, crc: found.crc, data: found.data } };
+    }
+    case "load":
+      return { kind: "settled", request, lanes: store.settledRanges() };
+    case "corrupt":
+      store.setCorruptAside(message.lane, message.id);
+      return { kind: "done", request };
+    case "quarantine":
+      store.quarantine(message.records);
+      return { kind: "done", request };
+  }
 }

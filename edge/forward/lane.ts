@@ -36,7 +36,8 @@ export interface LaneParts {
   readonly senders: () => Iterable<PartitionSender>;
   /** Since when there has always been a sender whose last send succeeded; undefined when there is none. */
   readonly healthySinceMs: () => number | undefined;
-  readonly onJournalFault: (error: unknown) => void;
+  /** After each question to the journal; undefined: it answered. */
+  readonly onJournal: (fault: unknown) => void;
 }
 
 interface Pending {
@@ -205,9 +206,11 @@ export class ForwardLane {
 
   async #read(after: number): Promise<Block | undefined | "failed"> {
     try {
-      return await this.#parts.journal.next(this.lane, after);
+      const block = await this.#parts.journal.next(this.lane, after);
+      this.#parts.onJournal(undefined);
+      return block;
     } catch (error) {
-      this.#parts.onJournalFault(error);
+      this.#parts.onJournal(error);
       await sleep(this.#stopped ? 0 : journalRetryMs);
       return "failed";
     }
@@ -241,6 +244,7 @@ export class ForwardLane {
         release();
         this.#signal.raise();
       },
+      onSending: () => this.#parts.journal.sending(this.lane, held.first, held.id),
       onSettled: () => {
         this.#held.delete(held);
         this.#settleWhole(held.first, held.id);

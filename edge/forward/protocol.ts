@@ -40,29 +40,35 @@ export type FromForward =
 
 export type ToJournal =
   | { readonly kind: "next"; readonly request: number; readonly lane: Lane; readonly after: number }
-  | { readonly kind: "next-commit"; readonly request: number; readonly commit: number }
+  /** The block that `next` gave failed its checksum: it is to be set aside, so that `next` goes on behind it. */
+  | { readonly kind: "corrupt"; readonly request: number; readonly lane: Lane; readonly id: number }
   | { readonly kind: "load"; readonly request: number }
-  /** Fire and forget, in order with `quarantine`: [lane, first, last] as in `ForwardCursor.settle`. */
-  | { readonly kind: "settle"; readonly ranges: readonly (readonly [Lane, number, number])[] }
-  /** Stored not later than the next `settle` of this port: it names the records that the settlement leaves out. */
-  | { readonly kind: "quarantine"; readonly records: readonly RefusedRecord[] };
+  | { readonly kind: "quarantine"; readonly request: number; readonly records: readonly RefusedRecord[] }
+  /** Fire and forget, as in `ForwardCursor.sending`; of the same block always before `settle`. */
+  | { readonly kind: "sending"; readonly ranges: readonly LaneRange[] }
+  /** Fire and forget, as in `ForwardCursor.settle`. */
+  | { readonly kind: "settle"; readonly ranges: readonly LaneRange[] };
+
+export type LaneRange = readonly [lane: Lane, first: number, last: number];
 
 export type FromJournal =
-  /** Answer to `next` (none or one block) and `next-commit`. */
-  | { readonly kind: "blocks"; readonly request: number; readonly blocks: readonly StoredBlockMessage[] }
+  /** Answer to `next`. */
+  | { readonly kind: "block"; readonly request: number; readonly block: StoredBlock | undefined }
   | {
       readonly kind: "settled";
       readonly request: number;
       readonly lanes: readonly (readonly [Lane, readonly number[]])[];
     }
+  /** Answer to `corrupt` and `quarantine`: it is on disk. */
+  | { readonly kind: "done"; readonly request: number }
   | { readonly kind: "failed"; readonly request: number; readonly message: string };
 
-export interface StoredBlockMessage {
+/** A block as it lies on disk: the reader checks and unpacks it, so that the journal's thread need not. */
+export interface StoredBlock {
   readonly id: number;
-  /** `encodeDirectory` of the block. */
-  readonly directory: Uint8Array;
-  /** Own memory: put its buffer into the transfer list. */
-  readonly records: Uint8Array;
+  readonly crc: number;
+  /** In memory of its own, which goes to the reader. */
+  readonly data: Uint8Array;
 }
 
 /** A record that Kafka will never take. */

@@ -8,6 +8,8 @@ import type { Slots } from "./slots.ts";
 /** What holds rows in memory until they are settled: a block that was taken. */
 export interface Holder {
   readonly backfill: boolean;
+  /** Before each send of rows of it. */
+  sending(): void;
   /** That many of its rows were accepted or refused; `moved`: they had left the block's memory before. */
   settled(rows: number, moved: boolean): void;
 }
@@ -19,7 +21,10 @@ export interface SenderParts {
   readonly options: ForwardOptions;
   readonly random: () => number;
   readonly monotonicMs: () => number;
-  readonly quarantine: (record: RefusedRecord) => void;
+  /** Resolves when they are on disk; rejects where they could not be stored. */
+  readonly quarantine: (records: readonly RefusedRecord[]) => Promise<void>;
+  /** After each question to the journal; undefined: it answered. */
+  readonly onJournal: (fault: unknown) => void;
   /** After each send. */
   readonly onSent: (sender: PartitionSender, result: Sent) => void;
 }
@@ -163,14 +168,13 @@ export class PartitionSender {
     let emptied = 0;
     filling: for (const queued of queue) {
       const part = { holder: queued.holder, count: 0 };
-      batch.parts.push(part);
       while (queued.next < queued.rows.length) {
         const row = queued.rows[queued.next]!;
         bytes += row.value.length + rowOverheadBytes;
         const full = batch.rows.length === sendRowsMax || bytes > sendBytesMax;
         if (full && batch.rows.length > 0) break filling;
         batch.rows.push(row);
-        part.count++;
+        if (part.count++ === 0) batch.parts.push(part);
         queued.next++;
       }
       emptied++;
@@ -183,7 +187,7 @@ export class PartitionSender {
   async #deliver(all: readonly Row[], backfill: boolean): Promise<boolean> {
     const { sink } = this.#parts;
     let rows = all.filter((row) => row.value.length <= sink.valueBytesMax);
-    if (rows.length < all.length) this.#refuseTooLarge(all);
+    if (rows.length < all.length && !(await this.#refuseTooLarge(all))) return false;
     while (rows.length > 0) {
       const outcome = await this.#send(rows, backfill);
       if (outcome === undefined) return false;
@@ -192,10 +196,11 @@ export class PartitionSender {
           return true;
         case "refused": {
           const refused = new Set(outcome.rows);
-          this.#refuse(
+          const stored = await this.#refuse(
             rows.filter((_, index) => refused.has(index)),
             outcome.reason,
           );
+          if (!stored) return false;
           rows = rows.filter((_, index) => !refused.has(index));
           break;
         }
@@ -209,10 +214,7 @@ export class PartitionSender {
   }
 
   async #deliverHalves(rows: readonly Row[], backfill: boolean): Promise<boolean> {
-    if (rows.length === 1) {
-      this.#refuse(rows, "larger than the topic takes");
-      return true;
-    }
+    if (rows.length === 1) return this.#refuse(rows, "larger than the topic takes");
     const middle = rows.length >> 1;
     const first = await this.#deliver(rows.slice(0, middle), backfill);
     return first && (await this.#deliver(rows.slice(middle), backfill));
@@ -223,6 +225,7 @@ export class PartitionSender {
     const giveBack = await slots.acquire(backfill ? "backfill" : this.lane);
     try {
       if (this.#stopped) return undefined;
+      for (const { holder } of this.#current?.parts ?? []) holder.sending();
       const outcome = await sink.send(this.#topic, this.partition, rows);
       if (outcome.kind === "unknown") {
         if (this.#fault === undefined) this.#failingSinceMs = this.#parts.monotonicMs();
@@ -245,8 +248,11 @@ export class PartitionSender {
   async #pause({ kind }: SinkFault): Promise<void> {
     const { options, random } = this.#parts;
     const doubled = Math.min(options.retryMaxMs, options.retryMinMs * 2 ** Math.min(this.#attempts, 30));
-    const ms = (kind === "configuration" ? options.configurationRetryMs : doubled) * (0.5 + random() / 2);
     this.#attempts++;
+    await this.#sleep((kind === "configuration" ? options.configurationRetryMs : doubled) * (0.5 + random() / 2));
+  }
+
+  async #sleep(ms: number): Promise<void> {
     if (this.#stopped) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
@@ -258,22 +264,36 @@ export class PartitionSender {
     this.#early = undefined;
   }
 
-  #refuseTooLarge(rows: readonly Row[]): void {
+  #refuseTooLarge(rows: readonly Row[]): Promise<boolean> {
     const { valueBytesMax } = this.#parts.sink;
-    this.#refuse(
+    return this.#refuse(
       rows.filter(({ value }) => value.length > valueBytesMax),
       `larger than kafka.valueBytesMax (${valueBytesMax} bytes)`,
     );
   }
 
-  #refuse(rows: readonly Row[], reason: string): void {
-    for (const { value, seq, origin } of rows) {
-      const { epoch, stream, device } = origin;
-      const number = isNumbered(stream) ? seq : 0;
-      this.#parts.quarantine({ epoch, stream, device, seq: number, value: Uint8Array.from(value), reason });
+  /** Tries until the rows are in the quarantine, or they would be gone when they are settled; false when the sender stopped before. */
+  async #refuse(rows: readonly Row[], reason: string): Promise<boolean> {
+    const { quarantine, onSent, onJournal, options } = this.#parts;
+    const records = rows.map((row) => refusedRecord(row, reason));
+    while (!this.#stopped) {
+      try {
+        await quarantine(records);
+        onJournal(undefined);
+        onSent(this, { kind: "refused", rows: rows.length });
+        return true;
+      } catch (error) {
+        onJournal(error);
+        await this.#sleep(options.retryMaxMs);
+      }
     }
-    this.#parts.onSent(this, { kind: "refused", rows: rows.length });
+    return false;
   }
+}
+
+function refusedRecord({ value, seq, origin }: Row, reason: string): RefusedRecord {
+  const { epoch, stream, device } = origin;
+  return { epoch, stream, device, seq: isNumbered(stream) ? seq : 0, value: Uint8Array.from(value), reason };
 }
 
 function bytesOf(rows: readonly Row[]): number {

@@ -11,8 +11,6 @@ export interface Group {
   /** Ids of deliveries whose acknowledgement may get lost, as `RedeliveryLog` encodes them. */
   readonly redelivery: { readonly count: number; readonly data: Uint8Array } | undefined;
   readonly quarantine: readonly QuarantineItem[];
-  /** Blocks of earlier commits that the forwarder was given in memory: from now on they may have been delivered. */
-  readonly offered: readonly (readonly [Lane, id: number])[];
 }
 
 export interface LaneGroup {

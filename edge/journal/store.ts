@@ -86,8 +86,10 @@ export class Store {
   readonly #devices: NewDevice[] = [];
   readonly #numbers = new Numbers();
   readonly #manifest: ManifestTracker;
-  /** Highest block per lane that a reader may have sent: what is dropped below it may have been delivered. */
-  readonly #handedOut: Record<Lane, number>;
+  /** Block ids that were sent and are not settled: what is dropped of them may have been delivered. */
+  readonly #sent: Record<Lane, Ranges>;
+  /** Settlements that no transaction has written yet. */
+  #unwritten: Record<Lane, Ranges> = perLane(() => new Ranges());
   /** The quota is reached and nothing may be dropped. */
   #full = false;
   /** Ids in the redelivery table. */
@@ -114,8 +116,8 @@ export class Store {
     this.#head = this.#readHead();
     this.#settled = perLane((lane) => this.#readSettled(lane));
     this.#last = perLane((lane) => this.#number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane}`));
-    // What an earlier process handed out is not known any more, so all of it counts.
-    this.#handedOut = { ...this.#last };
+    // What an earlier process sent is not known any more, so all of it counts.
+    this.#sent = perLane((lane) => (this.#last[lane] > 0 ? Ranges.of([1, this.#last[lane]]) : new Ranges()));
     const counter = this.#number("SELECT coalesce(max(counter), 0) AS n FROM epochs") + 1;
     this.epoch = makeEpoch(counter, randomBytes(8));
     this.#manifest = new ManifestTracker(this.epoch.text, options.partitions);
@@ -138,7 +140,6 @@ export class Store {
     if (this.#full && group.lanes.some(({ lane }) => lane === "telemetry")) {
       return { kind: "full", message: "the quota is reached and journal.telemetryWhenFull is stop" };
     }
-    for (const [lane, id] of group.offered) this.#handedOut[lane] = Math.max(this.#handedOut[lane], id);
     const attempted = this.#head.nextBlock;
     const devices = this.#devices.length;
     this.#devices.push(...group.newDevices);
@@ -263,9 +264,7 @@ export class Store {
   next(lane: Lane, after: number): PackedBlock | undefined {
     const row = this.#get(`SELECT id, crc, data FROM blocks_${lane} WHERE id > ? ORDER BY id LIMIT 1`, after);
     if (row === undefined) return undefined;
-    const id = Number(row.id);
-    this.#handedOut[lane] = Math.max(this.#handedOut[lane], id);
-    return { id, lane, crc: Number(row.crc), data: row.data as Uint8Array };
+    return { id: Number(row.id), lane, crc: Number(row.crc), data: blobOf(row.data) };
   }
 
   /** The first commit above `commit` that is still stored, with its blocks of all lanes; undefined where there is none yet. */
@@ -300,7 +299,7 @@ export class Store {
     const blocks: PackedBlock[] = [];
     for (let id = from; this.#commitOf(lane, id) === commit; id++) {
       const row = this.#get(`SELECT crc, data FROM blocks_${lane} WHERE id = ?`, id);
-      if (row !== undefined) blocks.push({ id, lane, crc: Number(row.crc), data: row.data as Uint8Array });
+      if (row !== undefined) blocks.push({ id, lane, crc: Number(row.crc), data: blobOf(row.data) });
     }
     return blocks;
   }
@@ -309,8 +308,20 @@ export class Store {
     return this.#settled[lane].toJSON();
   }
 
+  /** Records of blocks in [first, last] are on their way; not persisted, since after a start every stored block counts. */
+  sending(lane: Lane, first: number, last: number): void {
+    this.#sent[lane].add(first, last);
+  }
+
   /** Every record of the lane's blocks in [first, last] is in Kafka or was refused. Durable with the next commit or `flush`. */
   settle(lane: Lane, first: number, last: number): void {
+    this.#unwritten[lane].add(first, last);
+    this.#sent[lane].remove(first, last);
+    // Closed after a disk fault: it counts when the journal has been reopened.
+    if (this.#db.isOpen) this.#settle(lane, first, last);
+  }
+
+  #settle(lane: Lane, first: number, last: number): void {
     for (const [from, to] of this.#settled[lane].missing(first, last)) {
       const row = this.#get(
         `SELECT coalesce(sum(count), 0) AS records, coalesce(sum(length(data)), 0) AS bytes FROM blocks_${lane} WHERE id BETWEEN ? AND ?`,
@@ -345,7 +356,7 @@ export class Store {
     const row = this.#get(`SELECT count, crc, data FROM blocks_${lane} WHERE id = ?`, id);
     if (row === undefined) return [];
     try {
-      unpackBlock(id, row.data as Uint8Array, Number(row.crc));
+      unpackBlock(id, blobOf(row.data), Number(row.crc));
       return [];
     } catch (error) {
       if (!(error instanceof TidegateError)) throw error;
@@ -437,6 +448,7 @@ export class Store {
       this.#quarantine(refused.map(({ item }) => item));
       for (const { loss } of refused) this.#ledger(loss);
       const blocks = this.#commitOwn();
+      this.#writeCursors();
       this.#writeHead();
       return blocks;
     });
@@ -638,7 +650,7 @@ export class Store {
 
   #dropAll({ lane, ids }: Victims): readonly CommittedBlock[] {
     return this.#transaction(() => {
-      for (const id of ids) this.#drop(lane, id, id <= this.#handedOut[lane] ? "maybe-delivered" : "quota");
+      for (const id of ids) this.#drop(lane, id, this.#sent[lane].has(id) ? "maybe-delivered" : "quota");
       const blocks = this.#commitOwn();
       this.#writeCursors();
       this.#writeHead();
@@ -696,7 +708,7 @@ export class Store {
     }
     const block = this.#get(`SELECT crc, data FROM blocks_${lane} WHERE id = ?`, id);
     try {
-      return block === undefined ? undefined : unpackBlock(id, block.data as Uint8Array, Number(block.crc));
+      return block === undefined ? undefined : unpackBlock(id, blobOf(block.data), Number(block.crc));
     } catch (error) {
       // Both copies are gone: the manifest still says which numbers exist, so the cloud sees the hole.
       if (error instanceof TidegateError && error.code === "JOURNAL_CORRUPT") return undefined;
@@ -746,7 +758,7 @@ export class Store {
     return this.#number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane} WHERE id < ?`, id);
   }
 
-  /** Memory goes back to what the last transaction left on disk. */
+  /** Memory goes back to what the last transaction left on disk, and what was settled since. */
   #reload(): void {
     this.#head = this.#readHead();
     for (const lane of lanes) {
@@ -754,6 +766,9 @@ export class Store {
       this.#last[lane] = this.#number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane}`);
     }
     this.#dirtyCursors.clear();
+    for (const lane of lanes) {
+      for (const [first, last] of this.#unwritten[lane].pairs()) this.#settle(lane, first, last);
+    }
   }
 
   /** Ends the epoch with its last manifest and closes. Everything was durable before. */
@@ -811,6 +826,7 @@ export class Store {
         this.#db.exec("COMMIT");
         for (const entry of this.#stored) this.#manifest.note(entry);
         this.#numbers.keep();
+        if (this.#dirtyCursors.size === 0) this.#unwritten = perLane(() => new Ranges());
         return result;
       });
     } catch (error) {
@@ -853,6 +869,11 @@ interface Victims {
 
 type SqlValue = string | number | bigint | Uint8Array | null;
 type Row = Record<string, SqlValue>;
+
+/** A damaged page can turn a BLOB into something else, which then fails its checksum. */
+function blobOf(value: SqlValue | undefined): Uint8Array {
+  return value instanceof Uint8Array ? value : new Uint8Array();
+}
 
 function forwardKey(lane: Lane): string {
   return `forward:${lane}`;

@@ -4,9 +4,8 @@ import { systemClock } from "../../src/clock.ts";
 import { TidegateError } from "../../src/errors.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
-import { serveForwarder, type ForwardJournal } from "../forward/journal-port.ts";
+import { serveForwarder, type ForwardStore } from "../forward/journal-port.ts";
 import type { RefusedRecord } from "../forward/protocol.ts";
-import { unpackBlock, type Block } from "./block.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { serveRpc } from "./rpc.ts";
 import type { PackedBlock } from "./protocol.ts";
@@ -58,7 +57,7 @@ function makeCalls() {
     quarantined: (limit: number) => store.quarantined(limit),
     quarantinedBytes: (id: number) => store.quarantinedBytes(id),
     serveForwarder: (forwardPort: MessagePort): void => {
-      serveForwarder(forwardPort, forwardJournal);
+      serveForwarder(forwardPort, forwardStore);
     },
     close: (): void => {
       for (const timer of timers) clearInterval(timer);
@@ -67,27 +66,14 @@ function makeCalls() {
   };
 }
 
-const forwardJournal: ForwardJournal = {
-  next: (lane, after) => Promise.resolve(nextReadable(lane, after)),
-  nextCommit: () => Promise.reject(new Error("the forwarder reads by lane")),
-  load: () => Promise.resolve(new Map(lanes.map((lane) => [lane, store.settledRanges(lane)]))),
-  settle: (lane, first, last) => store.settle(lane, first, last),
+const forwardStore: ForwardStore = {
+  next: (lane, after) => store.next(lane, after),
+  setCorruptAside: (lane, id) => tell(store.setCorruptAside(lane, id)),
+  settledRanges: () => lanes.map((lane) => [lane, store.settledRanges(lane)]),
   quarantine: (records) => tell(store.refuse(records.map(refusal))),
+  sending: (lane, first, last) => store.sending(lane, first, last),
+  settle: (lane, first, last) => store.settle(lane, first, last),
 };
-
-/** The next block that passes its checksum; those that do not are set aside and ledgered on the way. */
-function nextReadable(lane: Lane, after: number): Block | undefined {
-  for (;;) {
-    const packed = store.next(lane, after);
-    if (packed === undefined) return undefined;
-    try {
-      return unpackBlock(packed.id, packed.data, packed.crc);
-    } catch (error) {
-      if (!(error instanceof TidegateError && error.code === "JOURNAL_CORRUPT")) throw error;
-      tell(store.setCorruptAside(lane, packed.id));
-    }
-  }
-}
 
 function refusal(record: RefusedRecord) {
   const now = systemClock.nowMicros();

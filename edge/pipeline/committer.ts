@@ -54,7 +54,6 @@ interface OpenGroup<Note> {
   quarantine: QuarantineItem[];
   quarantineBytes: number;
   state: Map<string, string | Uint8Array>;
-  offered: [Lane, number][];
   notes: Note[];
   records: number;
 }
@@ -151,11 +150,6 @@ export class Committer<Note> {
     this.#schedule();
   }
 
-  /** The forwarder was given a block in memory. */
-  offered(lane: Lane, id: number): void {
-    this.#open.offered.push([lane, id]);
-  }
-
   get openDeliveries(): number {
     return this.#open.deliveries.length;
   }
@@ -196,7 +190,6 @@ export class Committer<Note> {
       state: [...open.state],
       redelivery: this.#redeliveries.seal(),
       quarantine: open.quarantine,
-      offered: open.offered,
     };
     this.#refusedRoom = false;
     this.#events.sealed();
@@ -267,7 +260,7 @@ export class Committer<Note> {
 }
 
 function emptyGroup<Note>(): OpenGroup<Note> {
-  return { deliveries: [], quarantine: [], quarantineBytes: 0, state: new Map(), offered: [], notes: [], records: 0 };
+  return { deliveries: [], quarantine: [], quarantineBytes: 0, state: new Map(), notes: [], records: 0 };
 }
 
 function isEmpty(group: Group): boolean {

@@ -29,6 +29,10 @@ export class FakeForwardJournal implements ForwardJournal {
   }[] = [];
   /** Live blocks that were handed out and not released yet. */
   readonly unreleased = new Set<number>();
+  /** Blocks of which rows were sent. */
+  readonly sent = new Set<number>();
+  /** The disk is full: nothing goes into the quarantine. */
+  refusesToStore = false;
   reads = 0;
   readonly #lastSeq = new Map<string, number>();
   #nextId = 1;
@@ -52,12 +56,13 @@ export class FakeForwardJournal implements ForwardJournal {
     return Promise.resolve(found === undefined ? undefined : { ...found, records: Buffer.from(found.records) });
   }
 
-  nextCommit(): Promise<readonly Block[]> {
-    return Promise.reject(new Error("not used by the forwarder"));
-  }
-
   load(): Promise<ReadonlyMap<Lane, readonly number[]>> {
     return Promise.resolve(new Map([...this.settled].map(([lane, ranges]) => [lane, ranges.toJSON()])));
+  }
+
+  sending(lane: Lane, first: number, last: number): void {
+    for (const block of this.blocks)
+      if (block.lane === lane && block.id >= first && block.id <= last) this.sent.add(block.id);
   }
 
   settle(lane: Lane, first: number, last: number): void {
@@ -66,7 +71,9 @@ export class FakeForwardJournal implements ForwardJournal {
     this.settled.set(lane, ranges);
   }
 
-  quarantine(records: readonly RefusedRecord[]): void {
+  async quarantine(records: readonly RefusedRecord[]): Promise<void> {
+    await Promise.resolve();
+    if (this.refusesToStore) throw new Error("the disk is full");
     this.quarantined.push(...records);
   }
 

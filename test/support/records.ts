@@ -67,7 +67,6 @@ export class GroupMaker {
       state: [],
       redelivery: undefined,
       quarantine: [],
-      offered: [],
       ...extra,
     };
     return group;

@@ -208,6 +208,38 @@ test("too large a send is halved until a single row is refused", async (t) => {
   );
 });
 
+test("a refused row is settled only when the quarantine has it", async (t) => {
+  const bench = await start(t);
+  bench.sink.valueBytesMax = 100;
+  bench.journal.refusesToStore = true;
+  bench.commit(observation(3, `large${"x".repeat(200)}`));
+  await until("alarm", () => bench.forwarder.report().alarms.some((text) => text.includes("the disk is full")));
+  assert.equal(bench.journal.unsettled().length, 1);
+  bench.journal.refusesToStore = false;
+  await settled(bench);
+  assert.deepEqual(bench.forwarder.report().alarms, []);
+  assert.equal(bench.journal.quarantined.length, 1);
+});
+
+test("a block counts as handed out when rows of it are sent, not while they wait in memory", async (t) => {
+  const bench = await start(t, { sendRowsMax: 2 });
+  const sentAtSend: number[][] = [];
+  let hanging = true;
+  bench.sink.script = () => {
+    sentAtSend.push([...bench.journal.sent]);
+    return hanging ? "hang" : { kind: "accepted" };
+  };
+  bench.commit(observation(1), observation(1));
+  for (let i = 0; i < 4; i++) bench.commit(observation(1));
+  await until("the first send", () => sentAtSend.length === 1);
+  await until("all blocks are taken", () => (bench.forwarder.report().lanes.telemetry?.heldBytes ?? 0) > 0);
+  assert.deepEqual([...bench.journal.sent], [1]);
+  hanging = false;
+  bench.sink.endHanging();
+  await settled(bench);
+  assert.deepEqual(sentAtSend, [[1], [1], [1, 2, 3], [1, 2, 3, 4, 5]]);
+});
+
 test("a row beyond the sink's limit is refused without a send", async (t) => {
   const bench = await start(t);
   bench.sink.valueBytesMax = 100;

@@ -1,32 +1,20 @@
-// Goal: the journal looks the same through a MessagePort as it does directly.
+// Goal: the journal looks the same through a MessagePort as it does directly, and a damaged block is no obstacle.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test, type TestContext } from "node:test";
 import { MessageChannel } from "node:worker_threads";
-import { JournalPort, serveForwarder, type ForwardJournal } from "../../../edge/forward/journal-port.ts";
+import { JournalPort, serveForwarder, type ForwardStore } from "../../../edge/forward/journal-port.ts";
 import type { RefusedRecord } from "../../../edge/forward/protocol.ts";
-import type { Block } from "../../../edge/journal/block.ts";
-
-const block: Block = {
-  id: 12,
-  lane: "telemetry",
-  epoch: "3-00112233445566aa",
-  commit: 9,
-  entries: [
-    {
-      stream: "observations",
-      device: "press-17",
-      partition: 1,
-      firstSeq: 5,
-      count: 1,
-      minTimeMicros: 1.7e15,
-      maxTimeMicros: 1.7e15,
-    },
-  ],
-  records: Buffer.from("twelve bytes and more"),
-};
+import { recordsOf, type Block } from "../../../edge/journal/block.ts";
+import { Store } from "../../../edge/journal/store.ts";
+import { systemClock } from "../../../src/clock.ts";
+import { TidegateError } from "../../../src/errors.ts";
+import type { Lane } from "../../../src/wire/streams.ts";
+import { GroupMaker, observations, storeOptions, temporaryFolder } from "../../support/records.ts";
 
 const refused: RefusedRecord = {
-  epoch: block.epoch,
+  epoch: "3-00112233445566aa",
   stream: "observations",
   device: "press-17",
   seq: 5,
@@ -34,71 +22,164 @@ const refused: RefusedRecord = {
   reason: "too large",
 };
 
-function connect(journal: Partial<ForwardJournal>): { port: JournalPort; close: () => void } {
+function connect(t: TestContext, store: Partial<ForwardStore>): { port: JournalPort; close: () => void } {
   const { port1, port2 } = new MessageChannel();
-  const absent: ForwardJournal = {
-    next: () => Promise.resolve(undefined),
-    nextCommit: () => Promise.resolve([]),
-    load: () => Promise.resolve(new Map()),
-    settle: () => {},
+  const absent: ForwardStore = {
+    next: () => undefined,
+    setCorruptAside: () => {},
+    settledRanges: () => [],
     quarantine: () => {},
+    sending: () => {},
+    settle: () => {},
   };
-  const close = serveForwarder(port2, { ...absent, ...journal });
+  const close = serveForwarder(port2, { ...absent, ...store });
+  t.after(close);
   return { port: new JournalPort(port1), close };
 }
 
-test("a block comes back whole, and absence stays absence", async () => {
-  const { port, close } = connect({ next: (_lane, after) => Promise.resolve(after < 12 ? block : undefined) });
-  assert.deepEqual(await port.next("telemetry", 11), block);
-  assert.equal(await port.next("telemetry", 12), undefined);
-  close();
+/** A store on disk with `blocks` blocks of three observations each, and the port of a forwarder to it. */
+function connectStore(t: TestContext, blocks: number, damage: (db: DatabaseSync) => void = () => {}) {
+  const options = storeOptions(temporaryFolder(t));
+  const before = Store.open(options, systemClock);
+  const maker = new GroupMaker();
+  for (let i = 0; i < blocks; i++) before.commit(maker.group(observations("a", 3, i * 3)));
+  before.abandon();
+  const db = new DatabaseSync(join(options.folder, "journal.db"));
+  damage(db);
+  db.close();
+  const store = Store.open(options, systemClock);
+  t.after(() => store.abandon());
+  const { port } = connect(t, {
+    next: (lane, after) => store.next(lane, after),
+    setCorruptAside: (lane, id) => void store.setCorruptAside(lane, id),
+  });
+  return { store, port };
+}
+
+async function readAll(port: JournalPort, lane: Lane): Promise<Block[]> {
+  const blocks: Block[] = [];
+  for (let after = 0; ;) {
+    const block = await port.next(lane, after);
+    if (block === undefined) return blocks;
+    blocks.push(block);
+    after = block.id;
+  }
+}
+
+function sequences(blocks: readonly Block[]): number[] {
+  return blocks.flatMap((block) => [...recordsOf(block)].map(({ seq }) => seq));
+}
+
+test("blocks come back whole, also a second time, and absence stays absence", async (t) => {
+  const { port } = connectStore(t, 3);
+  const blocks = await readAll(port, "telemetry");
+  assert.deepEqual(sequences(blocks), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assert.deepEqual(await readAll(port, "telemetry"), blocks);
+  assert.equal(await port.next("insight", 0), undefined);
 });
 
-test("the blocks of a commit come back in order", async () => {
-  const { port, close } = connect({ nextCommit: () => Promise.resolve([block, { ...block, id: 13 }]) });
-  assert.deepEqual(
-    (await port.nextCommit(8)).map(({ id }) => id),
-    [12, 13],
+test("corrupt blocks are skipped and named in the ledger, their neighbours are delivered", async (t) => {
+  const { store, port } = connectStore(t, 5, (db) => {
+    const ids = db
+      .prepare("SELECT id FROM blocks_telemetry ORDER BY id")
+      .all()
+      .map(({ id }) => Number(id));
+    db.exec(`UPDATE blocks_telemetry SET crc = crc + 1 WHERE id IN (${ids[1]}, ${ids[2]})`);
+    db.exec(`UPDATE blocks_telemetry SET data = 'no longer a BLOB' WHERE id = ${ids[4]}`);
+  });
+  assert.deepEqual(sequences(await readAll(port, "telemetry")), [1, 2, 3, 10, 11, 12]);
+  const own = (await readAll(port, "critical")).flatMap((block) => [...recordsOf(block)]);
+  const losses = own.map(
+    ({ value }) => JSON.parse(value.toString()) as { kind: string; first: number; reason: string },
   );
-  close();
+  assert.deepEqual(
+    losses.filter(({ kind }) => kind === "loss").map(({ first, reason }) => [first, reason]),
+    [
+      [4, "corrupt"],
+      [7, "corrupt"],
+      [13, "corrupt"],
+    ],
+  );
+  assert.equal(store.usage().head.lanes.telemetry.unsentRecords, 6);
 });
 
-test("settled ranges are loaded", async () => {
-  const { port, close } = connect({ load: () => Promise.resolve(new Map([["critical", [1, 4, 7, 9]]] as const)) });
+test("a corrupt block that cannot be set aside yet fails the read, and is skipped later", async (t) => {
+  let full = true;
+  let aside = false;
+  const { port } = connect(t, {
+    next: () => (aside ? undefined : { id: 7, crc: 1, data: new Uint8Array([1, 2, 3]) }),
+    setCorruptAside: (lane, id) => {
+      assert.deepEqual([lane, id], ["telemetry", 7]);
+      if (full) throw new TidegateError("JOURNAL_FULL", "the disk is full");
+      aside = true;
+    },
+  });
+  await assert.rejects(port.next("telemetry", 0), { code: "JOURNAL_IO", message: "the disk is full" });
+  full = false;
+  assert.equal(await port.next("telemetry", 0), undefined);
+});
+
+test("settled ranges are loaded", async (t) => {
+  const { port } = connect(t, { settledRanges: () => [["critical", [1, 4, 7, 9]]] });
   assert.deepEqual(await port.load(), new Map([["critical", [1, 4, 7, 9]]]));
-  close();
 });
 
-test("neighbouring settlements travel as one range, behind the refused records before them", async () => {
+test("neighbouring ranges travel as one, and what is sending before what is settled", async (t) => {
   const calls: unknown[] = [];
-  const { port, close } = connect({
-    settle: (...range) => calls.push(range),
-    quarantine: (records) => calls.push(records),
+  const { port } = connect(t, {
+    sending: (...range) => calls.push(["sending", ...range]),
+    settle: (...range) => calls.push(["settle", ...range]),
   });
   port.settle("telemetry", 1, 3);
-  port.settle("telemetry", 4, 4);
+  port.sending("telemetry", 5, 6);
+  port.sending("telemetry", 7, 7);
+  port.settle("telemetry", 4, 7);
   port.settle("critical", 5, 5);
-  port.quarantine([refused]);
-  await port.load(); // asked after them, so they are through when it is answered
   port.flush();
-  await port.load();
-  assert.deepEqual(calls.slice(-2), [
-    ["telemetry", 1, 4],
-    ["critical", 5, 5],
+  await port.load(); // Asked after them, so they are through when it is answered.
+  assert.deepEqual(calls, [
+    ["sending", "telemetry", 5, 7],
+    ["settle", "telemetry", 1, 7],
+    ["settle", "critical", 5, 5],
   ]);
-  assert.deepEqual(calls[0], [refused]);
-  close();
 });
 
-test("a journal that fails is an error of that request only", async () => {
-  const { port, close } = connect({ next: () => Promise.reject(new Error("disk")) });
+test("what is about to be sent is told in the turn in which it is said", async (t) => {
+  const calls: unknown[] = [];
+  const { port } = connect(t, { sending: (...range) => calls.push(range) });
+  port.sending("telemetry", 5, 6);
+  await Promise.resolve();
+  await port.load();
+  assert.deepEqual(calls, [["telemetry", 5, 6]]);
+});
+
+test("refused records are in the quarantine when the port says so", async (t) => {
+  const stored: RefusedRecord[] = [];
+  let full = true;
+  const { port } = connect(t, {
+    quarantine: (records) => {
+      if (full) throw new TidegateError("JOURNAL_FULL", "the disk is full");
+      stored.push(...records);
+    },
+  });
+  await assert.rejects(port.quarantine([refused]), { message: "the disk is full" });
+  full = false;
+  await port.quarantine([refused]);
+  assert.deepEqual(stored, [refused]);
+});
+
+test("a journal that fails is an error of that request only", async (t) => {
+  const { port } = connect(t, {
+    next: () => {
+      throw new Error("disk");
+    },
+  });
   await assert.rejects(port.next("telemetry", 0), { code: "JOURNAL_IO", message: "disk" });
   assert.equal((await port.load()).size, 0);
-  close();
 });
 
-test("a journal worker that is gone fails what waits", async () => {
-  const { port, close } = connect({ next: () => new Promise(() => {}) });
+test("a journal worker that is gone fails what waits", async (t) => {
+  const { port, close } = connect(t, {});
   const waiting = assert.rejects(port.next("telemetry", 0), { code: "WORKER_DIED" });
   close();
   await waiting;

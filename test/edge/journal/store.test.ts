@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { recordsOf, unpackBlock, type Block } from "../../../edge/journal/block.ts";
+import type { Group } from "../../../edge/journal/group.ts";
 import { Store, type StoreOptions } from "../../../edge/journal/store.ts";
 import { ManualClock, systemClock, type Clock } from "../../../src/clock.ts";
 import { TidegateError } from "../../../src/errors.ts";
@@ -377,6 +378,46 @@ test("over the quota the oldest unsent records go, and every one of them is name
   );
   assert(store.usage().bytes <= 16_777_216 + 1_000_000);
   assert.equal(store.usage().head.lanes.telemetry.unsentRecords, kept.size);
+});
+
+test("of what has to go, only what was sent and not settled may have been delivered", (t) => {
+  const options = storeOptions(temporaryFolder(t), { quotaBytes: 16_777_216 });
+  const store = openStore(t, options);
+  fill(store, new GroupMaker(), 1_200);
+  const ids = blocksOf(store, "telemetry").map(({ id }) => id);
+  store.sending("telemetry", ids[9]! + 1, ids[11]!);
+  store.sending("telemetry", ids[4]!, ids[4]!);
+  store.sending("telemetry", ids.at(-1)!, ids.at(-1)!); // Live before its backfill.
+  store.settle("telemetry", ids[4]!, ids[4]!);
+  const firsts = new Map(blocksOf(store, "telemetry").map((block) => [block.id, block.entries[0]!.firstSeq]));
+  reclaimAll(store);
+  const maybe = ledgerOf(store).filter(({ reason }) => reason === "maybe-delivered");
+  assert.deepEqual([...new Set(maybe.map(({ first }) => first))], [firsts.get(ids[10]!), firsts.get(ids[11]!)]);
+  assert(ledgerOf(store).some(({ reason }) => reason === "quota"));
+});
+
+test("after a start everything unsettled may have been delivered", (t) => {
+  const options = storeOptions(temporaryFolder(t), { quotaBytes: 16_777_216 });
+  const before = openStore(t, options);
+  fill(before, new GroupMaker(), 1_200);
+  abandon(before);
+  const store = openStore(t, options);
+  reclaimAll(store);
+  assert.deepEqual([...new Set(ledgerOf(store).map(({ reason }) => reason))], ["maybe-delivered"]);
+});
+
+test("a settlement outlives a transaction that failed", (t) => {
+  const store = openStore(t, storeOptions(temporaryFolder(t)));
+  const maker = new GroupMaker();
+  append(store, maker, observations("a", 10));
+  const [block] = blocksOf(store, "telemetry");
+  store.settle("telemetry", 1, block!.id);
+  const broken = { ...maker.group(observations("a", 1)), state: [["key", Symbol("no value")]] } as unknown as Group;
+  assert.throws(() => store.commit(broken));
+  assert.deepEqual(store.settledRanges("telemetry"), [1, block!.id]);
+  assert.equal(store.usage().head.lanes.telemetry.unsentRecords, 0);
+  store.flush();
+  assert.equal(store.usage().head.total.published, 10);
 });
 
 test("forwarded records go before unsent ones, without a ledger entry", (t) => {
