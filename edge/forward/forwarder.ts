@@ -118,7 +118,7 @@ export class Forwarder {
 
   #onJournal(fault: unknown): void {
     if (fault === undefined) this.#journalFault = undefined;
-    else this.#journalFault = fault instanceof Error ? fault.message : String(fault);
+    else this.#journalFault = fault instanceof Error ? fault.message : "unknown error";
   }
 
   #senderOf({ key, stream, partition }: RowGroup): PartitionSender {
