@@ -40,7 +40,7 @@ The table goes to standard output, progress to standard error. Exit code 1: some
 `;
 
 const full = { rounds: 3, warmUpMs: 3000, windowMs: 5000, ackWindowMs: 10_000, limitWindowMs: 2000 } as const;
-const quick = { rounds: 1, warmUpMs: 2000, windowMs: 3000, ackWindowMs: 4000, limitWindowMs: 1500 } as const;
+const quick = { rounds: 1, warmUpMs: 2000, windowMs: 2500, ackWindowMs: 3000, limitWindowMs: 1000 } as const;
 
 /** Throws where a flag or a name is unknown. */
 export function benchOptions(args: readonly string[]): BenchOptions {

@@ -39,11 +39,11 @@ function field(text: string, name: string): number {
   return Number(value);
 }
 
-/** Processor time that all processes of this machine have used. */
+/** Processor time of all processes; not of interrupts: those of our own connections would pass for somebody else's. */
 function machineCpuSeconds(): number {
   const line = readFileSync("/proc/stat", "utf8").split("\n", 1)[0]!;
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0] = line.trim().split(/\s+/).slice(1).map(Number);
-  return (user + nice + system + irq + softIrq) / ticksPerSecond;
+  const [user = 0, nice = 0, system = 0] = line.trim().split(/\s+/).slice(1).map(Number);
+  return (user + nice + system) / ticksPerSecond;
 }
 
 /** How much of the machine others took away during a measurement: noise that the reader has to know of. */

@@ -40,6 +40,7 @@ export async function measureAcknowledgement(bench: Bench): Promise<void> {
   alone.burst(burst);
   await untilAllThere(new EndOffsets(scope, kafka.bootstrap, topic), report.acked);
   assertAlive(agent);
+  await agent.service.kill();
   const { lost } = await conservationIn(kafka.bootstrap, topic, report.devices);
   bench.results.add({
     "ack.rate": measured.perSecond,

@@ -11,7 +11,7 @@ export const fleet = { connections: 50, devices: 200 } as const;
 /** The generator is at most this many messages ahead of what came out at the other end. */
 export const aheadMax = 100_000;
 /** By then the code is compiled and every connection stands. */
-const warmUpMessages = 150_000;
+export const warmUpMessages = 150_000;
 /** Without any progress for so long, what is missing will not come. */
 const stalledMs = 15_000;
 
@@ -44,6 +44,7 @@ export async function measureEndToEnd(bench: Bench, path: "broker" | "mosquitto"
   const report = await load.finish();
   await untilAllThere(ends, report.acked);
   assertAlive(agent);
+  await agent.service.kill();
   const { acknowledged, duplicates, lost } = await conservationIn(kafka.bootstrap, topic, report.devices);
   bench.results.add({
     [`${path}.rate` as const]: measured.perSecond,

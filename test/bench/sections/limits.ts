@@ -9,8 +9,8 @@ import { EndOffsets } from "../end-offsets.ts";
 import type { AppendReport } from "../programs/journal-append.ts";
 import type { ProducerReport } from "../programs/kafka-producer.ts";
 import { Scope } from "../scope.ts";
-import { keepGoing } from "../window.ts";
-import { aheadMax, fleet, inMemoryMosquitto } from "./end-to-end.ts";
+import { keepGoing, warmUp } from "../window.ts";
+import { aheadMax, fleet, inMemoryMosquitto, warmUpMessages } from "./end-to-end.ts";
 
 /*
  * What this machine gives at most to each part alone, in the same minutes: nobody can be faster end to end.
@@ -36,7 +36,8 @@ export async function measureMosquittoLimit(bench: Bench): Promise<void> {
   await counted();
   const load = startLoad(scope, { port: mosquitto.port, ...fleet, fast: { allowed: aheadMax } });
   const feed = async (): Promise<void> => load.allow((await counted()) + aheadMax);
-  await keepGoing(warmUpMs, feed);
+  const isWarm = async (): Promise<boolean> => (await counted()) > warmUpMessages;
+  await warmUp(warmUpMs, isWarm, feed);
   const before = { count: await counted(), atMs: performance.now() };
   await keepGoing(bench.options.limitWindowMs, feed);
   const messages = (await counted()) - before.count;
