@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { existsSync, readFileSync } from "node:fs";
 import type { Clock } from "../../src/clock.ts";
 import { TidegateError } from "../../src/errors.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
@@ -21,7 +19,8 @@ import {
   type Directory,
   type Entry,
 } from "./block.ts";
-import { ensureBallast, mapErrors, openDatabase, pragmaNumber, releaseBallast } from "./database.ts";
+import { Connection, type Row, type SqlValue } from "./connection.ts";
+import { ensureBallast, releaseBallast } from "./database.ts";
 import {
   entryCount,
   entryDevice,
@@ -40,6 +39,7 @@ import { emptyHead, unsentRecords, type Head } from "./head.ts";
 import { ManifestTracker } from "./manifest.ts";
 import { Numbers } from "./numbers.ts";
 import type { PackedBlock, QuarantineRow, Usage } from "./protocol.ts";
+import { QuarantineTable } from "./quarantine-table.ts";
 import type { JournalOptions } from "./options.ts";
 
 export interface StoreOptions extends JournalOptions {
@@ -76,8 +76,8 @@ export class Store {
 
   readonly #options: StoreOptions;
   readonly #clock: Clock;
-  #db: DatabaseSync;
-  #statements: Map<string, StatementSync> = new Map();
+  readonly #connection: Connection;
+  readonly #quarantine: QuarantineTable;
   #head: Head;
   /** Blocks that the forwarder is done with, per lane. */
   readonly #settled: Record<Lane, Ranges>;
@@ -98,27 +98,29 @@ export class Store {
   #own: OwnRecord[] = [];
   #stored: Entry[] = [];
 
+  /** Throws DATA_FOLDER_IN_USE, JOURNAL_FORMAT_NEWER, SQLITE_TOO_OLD, JOURNAL_IO, JOURNAL_FULL and CONFIG_INVALID. */
   static open(options: StoreOptions, clock: Clock): Store {
-    const { db, setAside } = openDatabase(options.folder, clock.nowMicros());
+    const connection = new Connection(options.folder, clock.nowMicros());
     try {
-      return new Store(options, clock, db, setAside);
+      return new Store(options, clock, connection);
     } catch (error) {
-      db.close();
+      connection.close();
       throw error;
     }
   }
 
-  private constructor(options: StoreOptions, clock: Clock, db: DatabaseSync, setAside: string | undefined) {
+  private constructor(options: StoreOptions, clock: Clock, connection: Connection) {
     this.#options = options;
     this.#clock = clock;
-    this.#db = db;
-    this.setAside = setAside;
+    this.#connection = connection;
+    this.#quarantine = new QuarantineTable(connection);
+    this.setAside = connection.setAside;
     this.#head = this.#readHead();
     this.#settled = perLane((lane) => this.#readSettled(lane));
-    this.#last = perLane((lane) => this.#number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane}`));
+    this.#last = perLane((lane) => this.#connection.number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane}`));
     // What an earlier process sent is not known any more, so all of it counts.
     this.#sent = perLane((lane) => (this.#last[lane] > 0 ? Ranges.of([1, this.#last[lane]]) : new Ranges()));
-    const counter = this.#number("SELECT coalesce(max(counter), 0) AS n FROM epochs") + 1;
+    const counter = this.#connection.number("SELECT coalesce(max(counter), 0) AS n FROM epochs") + 1;
     this.epoch = makeEpoch(counter, randomBytes(8));
     this.#manifest = new ManifestTracker(this.epoch.text, options.partitions);
     this.#transaction(() => {
@@ -128,7 +130,7 @@ export class Store {
       this.#commitOwn();
       this.#writeHead();
     });
-    this.#redeliveries = this.#number("SELECT coalesce(sum(count), 0) AS n FROM redelivery");
+    this.#redeliveries = this.#connection.number("SELECT coalesce(sum(count), 0) AS n FROM redelivery");
     ensureBallast(options.folder, options.ballastBytes);
   }
 
@@ -144,7 +146,7 @@ export class Store {
     const devices = this.#devices.length;
     this.#devices.push(...group.newDevices);
     try {
-      if (!this.#db.isOpen) this.#reopen();
+      if (!this.#connection.isOpen) this.#reopen();
       return this.#transaction(() => this.#commit(group));
     } catch (error) {
       if (!(error instanceof TidegateError)) throw error;
@@ -159,7 +161,7 @@ export class Store {
 
   #commit(group: Group): Committed {
     const commit = this.#head.nextBlock;
-    this.#quarantine(group.quarantine);
+    this.#setApart(group.quarantine);
     const blocks = group.lanes.map((lane, from) => this.#storeLane(lane, from, commit));
     blocks.push(...this.#commitOwn());
     if (blocks.length === 0) this.#head.nextBlock++;
@@ -197,7 +199,7 @@ export class Store {
     const packed = packBlock(records, directory);
     const count = entries.reduce((sum, entry) => sum + entry.count, 0);
     const mono = Math.round(this.#clock.monotonicMs());
-    this.#run(
+    this.#connection.run(
       `INSERT INTO blocks_${lane} (id, epoch, count, stored, mono, crc, data) VALUES (?, ?, ?, ?, ?, ?, ?)`,
       id,
       this.epoch.counter,
@@ -207,7 +209,7 @@ export class Store {
       packed.blockCrc,
       packed.block,
     );
-    this.#run(
+    this.#connection.run(
       `INSERT INTO directories_${lane} (id, crc, data) VALUES (?, ?, ?)`,
       id,
       packed.directoryCrc,
@@ -262,7 +264,10 @@ export class Store {
 
   /** The first block of the lane above `after`, as it lies on disk. */
   next(lane: Lane, after: number): PackedBlock | undefined {
-    const row = this.#get(`SELECT id, crc, data FROM blocks_${lane} WHERE id > ? ORDER BY id LIMIT 1`, after);
+    const row = this.#connection.get(
+      `SELECT id, crc, data FROM blocks_${lane} WHERE id > ? ORDER BY id LIMIT 1`,
+      after,
+    );
     if (row === undefined) return undefined;
     return { id: Number(row.id), lane, crc: Number(row.crc), data: blobOf(row.data) };
   }
@@ -281,11 +286,11 @@ export class Store {
   }
 
   #firstFrom(lane: Lane, id: number): number {
-    return this.#number(`SELECT coalesce(min(id), 0) AS n FROM blocks_${lane} WHERE id >= ?`, id);
+    return this.#connection.number(`SELECT coalesce(min(id), 0) AS n FROM blocks_${lane} WHERE id >= ?`, id);
   }
 
   #commitOf(lane: Lane, id: number): number | undefined {
-    const row = this.#get(`SELECT crc, data FROM directories_${lane} WHERE id = ?`, id);
+    const row = this.#connection.get(`SELECT crc, data FROM directories_${lane} WHERE id = ?`, id);
     if (row === undefined) return undefined;
     try {
       return readDirectory(id, row.data as Uint8Array, Number(row.crc)).commit;
@@ -298,7 +303,7 @@ export class Store {
   #blocksOfCommit(lane: Lane, from: number, commit: number): PackedBlock[] {
     const blocks: PackedBlock[] = [];
     for (let id = from; this.#commitOf(lane, id) === commit; id++) {
-      const row = this.#get(`SELECT crc, data FROM blocks_${lane} WHERE id = ?`, id);
+      const row = this.#connection.get(`SELECT crc, data FROM blocks_${lane} WHERE id = ?`, id);
       if (row !== undefined) blocks.push({ id, lane, crc: Number(row.crc), data: blobOf(row.data) });
     }
     return blocks;
@@ -318,17 +323,17 @@ export class Store {
     this.#unwritten[lane].add(first, last);
     this.#sent[lane].remove(first, last);
     // Closed after a disk fault: it counts when the journal has been reopened.
-    if (this.#db.isOpen) this.#settle(lane, first, last);
+    if (this.#connection.isOpen) this.#settle(lane, first, last);
   }
 
   #settle(lane: Lane, first: number, last: number): void {
     for (const [from, to] of this.#settled[lane].missing(first, last)) {
-      const row = this.#get(
+      const row = this.#connection.get(
         `SELECT coalesce(sum(count), 0) AS records, coalesce(sum(length(data)), 0) AS bytes FROM blocks_${lane} WHERE id BETWEEN ? AND ?`,
         from,
         to,
       );
-      const directories = this.#number(
+      const directories = this.#connection.number(
         `SELECT coalesce(sum(length(data)), 0) AS n FROM directories_${lane} WHERE id BETWEEN ? AND ?`,
         from,
         to,
@@ -353,7 +358,7 @@ export class Store {
 
   /** A reader found that a block fails its checksum: set it aside and name its records in the ledger. */
   setCorruptAside(lane: Lane, id: number): readonly CommittedBlock[] {
-    const row = this.#get(`SELECT count, crc, data FROM blocks_${lane} WHERE id = ?`, id);
+    const row = this.#connection.get(`SELECT count, crc, data FROM blocks_${lane} WHERE id = ?`, id);
     if (row === undefined) return [];
     try {
       unpackBlock(id, blobOf(row.data), Number(row.crc));
@@ -362,7 +367,7 @@ export class Store {
       if (!(error instanceof TidegateError)) throw error;
     }
     return this.#transaction(() => {
-      this.#run(
+      this.#connection.run(
         "INSERT OR REPLACE INTO set_aside (id, lane, crc, data) VALUES (?, ?, ?, ?)",
         id,
         lane,
@@ -378,13 +383,14 @@ export class Store {
   }
 
   state(key: string): Uint8Array | string | undefined {
-    const row = this.#get("SELECT value FROM state WHERE key = ?", key);
+    const row = this.#connection.get("SELECT value FROM state WHERE key = ?", key);
     return row === undefined ? undefined : (row.value as Uint8Array | string);
   }
 
   /** State rows whose key starts with `prefix`, without the prefix. */
   statesBelow(prefix: string): [string, string][] {
-    const rows = this.#prepare("SELECT key, value FROM state WHERE key >= ? AND key < ?").all(
+    const rows = this.#connection.all(
+      "SELECT key, value FROM state WHERE key >= ? AND key < ?",
       prefix,
       `${prefix}\u{10ffff}`,
     );
@@ -392,47 +398,34 @@ export class Store {
   }
 
   redeliveries(): Uint8Array[] {
-    return this.#prepare("SELECT data FROM redelivery ORDER BY id")
-      .all()
-      .map((row) => row.data as Uint8Array);
+    return this.#connection.all("SELECT data FROM redelivery ORDER BY id").map((row) => row.data as Uint8Array);
   }
 
   // ---- quarantine --------------------------------------------------------------------------------------------
 
-  #quarantine(items: readonly QuarantineItem[]): void {
+  #setApart(items: readonly QuarantineItem[]): void {
     const counts = this.#head.quarantine;
     for (const item of items) {
-      this.#run(
-        "INSERT INTO quarantine (time, source, address, reason, detail, size, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        item.timeMicros,
-        item.source,
-        item.address,
-        item.reason,
-        item.detail,
-        item.bytes.length,
-        item.bytes,
-      );
+      this.#quarantine.add(item);
       counts.count++;
       counts.bytes += item.bytes.length;
     }
     this.#head.total.quarantined += items.length;
-    while (counts.bytes > this.#options.quarantineBytesMax || counts.count > quarantineCountMax)
+    while (counts.bytes > this.#options.quarantineBytesMax || counts.count > quarantineCountMax) {
       this.#evictQuarantined();
+    }
   }
 
   #evictQuarantined(): void {
-    const row = this.#get("SELECT id, time, size FROM quarantine ORDER BY id LIMIT 1");
-    assert(row !== undefined, "a counted quarantine is not empty");
-    this.#run("DELETE FROM quarantine WHERE id = ?", row.id!);
+    const { timeMicros, bytes } = this.#quarantine.evictOldest();
     this.#head.quarantine.count--;
-    this.#head.quarantine.bytes -= Number(row.size);
-    const time = formatWireTime(Number(row.time));
-    const device = `${this.#options.gateway}/quarantine`;
+    this.#head.quarantine.bytes -= bytes;
+    const time = formatWireTime(timeMicros);
     this.#ledger({
       kind: "loss",
       epoch: this.epoch.text,
       stream: "quarantine",
-      device,
+      device: `${this.#options.gateway}/quarantine`,
       count: 1,
       from: time,
       to: time,
@@ -445,7 +438,7 @@ export class Store {
     refused: readonly { readonly item: QuarantineItem; readonly loss: LedgerRecord }[],
   ): readonly CommittedBlock[] {
     return this.#transaction(() => {
-      this.#quarantine(refused.map(({ item }) => item));
+      this.#setApart(refused.map(({ item }) => item));
       for (const { loss } of refused) this.#ledger(loss);
       const blocks = this.#commitOwn();
       this.#writeCursors();
@@ -454,24 +447,12 @@ export class Store {
     });
   }
 
-  quarantined(limit: number, before = Number.MAX_SAFE_INTEGER): QuarantineRow[] {
-    return this.#prepare(
-      "SELECT id, time, source, address, reason, detail, size FROM quarantine WHERE id < ? ORDER BY id DESC LIMIT ?",
-    )
-      .all(before, limit)
-      .map((row) => ({
-        id: Number(row.id),
-        timeMicros: Number(row.time),
-        source: String(row.source),
-        address: String(row.address),
-        reason: String(row.reason),
-        detail: String(row.detail),
-        size: Number(row.size),
-      }));
+  quarantined(limit: number): QuarantineRow[] {
+    return this.#quarantine.list(limit);
   }
 
   quarantinedBytes(id: number): Uint8Array | undefined {
-    return this.#get("SELECT data FROM quarantine WHERE id = ?", id)?.data as Uint8Array | undefined;
+    return this.#quarantine.bytes(id);
   }
 
   // ---- ledger and manifests ----------------------------------------------------------------------------------
@@ -488,7 +469,12 @@ export class Store {
       this.#addManifest(this.#manifest, final);
       const upTo = this.#head.nextBlock;
       const written = this.#commitOwn();
-      this.#run("UPDATE epochs SET manifest = ?, final = ? WHERE counter = ?", upTo, final ? 1 : 0, this.epoch.counter);
+      this.#connection.run(
+        "UPDATE epochs SET manifest = ?, final = ? WHERE counter = ?",
+        upTo,
+        final ? 1 : 0,
+        this.epoch.counter,
+      );
       this.#writeCursors();
       this.#writeHead();
       return written;
@@ -506,21 +492,23 @@ export class Store {
 
   /** An epoch that ended without a word gets its last manifest now, from the directories behind the one before. */
   #finishEarlierEpochs(): void {
-    const open = this.#prepare("SELECT counter, text, manifest FROM epochs WHERE final = 0 AND counter <> ?").all(
+    const open = this.#connection.all(
+      "SELECT counter, text, manifest FROM epochs WHERE final = 0 AND counter <> ?",
       this.epoch.counter,
     );
     for (const epoch of open) {
       const tracker = new ManifestTracker(String(epoch.text), this.#options.partitions);
       for (const lane of lanes) {
         if (lane === "history") continue;
-        const rows = this.#prepare(`SELECT id, crc, data FROM directories_${lane} WHERE id >= ?`).iterate(
+        const rows = this.#connection.each(
+          `SELECT id, crc, data FROM directories_${lane} WHERE id >= ?`,
           Number(epoch.manifest),
         );
         for (const row of rows)
           this.#noteDirectory(tracker, String(epoch.text), Number(row.id), row.data as Uint8Array, Number(row.crc));
       }
       this.#addManifest(tracker, true);
-      this.#run("UPDATE epochs SET final = 1 WHERE counter = ?", epoch.counter!);
+      this.#connection.run("UPDATE epochs SET final = 1 WHERE counter = ?", epoch.counter!);
     }
   }
 
@@ -538,7 +526,7 @@ export class Store {
   }
 
   #startEpoch(): void {
-    this.#run(
+    this.#connection.run(
       "INSERT INTO epochs (counter, text, boot, started) VALUES (?, ?, ?, ?)",
       this.epoch.counter,
       this.epoch.text,
@@ -549,7 +537,7 @@ export class Store {
 
   /** A device must stay on its partition, or its order is lost; a change waits until everything is sent. */
   #freezePartitions(): void {
-    const row = this.#get("SELECT value FROM meta WHERE key = 'partitions'");
+    const row = this.#connection.get("SELECT value FROM meta WHERE key = 'partitions'");
     const frozen = row === undefined ? undefined : Number(row.value);
     const wanted = this.#options.partitions;
     if (frozen === wanted) return;
@@ -563,7 +551,7 @@ export class Store {
         },
       );
     }
-    this.#run("INSERT OR REPLACE INTO meta (key, value) VALUES ('partitions', ?)", String(wanted));
+    this.#connection.run("INSERT OR REPLACE INTO meta (key, value) VALUES ('partitions', ?)", String(wanted));
   }
 
   // ---- space -------------------------------------------------------------------------------------------------
@@ -578,10 +566,7 @@ export class Store {
   }
 
   #bytesUsed(): number {
-    const pages = pragmaNumber(this.#db, "page_count") - pragmaNumber(this.#db, "freelist_count");
-    const wal = join(this.#options.folder, "journal.db-wal");
-    const walBytes = existsSync(wal) ? statSync(wal).size : 0;
-    return pages * pragmaNumber(this.#db, "page_size") + walBytes + this.#options.ballastBytes;
+    return this.#connection.bytesUsed() + this.#options.ballastBytes;
   }
 
   #oldestUnsent(): number | undefined {
@@ -589,7 +574,7 @@ export class Store {
     for (const lane of lanes) {
       if (this.#head.lanes[lane].unsentRecords === 0) continue;
       const id = this.#firstUnsettled(lane);
-      const row = this.#get(`SELECT stored FROM blocks_${lane} WHERE id >= ? ORDER BY id LIMIT 1`, id);
+      const row = this.#connection.get(`SELECT stored FROM blocks_${lane} WHERE id >= ? ORDER BY id LIMIT 1`, id);
       if (row !== undefined) oldest = Math.min(oldest ?? Infinity, Number(row.stored));
     }
     return oldest;
@@ -622,7 +607,8 @@ export class Store {
 
   #oldest(lane: Lane, before: number, unsentOnly: boolean): Victims | undefined {
     const from = unsentOnly ? this.#firstUnsettled(lane) : 0;
-    const rows = this.#prepare(`SELECT id FROM blocks_${lane} WHERE id >= ? AND stored <= ? ORDER BY id LIMIT ?`).all(
+    const rows = this.#connection.all(
+      `SELECT id FROM blocks_${lane} WHERE id >= ? AND stored <= ? ORDER BY id LIMIT ?`,
       from,
       before,
       reclaimBlocksMax,
@@ -638,7 +624,8 @@ export class Store {
         counts.bytes - counts.unsentBytes > this.#options.quotaBytes * replayShareOfQuota
           ? this.#clock.nowMicros()
           : before;
-      const rows = this.#prepare(`SELECT id FROM blocks_${lane} WHERE stored <= ? ORDER BY id LIMIT ?`).all(
+      const rows = this.#connection.all(
+        `SELECT id FROM blocks_${lane} WHERE stored <= ? ORDER BY id LIMIT ?`,
         window,
         reclaimBlocksMax,
       );
@@ -660,8 +647,8 @@ export class Store {
 
   /** Deletes a block; what Kafka does not have is named in the ledger, from the directory. */
   #drop(lane: Lane, id: number, reason: LossReason): void {
-    const block = this.#get(`SELECT count, length(data) AS size FROM blocks_${lane} WHERE id = ?`, id);
-    const directory = this.#get(`SELECT crc, data FROM directories_${lane} WHERE id = ?`, id);
+    const block = this.#connection.get(`SELECT count, length(data) AS size FROM blocks_${lane} WHERE id = ?`, id);
+    const directory = this.#connection.get(`SELECT crc, data FROM directories_${lane} WHERE id = ?`, id);
     if (block === undefined) return;
     const counts = this.#head.lanes[lane];
     const bytes = Number(block.size) + (directory === undefined ? 0 : (directory.data as Uint8Array).length);
@@ -676,8 +663,8 @@ export class Store {
       this.#settled[lane].add(id);
       this.#dirtyCursors.add(lane);
     }
-    this.#run(`DELETE FROM blocks_${lane} WHERE id = ?`, id);
-    this.#run(`DELETE FROM directories_${lane} WHERE id = ?`, id);
+    this.#connection.run(`DELETE FROM blocks_${lane} WHERE id = ?`, id);
+    this.#connection.run(`DELETE FROM directories_${lane} WHERE id = ?`, id);
   }
 
   #ledgerBlock(lane: Lane, id: number, row: Row | undefined, reason: LossReason): void {
@@ -706,7 +693,7 @@ export class Store {
     } catch (error) {
       if (!(error instanceof TidegateError && error.code === "JOURNAL_CORRUPT")) throw error;
     }
-    const block = this.#get(`SELECT crc, data FROM blocks_${lane} WHERE id = ?`, id);
+    const block = this.#connection.get(`SELECT crc, data FROM blocks_${lane} WHERE id = ?`, id);
     try {
       return block === undefined ? undefined : unpackBlock(id, blobOf(block.data), Number(block.crc));
     } catch (error) {
@@ -718,15 +705,9 @@ export class Store {
 
   // ---- failures ----------------------------------------------------------------------------------------------
 
-  /**
-   * After a failed write or sync the page cache may hold what the disk does not. Only a fresh connection and a
-   * checkpoint that reaches the disk make the journal trustworthy again. Throws while the disk refuses.
-   */
+  /** Throws while the disk refuses. */
   #reopen(): void {
-    if (this.#db.isOpen) this.#db.close();
-    this.#statements = new Map();
-    this.#db = openDatabase(this.#options.folder, this.#clock.nowMicros()).db;
-    mapErrors(() => this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)"));
+    this.#connection.reopen(this.#clock.nowMicros());
     this.#reload();
   }
 
@@ -736,7 +717,8 @@ export class Store {
     if (this.#head.nextBlock === attempted) return undefined;
     const blocks: CommittedBlock[] = [];
     for (const lane of lanes) {
-      const rows = this.#prepare(`SELECT id, crc, data FROM directories_${lane} WHERE id >= ? ORDER BY id`).all(
+      const rows = this.#connection.all(
+        `SELECT id, crc, data FROM directories_${lane} WHERE id >= ? ORDER BY id`,
         attempted,
       );
       for (const row of rows) {
@@ -755,7 +737,7 @@ export class Store {
   }
 
   #previousOf(lane: Lane, id: number): number {
-    return this.#number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane} WHERE id < ?`, id);
+    return this.#connection.number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane} WHERE id < ?`, id);
   }
 
   /** Memory goes back to what the last transaction left on disk, and what was settled since. */
@@ -763,7 +745,7 @@ export class Store {
     this.#head = this.#readHead();
     for (const lane of lanes) {
       this.#settled[lane] = this.#readSettled(lane);
-      this.#last[lane] = this.#number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane}`);
+      this.#last[lane] = this.#connection.number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane}`);
     }
     this.#dirtyCursors.clear();
     for (const lane of lanes) {
@@ -779,18 +761,18 @@ export class Store {
 
   /** Closes as a crash would: the next start finds the epoch open and ends it. */
   abandon(): void {
-    if (this.#db.isOpen) this.#db.close();
+    this.#connection.close();
   }
 
   // ---- small things ------------------------------------------------------------------------------------------
 
   #keepRedelivery(id: number, { count, data }: { count: number; data: Uint8Array }): void {
-    this.#run("INSERT INTO redelivery (id, count, data) VALUES (?, ?, ?)", id, count, data);
+    this.#connection.run("INSERT INTO redelivery (id, count, data) VALUES (?, ?, ?)", id, count, data);
     this.#redeliveries += count;
     while (this.#redeliveries > redeliveriesKept) {
-      const oldest = this.#get("SELECT id, count FROM redelivery ORDER BY id LIMIT 1")!;
+      const oldest = this.#connection.get("SELECT id, count FROM redelivery ORDER BY id LIMIT 1")!;
       if (Number(oldest.id) === id) return;
-      this.#run("DELETE FROM redelivery WHERE id = ?", oldest.id!);
+      this.#connection.run("DELETE FROM redelivery WHERE id = ?", oldest.id!);
       this.#redeliveries -= Number(oldest.count);
     }
   }
@@ -805,7 +787,7 @@ export class Store {
   }
 
   #writeState(key: string, value: string | Uint8Array): void {
-    this.#run("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", key, value);
+    this.#connection.run("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", key, value);
   }
 
   #readHead(): Head {
@@ -818,47 +800,31 @@ export class Store {
     return new Ranges(value === undefined ? [] : (JSON.parse(String(value)) as number[]));
   }
 
+  #goBack(): void {
+    try {
+      this.#reload();
+    } catch {
+      // The disk cannot even be read: the next commit opens it again, and memory is rebuilt then.
+      this.#connection.close();
+    }
+  }
+
+  /** A transaction, with what is kept in memory beside it: either both go on or both go back. */
   #transaction<T>(work: () => T): T {
     try {
-      return mapErrors(() => {
-        this.#db.exec("BEGIN IMMEDIATE");
-        const result = work();
-        this.#db.exec("COMMIT");
-        for (const entry of this.#stored) this.#manifest.note(entry);
-        this.#numbers.keep();
-        if (this.#dirtyCursors.size === 0) this.#unwritten = perLane(() => new Ranges());
-        return result;
-      });
+      const result = this.#connection.transaction(work);
+      for (const entry of this.#stored) this.#manifest.note(entry);
+      this.#numbers.keep();
+      if (this.#dirtyCursors.size === 0) this.#unwritten = perLane(() => new Ranges());
+      return result;
     } catch (error) {
       this.#numbers.undo();
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      this.#reload();
+      this.#goBack();
       throw error;
     } finally {
       this.#own = [];
       this.#stored = [];
     }
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
-  }
-
-  #run(sql: string, ...values: SqlValue[]): void {
-    this.#prepare(sql).run(...values);
-  }
-
-  #get(sql: string, ...values: SqlValue[]): Row | undefined {
-    return this.#prepare(sql).get(...values);
-  }
-
-  #number(sql: string, ...values: SqlValue[]): number {
-    return Number(this.#get(sql, ...values)!.n);
   }
 }
 
@@ -866,9 +832,6 @@ interface Victims {
   readonly lane: Lane;
   readonly ids: readonly number[];
 }
-
-type SqlValue = string | number | bigint | Uint8Array | null;
-type Row = Record<string, SqlValue>;
 
 /** A damaged page can turn a BLOB into something else, which then fails its checksum. */
 function blobOf(value: SqlValue | undefined): Uint8Array {

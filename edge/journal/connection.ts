@@ -1,0 +1,96 @@
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { mapErrors, openDatabase, pragmaNumber } from "./database.ts";
+
+export type SqlValue = string | number | bigint | Uint8Array | null;
+export type Row = Record<string, SqlValue>;
+
+/** The journal's one connection: prepared statements by their text, transactions, and a way back after a failed disk. */
+export class Connection {
+  /** Name of the unreadable database that was moved away when this one was opened. */
+  readonly setAside: string | undefined;
+  readonly #folder: string;
+  #db: DatabaseSync;
+  #statements: Map<string, StatementSync> = new Map();
+
+  /** Throws what `openDatabase` throws. */
+  constructor(folder: string, nowMicros: number) {
+    const { db, setAside } = openDatabase(folder, nowMicros);
+    this.#folder = folder;
+    this.#db = db;
+    this.setAside = setAside;
+  }
+
+  get isOpen(): boolean {
+    return this.#db.isOpen;
+  }
+
+  run(sql: string, ...values: SqlValue[]): void {
+    this.#prepare(sql).run(...values);
+  }
+
+  get(sql: string, ...values: SqlValue[]): Row | undefined {
+    return this.#prepare(sql).get(...values);
+  }
+
+  all(sql: string, ...values: SqlValue[]): Row[] {
+    return this.#prepare(sql).all(...values);
+  }
+
+  /** Row by row, for tables that do not fit into memory. The connection must not write meanwhile. */
+  each(sql: string, ...values: SqlValue[]): Iterable<Row> {
+    return this.#prepare(sql).iterate(...values);
+  }
+
+  /** The column `n` of the only row. */
+  number(sql: string, ...values: SqlValue[]): number {
+    return Number(this.get(sql, ...values)!.n);
+  }
+
+  /** Everything or nothing; what was committed survives power loss. Throws JOURNAL_FULL and JOURNAL_IO for the disk's refusals. */
+  transaction<T>(work: () => T): T {
+    try {
+      return mapErrors(() => {
+        this.#db.exec("BEGIN IMMEDIATE");
+        const result = work();
+        this.#db.exec("COMMIT");
+        return result;
+      });
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /**
+   * After a failed write or sync the page cache may hold what the disk does not. Only a fresh connection and a
+   * checkpoint that reaches the disk make the journal trustworthy again. Throws while the disk refuses.
+   */
+  reopen(nowMicros: number): void {
+    this.close();
+    this.#statements = new Map();
+    this.#db = openDatabase(this.#folder, nowMicros).db;
+    mapErrors(() => this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)"));
+  }
+
+  /** Live pages and the write-ahead log. */
+  bytesUsed(): number {
+    const pages = pragmaNumber(this.#db, "page_count") - pragmaNumber(this.#db, "freelist_count");
+    const wal = join(this.#folder, "journal.db-wal");
+    return pages * pragmaNumber(this.#db, "page_size") + (existsSync(wal) ? statSync(wal).size : 0);
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
