@@ -85,7 +85,7 @@ function readConfig(file: string): CloudConfig {
   try {
     text = readFileSync(file, "utf8");
   } catch (cause) {
-    throw unreadable(file, cause);
+    throw unreadable(file, cause, "Name the file with --config.");
   }
   return withAbsolutePaths(loadConfig(cloudConfig, text, file), dirname(file));
 }

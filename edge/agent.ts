@@ -8,7 +8,7 @@ import type { AlertRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
 import type { ConsoleOptions, MetricsOptions } from "./console/options.ts";
 import { startConsole, startMetrics, type HttpServer } from "./console/server.ts";
-import { ensureToken } from "./console/token-file.ts";
+import { ensureToken, forgetToken } from "./console/token-file.ts";
 import { ForwardLink, type LiveMemory } from "./forward-link.ts";
 import type { ForwardOptions } from "./forward/options.ts";
 import { Scorer } from "./inference/scorer.ts";
@@ -88,12 +88,18 @@ export async function startAgent(setup: AgentSetup): Promise<RunningAgent> {
   const partitions = setup.kafka?.partitions ?? defaultPartitions;
   const { id, dataFolder } = setup.gateway;
   const journal = await Journal.open({ ...setup.journal, folder: dataFolder, gateway: id, partitions });
+  let agent: Agent;
   try {
-    const agent = new Agent(setup, journal, partitions, await readMemory(journal));
+    agent = new Agent(setup, journal, partitions, await readMemory(journal));
+  } catch (error) {
+    await journal.close();
+    throw error;
+  }
+  try {
     await agent.start();
     return agent;
   } catch (error) {
-    await journal.close();
+    await agent.abandonStart();
     throw error;
   }
 }
@@ -194,6 +200,13 @@ class Agent implements RunningAgent {
       setInterval(() => this.#publishStatus("running"), statusEveryMs),
     );
     this.#log.info({ epoch: this.epoch, sources: this.#sources.length, console: this.consoleUrl }, "the agent runs");
+  }
+
+  /** Ends what had begun to work when a later part could not: the reason is the caller's to tell. */
+  async abandonStart(): Promise<void> {
+    // A token that nobody was shown would lock the operator out for good.
+    if (this.consoleToken !== undefined) await forgetToken(this.#setup.gateway.dataFolder);
+    await this.stop(0);
   }
 
   async stop(withinMs = stopWithinMs): Promise<void> {

@@ -21,6 +21,8 @@ export interface LoadedConfig {
   readonly warnings: readonly string[];
 }
 
+const whenMissing = "Name the file with --config, or make one with `tidegate init`.";
+
 /**
  * Reads the configuration file and the profiles that it names; opens no connection and changes nothing. Throws
  * CONFIG_INVALID, CONFIG_UNREADABLE, PROFILE_INVALID or SECRET_UNSAFE with everything that is wrong in the file.
@@ -29,7 +31,7 @@ export function loadEdgeConfig(fileName: string): LoadedConfig {
   const file = resolve(fileName);
   const folder = dirname(file);
   let profiles = new ProfileLibrary(undefined);
-  const config = loadConfig(edgeConfigSchema, readTextFile(file), fileName, {
+  const config = loadConfig(edgeConfigSchema, readTextFile(file, whenMissing), fileName, {
     check(value, report) {
       resolvePaths(value, folder);
       profiles = new ProfileLibrary(value.gateway.profilesFolder);

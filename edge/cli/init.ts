@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { TidegateError, exitCodes } from "../../src/errors.ts";
+import { pathFault } from "../../src/profile/names.ts";
 import { defaultConfigFile, type Cli } from "./terminal.ts";
 import { starterConfig } from "./starter.ts";
 
@@ -39,6 +40,12 @@ function init(cli: Cli, { folder, id = newGatewayId(), path, json }: InitFlags):
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(id)) {
     throw new TidegateError("CONFIG_INVALID", `"${id}" cannot be a gateway id`, {
       hint: "Letters, digits, `.`, `_` and `-`, at most 64, beginning with a letter or a digit.",
+    });
+  }
+  const fault = pathFault(path);
+  if (fault !== undefined) {
+    throw new TidegateError("CONFIG_INVALID", `"${path}" cannot be the gateway's path: it ${fault}`, {
+      hint: "Write enterprise/site, for example acme/berlin.",
     });
   }
   write(folder, file, starterConfig(id, path));

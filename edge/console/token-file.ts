@@ -1,4 +1,4 @@
-import { open, readFile, rename, stat } from "node:fs/promises";
+import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TidegateError } from "../../src/errors.ts";
 import { hashToken, makeToken } from "../../src/http/token.ts";
@@ -14,6 +14,11 @@ export async function ensureToken(folder: string): Promise<{ readonly token?: st
   const token = makeToken();
   await writeDurably(folder, `sha256:${hashToken(token).toString("hex")}\n`);
   return { token };
+}
+
+/** For a start that failed before it could show the token that it had made: the next one makes another. */
+export async function forgetToken(folder: string): Promise<void> {
+  await rm(join(folder, fileName), { force: true });
 }
 
 /** Undefined where no token was made yet, or the file holds none: nobody knows a token for it, so a new one is safe. */

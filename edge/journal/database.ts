@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { TidegateError } from "../../src/errors.ts";
 import { lanes } from "../../src/wire/streams.ts";
@@ -51,7 +51,7 @@ export interface Opened {
  * Throws DATA_FOLDER_IN_USE, JOURNAL_FORMAT_NEWER, SQLITE_TOO_OLD, JOURNAL_IO.
  */
 export function openDatabase(folder: string, nowMicros: number): Opened {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const path = join(folder, fileName);
   try {
     return { db: openFile(path), setAside: undefined };
@@ -63,6 +63,17 @@ export function openDatabase(folder: string, nowMicros: number): Opened {
     if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
   }
   return { db: openFile(path), setAside };
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new TidegateError("CONFIG_UNREADABLE", `the data folder ${folder} cannot be made`, {
+      cause,
+      hint: "Is something else in the way, or may this user not write there? Correct gateway.dataFolder or the rights.",
+    });
+  }
 }
 
 function openFile(path: string): DatabaseSync {
@@ -83,7 +94,7 @@ function openFile(path: string): DatabaseSync {
       // Some builds fall back to NORMAL after the first write (FACTS): then nothing that is promised here holds.
       assert.deepEqual({ ...db.prepare("PRAGMA synchronous").get() }, { synchronous: 2 });
       assert.deepEqual({ ...db.prepare("PRAGMA journal_mode").get() }, { journal_mode: "wal" });
-    });
+    }, dirname(path));
     return db;
   } catch (error) {
     db.close();
@@ -148,13 +159,13 @@ function isUnreadable(error: unknown): boolean {
 }
 
 /** Runs `work` and turns SQLite's errors into ours; corruption passes as it is, for the caller to set aside. */
-export function mapErrors<T>(work: () => T): T {
+export function mapErrors<T>(work: () => T, folder = ""): T {
   try {
     return work();
   } catch (error) {
     switch (sqliteCode(error)) {
       case sqliteCodes.busy:
-        throw new TidegateError("DATA_FOLDER_IN_USE", "another process holds the data folder", {
+        throw new TidegateError("DATA_FOLDER_IN_USE", `another process holds the data folder ${folder}`.trimEnd(), {
           cause: error,
           hint: "Is the gateway already running? Stop it, or give this one its own gateway.dataFolder.",
         });

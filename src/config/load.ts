@@ -47,14 +47,15 @@ function problemAt(document: ParsedDocument, path: KeyPath, part: "key" | "value
 }
 
 /** The error of a file that cannot be read at all; for the callers that do the reading. */
-export function unreadable(fileName: string, cause: unknown): TidegateError {
+export function unreadable(
+  fileName: string,
+  cause: unknown,
+  whenMissing = "The configuration names this file: make it, or correct the path there.",
+): TidegateError {
   const code = (cause as { code?: unknown } | undefined)?.code;
   const reason = code === "ENOENT" ? "does not exist" : code === "EACCES" ? "may not be read by this user" : "failed";
   return new TidegateError("CONFIG_UNREADABLE", `${fileName}: ${reason}`, {
     cause,
-    hint:
-      code === "ENOENT"
-        ? "Name the file with --config, or make one with `tidegate init`."
-        : "Check the file's owner and mode.",
+    hint: code === "ENOENT" ? whenMissing : "Check the file's owner and mode.",
   });
 }

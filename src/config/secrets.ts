@@ -28,11 +28,17 @@ export function readSecret(path: string, files: SecretFiles, credentialsFolder?:
   try {
     refuseUnsafe(path, files.fstatSync(fd), credentialsFolder);
     const text = files.readFileSync(fd, "utf8").replace(/\r?\n$/, "");
-    if (text === "") throw new TidegateError("CONFIG_INVALID", `${path}: the secret file is empty`);
+    if (text === "") throw emptySecret(path);
     return text;
   } finally {
     files.closeSync(fd);
   }
+}
+
+function emptySecret(path: string): TidegateError {
+  return new TidegateError("CONFIG_INVALID", `${path}: the secret file is empty`, {
+    hint: "Write the password or key into it; a line break at its end does no harm.",
+  });
 }
 
 function isBelow(path: string, folder: string | undefined): boolean {
@@ -47,6 +53,7 @@ export function refuseUnsafe(
 ): void {
   const forbidden = isBelow(path, credentialsFolder) ? 0o037 : 0o077;
   if (!stat.isFile()) throw new TidegateError("CONFIG_UNREADABLE", `${path}: is not a regular file`);
+  if (stat.size === 0) throw emptySecret(path);
   if (stat.size > secretBytesMax) {
     throw new TidegateError("CONFIG_INVALID", `${path}: a secret file has at most ${secretBytesMax} bytes`);
   }

@@ -50,6 +50,14 @@ test("init writes a configuration that check finds right, and a second init chan
   assert.equal(readFileSync(join(target, "tidegate.yaml"), "utf8"), text);
 });
 
+test("init refuses a path that the configuration would refuse, and writes nothing", async () => {
+  const target = join(folder, "refused");
+  const { code, err } = await run("init", "--folder", target, "--path", "acme//berlin");
+  assert.equal(code, 78);
+  assert.match(err, /"acme\/\/berlin" cannot be the gateway's path: it has a level that is empty/);
+  assert.ok(!existsSync(target));
+});
+
 test("two inits make two ids", async () => {
   const ids = await Promise.all(
     ["a", "b"].map(async (name) => {
