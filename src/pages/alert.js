@@ -61,6 +61,7 @@ export function alertItem(alert, now) {
       h("p", { class: "alert-why" }, name(alert.explanation)),
       !isOver &&
         alert.consequence &&
+        !alert.explanation.includes(alert.consequence) &&
         h("p", { class: "alert-then" }, h("span", { class: "quiet" }, "What it may mean: "), name(alert.consequence)),
       !isOver &&
         alert.action &&

@@ -70,6 +70,8 @@ export class FakeCloud implements AsyncDisposable {
     if (!(request.headers.cookie ?? "").includes("tidegate_session=open"))
       return send(response, 401, { error: { code: "unauthorized" } });
     if (url.pathname === "/api/v1/events") return this.#watch(response);
+    // As the service does: a page that asks for more than docs/api.md offers is told so.
+    if (hasUnknownParameter(url)) return send(response, 400, { error: { code: "bad-request" } });
     const answer = this.#data(url);
     return answer === undefined ? send(response, 404, { error: { code: "not-found" } }) : send(response, 200, answer);
   }
@@ -374,4 +376,19 @@ function sendAsset(request: IncomingMessage, response: ServerResponse, asset: As
 
 function send(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+}
+
+/** Parameters of docs/api.md, by the last part of a list's path. */
+const parameters: Readonly<Record<string, readonly string[]>> = {
+  lines: ["site"],
+  devices: ["site", "line", "search", "limit", "after"],
+  rollups: ["level", "key", "from", "to", "limit", "after"],
+  alerts: ["state", "device", "site", "limit", "after"],
+  completeness: ["limit", "after"],
+  rejects: ["limit", "after"],
+};
+
+function hasUnknownParameter({ pathname, searchParams }: URL): boolean {
+  const known = parameters[pathname.split("/").at(-1)!] ?? [];
+  return [...searchParams.keys()].some((name) => !known.includes(name));
 }

@@ -12,7 +12,7 @@ export function lineView(path) {
   let limit = step;
   const load = async () => {
     const [{ now, lines }, { devices, next }] = await Promise.all([
-      get("lines", { limit: 1000 }),
+      get("lines"),
       get("devices", { line: path, search, limit }),
     ]);
     const line = lines.find((candidate) => candidate.path === path);

@@ -15,13 +15,13 @@ export function overviewView() {
 
 async function load() {
   const [{ now, sites }, { alerts }, totals, status, { gateways }] = await Promise.all([
-    get("sites", { limit: 1000 }),
+    get("sites"),
     get("alerts", { limit: alertsShown }),
     get("totals"),
     get("status"),
     get("completeness", { limit: 1 }),
   ]);
-  const lines = sites.length <= sitesWithLinesMax ? (await get("lines", { limit: 200 })).lines : [];
+  const lines = sites.length <= sitesWithLinesMax ? (await get("lines")).lines : [];
   return { now, sites, lines, alerts, totals, status, gateways };
 }
 

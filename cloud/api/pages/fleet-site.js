@@ -6,10 +6,7 @@ import { completeness, lastData, levels } from "./fleet-parts.js";
 
 export function siteView(path) {
   const load = async () => {
-    const [{ now, sites }, { lines }] = await Promise.all([
-      get("sites", { limit: 1000 }),
-      get("lines", { site: path, limit: 1000 }),
-    ]);
+    const [{ now, sites }, { lines }] = await Promise.all([get("sites"), get("lines", { site: path })]);
     const site = sites.find((candidate) => candidate.path === path);
     if (site === undefined) throw new Missing();
     return { now, site, lines };
