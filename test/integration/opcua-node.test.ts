@@ -130,9 +130,10 @@ test("after a broken network the subscription is taken over, and nothing is miss
   await rig.connected();
   await until("the initial values", () => names.every((name) => rig.points(name).length === 1));
   for (let cut = 1; cut <= 3; cut++) {
+    const { connections } = rig.source.counters;
     press.breakConnections();
     for (let step = 0; step < 30; step++) press.step();
-    await until("a new connection", () => rig.source.counters.connections === cut + 1);
+    await until("a new connection", () => rig.source.counters.connections > connections);
     await rig.connected();
     for (let step = 0; step < 30; step++) press.step();
     await until(

@@ -25,6 +25,8 @@ export class FakeServer {
   itemsPerCallMax = Number.POSITIVE_INFINITY;
   /** What Republish finds, by sequence number. */
   readonly kept = new Map<number, Notification>();
+  /** The number whose Republish breaks the connection, once. */
+  breakAtRepublish: number | undefined;
   /** What Read finds, by node id; others are unknown. */
   readonly readable = new Map<string, number>();
   /** What TransferSubscriptions answers; undefined = BadServiceUnsupported. */
@@ -133,6 +135,10 @@ export class FakeConnection implements Connection {
   async republish(_subscription: number, sequence: number): Promise<Notification | undefined> {
     await Promise.resolve();
     this.republished.push(sequence);
+    if (this.server.breakAtRepublish === sequence) {
+      this.server.breakAtRepublish = undefined;
+      throw new Error("socket closed");
+    }
     const found = this.server.kept.get(sequence);
     if (found === undefined) throw new ServiceFault("Republish", "BadMessageNotAvailable");
     return found;

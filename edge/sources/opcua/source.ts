@@ -55,6 +55,8 @@ const touchMs = 5_000;
 const probeMs = 5_000;
 /** A notification may be under way for this long beyond sampling and publishing. */
 const probeGraceMs = 1_000;
+/** A subscription whose takeover ended this often in a broken connection is given up. */
+const takeOverMax = 5;
 /** Of items that are not monitored, this many are named in the status. */
 const namedMax = 5;
 /** Server.ServerStatus.StartTime: another value means another server process [OPC 10000-5 §6.3.3]. */
@@ -68,6 +70,9 @@ interface Link {
   readonly publishingMs: number;
   readonly keepAliveMs: number;
   monitored: MonitorResult;
+  /** Connections in a row before this one that tried to take the subscription over, nothing being heard since. */
+  readonly attempts: number;
+  readonly openedMs: number;
   touchedMs: number;
   probedMs: number;
   retriedMs: number;
@@ -77,7 +82,7 @@ interface Link {
 }
 
 /** What is left of a connection that was lost: the server may still have its subscription. */
-interface Left extends Pick<Link, "serverStart" | "publishingMs" | "keepAliveMs" | "monitored" | "heard"> {
+interface Left extends Pick<Link, "serverStart" | "publishingMs" | "keepAliveMs" | "monitored" | "attempts"> {
   readonly id: number;
   readonly expected: number;
 }
@@ -205,16 +210,17 @@ export class OpcuaSource implements Source {
       // Meanwhile the connection may have broken, or the source may have been stopped.
       if (this.#ladder.state.kind !== "opening") {
         link.subscription.stop();
-        return await connection.close(false);
+        this.#left = this.#leftOf(link);
+        return await connection.close(this.#ladder.state.kind !== "stopped");
       }
       this.#link = link;
+      this.#left = undefined;
       this.#problem = undefined;
-      // A server may revise the keep-alive interval beyond the silence that was configured.
-      this.#ladder.opened(Math.max(this.#options.silenceMs, 2.5 * link.keepAliveMs));
+      this.#ladder.opened(this.#silenceMs(link.keepAliveMs));
       this.#context.log("info", `source ${this.name}: ${this.#detail()}`);
       link.subscription.start();
     } catch (error) {
-      await connection.close(false);
+      await connection.close(this.#left !== undefined && this.#ladder.state.kind !== "stopped");
       throw error;
     }
   }
@@ -228,12 +234,23 @@ export class OpcuaSource implements Source {
     const link = this.#link;
     if (link === undefined) return;
     this.#link = undefined;
-    const { subscription, serverStart, publishingMs, keepAliveMs, monitored, heard } = link;
-    subscription.stop();
+    link.subscription.stop();
     this.#probe.dismiss();
+    this.#left = this.#leftOf(link);
+    await link.connection.close(keepSubscription && this.#left.attempts < takeOverMax);
+  }
+
+  #leftOf(link: Link): Left {
+    const { subscription, serverStart, publishingMs, keepAliveMs, monitored, heard } = link;
     const { id, expected } = subscription;
-    this.#left = { id, expected, serverStart, publishingMs, keepAliveMs, monitored, heard };
-    await link.connection.close(keepSubscription && heard);
+    const wasSilent = this.#context.clock.monotonicMs() - link.openedMs >= this.#silenceMs(keepAliveMs);
+    const failed = wasSilent ? takeOverMax : link.attempts + 1;
+    return { id, expected, serverStart, publishingMs, keepAliveMs, monitored, attempts: heard ? 0 : failed };
+  }
+
+  /** A server may revise the keep-alive interval beyond the silence that was configured. */
+  #silenceMs(keepAliveMs: number): number {
+    return Math.max(this.#options.silenceMs, 2.5 * keepAliveMs);
   }
 
   #failed(error: unknown): void {
@@ -261,31 +278,40 @@ export class OpcuaSource implements Source {
   async #subscribe(connection: Connection): Promise<Link> {
     const serverStart = pointOf("", await connection.read(startTimeNode)).value;
     const left = this.#left;
-    this.#left = undefined;
     if (left !== undefined && mayTakeOver(left, serverStart)) {
       const link = await this.#takeOver(connection, left);
       if (link !== undefined) return link;
     }
+    if (left !== undefined) this.#noteGap(0);
+    this.#left = undefined;
     const { publishingMs, keepAliveMs, lifetimeMs } = this.#options;
     const reply = await connection.createSubscription({ publishingMs, keepAliveMs, lifetimeMs });
     const monitored = await monitor(connection, reply.id, this.#items, this.#options);
     this.#repeats.expectInitialValues();
-    if (left !== undefined) this.#noteGap(0);
     const subscription = this.#newSubscription(connection, reply.id, 1);
-    return this.#newLink({ connection, subscription, serverStart, monitored, ...reply });
+    return this.#newLink({ connection, subscription, serverStart, monitored, attempts: 0, ...reply });
   }
 
+  /** What is left is kept until a link is made of it: the connection may break once more meanwhile. */
   async #takeOver(connection: Connection, left: Left): Promise<Link | undefined> {
+    const attempts = left.attempts + 1;
+    this.#left = { ...left, attempts };
     const transferred = await connection.transfer(left.id);
     if (transferred === undefined) return undefined;
     const subscription = this.#newSubscription(connection, left.id, left.expected);
-    await subscription.catchUp(transferred.available);
+    try {
+      await subscription.catchUp(transferred.available);
+    } catch (error) {
+      subscription.stop();
+      this.#left = { ...left, attempts, expected: subscription.expected };
+      throw error;
+    }
     this.#counters.transfers += 1;
     return this.#newLink({ ...left, connection, subscription });
   }
 
-  #newLink(parts: Omit<Link, "touchedMs" | "probedMs" | "retriedMs" | "polling" | "heard">): Link {
-    const { connection, subscription, serverStart, publishingMs, keepAliveMs, monitored } = parts;
+  #newLink(parts: Omit<Link, "openedMs" | "touchedMs" | "probedMs" | "retriedMs" | "polling" | "heard">): Link {
+    const { connection, subscription, serverStart, publishingMs, keepAliveMs, monitored, attempts } = parts;
     const now = this.#context.clock.monotonicMs();
     return {
       connection,
@@ -294,6 +320,8 @@ export class OpcuaSource implements Source {
       publishingMs,
       keepAliveMs,
       monitored,
+      attempts,
+      openedMs: now,
       touchedMs: now,
       probedMs: now,
       retriedMs: now,
@@ -328,7 +356,10 @@ export class OpcuaSource implements Source {
     if (duty === undefined) return;
     link.polling = true;
     duty
-      .catch((error: unknown) => this.#lost(error instanceof Error ? error.message : String(error)))
+      .catch((error: unknown) => {
+        // A late answer of a connection that is closed already says nothing about the next one.
+        if (this.#link === link) this.#lost(error instanceof Error ? error.message : String(error));
+      })
       .finally(() => (link.polling = false));
   }
 
@@ -470,10 +501,11 @@ export class OpcuaSource implements Source {
 
 /**
  * Only from the same server process: ids start again with it, and the same id may by now be the subscription of
- * somebody else. And only where something came since: asyncua 2.1 answers a transfer with Good and never sends again.
+ * somebody else. And not where it stayed silent, or failed too often: asyncua 2.1 answers a transfer with Good and never
+ * sends again.
  */
 function mayTakeOver(left: Left, serverStart: Point["value"]): boolean {
-  return left.heard && serverStart !== undefined && left.serverStart === serverStart;
+  return left.attempts < takeOverMax && serverStart !== undefined && left.serverStart === serverStart;
 }
 
 /** What a person wants to know of a connection that works. */

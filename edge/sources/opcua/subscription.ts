@@ -25,8 +25,12 @@ export interface SubscriptionLimits {
 
 /** Missing notifications that are asked for again at one gap. */
 const republishMax = 64;
+/** Numbers that are remembered to be dropped when they come again. */
+const fetchedMax = 1000;
 /** Acknowledgements in one request. */
 const acknowledgeMax = 1000;
+/** Faults that say nothing about what was asked for, but that this session is over. */
+const sessionEnds = /^Bad(Session|SecureChannel|Shutdown|ServerHalted)/;
 /** A server that takes fewer requests than we send is asked again after this. */
 const refusedPauseMs = 1000;
 
@@ -46,9 +50,12 @@ export class Subscription {
   #paused = false;
   #stopped = false;
   #draining = false;
+  #takenOver = false;
   #expected: number;
   #acknowledge: number[] = [];
   readonly #queue: Notification[] = [];
+  /** What was had with Republish, or over an earlier connection: when it comes once more, it is dropped. */
+  readonly #fetched = new Set<number>();
   #retry: NodeJS.Timeout | undefined;
 
   constructor(
@@ -80,12 +87,19 @@ export class Subscription {
     this.#pump();
   }
 
-  /** Before `start`, after a `transfer`: fetches what the server still keeps and what was not handed on before. */
+  /**
+   * Before `start`, after a `transfer`: fetches what the server still keeps and what was not handed on before. Rejects
+   * when the connection ends meanwhile; `expected` then says how far it came.
+   */
   async catchUp(available: readonly number[]): Promise<void> {
+    this.#takenOver = true;
     // For each number how far behind it the expected one would be: 0 for what was handed on before.
     const reach = available.map((sequence) => missingCount(this.#expected, following(sequence)));
     const missing = Math.max(0, ...reach);
-    if (missing > 0) await this.#recover(missing);
+    for (const [i, sequence] of available.entries()) if (reach[i] === 0) this.#remember(sequence);
+    if (missing > 0 && !(await this.#recover(missing))) {
+      throw new Error("the connection ended while the subscription was taken over");
+    }
   }
 
   pause(): void {
@@ -167,34 +181,61 @@ export class Subscription {
   async #handle(notification: Notification): Promise<void> {
     if (notification.subscription !== this.id) return;
     this.#events.heard();
+    if (!notification.keepAlive && this.#fetched.delete(notification.sequence)) return;
     const missing = missingCount(this.#expected, notification.sequence);
-    if (missing > 0) await this.#recover(missing);
-    if (this.#stopped) return;
-    if (notification.keepAlive) return;
+    // What came after a hole that is not closed stays unacknowledged, and is fetched over the next connection.
+    if (missing > 0 && !(await this.#recover(missing))) this.stop();
+    if (this.#stopped || notification.keepAlive) return;
     this.#expected = following(notification.sequence);
     this.#handOn(notification);
   }
 
-  async #recover(missing: number): Promise<void> {
-    const numbers = missingNumbers(this.#expected, missing, republishMax);
-    let gone = missing - numbers.length;
-    for (const sequence of numbers) {
-      if (this.#stopped) return;
-      if (!(await this.#republish(sequence))) gone += 1;
+  /**
+   * Fetches what is missing, one number after the other. Each number is counted as soon as its fate is known, so that
+   * whoever goes on after a broken connection neither hands on a notification twice nor gives up one that the server
+   * still keeps. Returns false when the connection ended before all were known.
+   */
+  async #recover(missing: number): Promise<boolean> {
+    let gone = 0;
+    let complete = true;
+    for (const sequence of missingNumbers(this.#expected, missing, republishMax)) {
+      const fate = await this.#republish(sequence);
+      complete = fate !== "unknown";
+      if (!complete) break;
+      this.#expected = following(sequence);
+      if (fate === "gone") gone += 1;
     }
-    for (let i = 0; i < missing; i++) this.#expected = following(this.#expected);
-    if (gone > 0 && !this.#stopped) this.#events.gap(gone);
+    if (complete && missing > republishMax) {
+      gone += missing - republishMax;
+      for (let i = republishMax; i < missing; i++) this.#expected = following(this.#expected);
+    }
+    if (gone > 0) this.#events.gap(gone);
+    return complete;
   }
 
   /** Asks once. Some servers answer Good and send nothing, or another notification: that counts as gone. */
-  async #republish(sequence: number): Promise<boolean> {
-    const found = await this.#connection.republish(this.id, sequence).catch((error: unknown) => {
-      if (!(error instanceof ServiceFault)) this.#lose(error);
-      return undefined;
-    });
-    if (this.#stopped || found === undefined || found.sequence !== sequence || found.keepAlive) return false;
+  async #republish(sequence: number): Promise<"handed on" | "gone" | "unknown"> {
+    if (this.#stopped) return "unknown";
+    let found: Notification | undefined;
+    try {
+      found = await this.#connection.republish(this.id, sequence);
+    } catch (error) {
+      if (!(error instanceof ServiceFault) || sessionEnds.test(error.status)) {
+        this.#lose(error);
+        return "unknown";
+      }
+    }
+    if (this.#stopped) return "unknown";
+    if (found === undefined || found.sequence !== sequence || found.keepAlive) return "gone";
+    this.#remember(sequence);
     this.#handOn(found);
-    return true;
+    return "handed on";
+  }
+
+  #remember(sequence: number): void {
+    this.#fetched.add(sequence);
+    const [oldest] = this.#fetched;
+    if (oldest !== undefined && this.#fetched.size > fetchedMax) this.#fetched.delete(oldest);
   }
 
   #lose(error: unknown): void {
@@ -209,7 +250,10 @@ export class Subscription {
       const verdict = this.#events.received(notification, () => this.#settled(notification.sequence));
       if (verdict === "pause") this.#paused = true;
     }
-    if (notification.statusChange !== undefined) {
+    // The receipt of our own transfer is meant for the session before; where it still had a PublishRequest at the server,
+    // the receipt has a number of this subscription and is among what is fetched.
+    const isReceipt = this.#takenOver && notification.statusChange === "GoodSubscriptionTransferred";
+    if (notification.statusChange !== undefined && !isReceipt) {
       this.#events.lost(`the server ended the subscription: ${notification.statusChange}`);
     }
   }

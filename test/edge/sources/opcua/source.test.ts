@@ -255,6 +255,103 @@ test("after a broken network the subscription is taken over, and what the server
   assert(ingest.offered.every(({ gap }) => gap === undefined));
 });
 
+/** Breaks the connection after one notification, and waits until the source is closed. */
+async function breakAfterFirst({ server, ingest }: Plant): Promise<void> {
+  const { current } = server;
+  current.send([0, 1, 1_000]);
+  await ingest.waitForOffers(1);
+  server.kept.set(2, current.loseOne([0, 2, 2_000]));
+  server.kept.set(3, current.loseOne([0, 3, 3_000]));
+  server.transferable = { available: [1, 2, 3] };
+  current.lost("socket closed");
+  await until("the connection is closed", () => server.alive.length === 0);
+}
+
+test("the receipt of the transfer among what is fetched does not end the subscription", async (t) => {
+  const rig = await plant(t);
+  const { server, ingest, clock, source } = rig;
+  await breakAfterFirst(rig);
+  const receipt = { subscription: server.current.subscription, sequence: 3, keepAlive: false, changes: [] };
+  server.kept.set(3, { ...receipt, statusChange: "GoodSubscriptionTransferred" });
+  clock.advanceMs(500);
+  await until("a second connection", () => server.connections.length === 2);
+  await connected({ server, source });
+  server.current.continueAt(4);
+  server.current.send([0, 4, 4_000]);
+  await ingest.waitForOffers(3);
+  assert.deepEqual(valuesOf(ingest), [1, 2, 4]);
+  assert.equal(server.connections.length, 2);
+  assert.equal(source.counters.transfers, 1);
+});
+
+test("a connection that breaks again while the subscription is taken over loses and repeats nothing", async (t) => {
+  const rig = await plant(t);
+  const { server, ingest, clock, source } = rig;
+  await breakAfterFirst(rig);
+  server.breakAtRepublish = 3;
+  clock.advanceMs(500);
+  await until("the second connection broke", () => server.connections[1]?.closed);
+  assert.deepEqual(server.connections[1]!.closed, { keepSubscription: true });
+  await until("it waits", () => source.status().state === "waiting");
+  clock.advanceMs(1_000);
+  await until("a third connection", () => server.connections.length === 3);
+  await connected({ server, source });
+  assert.deepEqual(valuesOf(ingest), [1, 2, 3]);
+  assert.deepEqual(server.current.republished, [3], "what was fetched before is not asked for again");
+  assert.equal(source.counters.gaps, 0);
+  assert(ingest.offered.every(({ gap }) => gap === undefined));
+});
+
+test("a subscription that was taken over is taken over again when the network breaks before it was heard", async (t) => {
+  const rig = await plant(t);
+  const { server, ingest, clock, source } = rig;
+  await breakAfterFirst(rig);
+  for (const count of [2, 3]) {
+    clock.advanceMs(1_000);
+    await until("the next connection", () => server.connections.length === count);
+    await connected({ server, source });
+    if (count === 3) break;
+    server.current.lost("socket closed");
+    await until("closed", () => server.alive.length === 0);
+  }
+  assert.equal(server.current.created.length, 0);
+  assert.deepEqual(valuesOf(ingest), [1, 2, 3]);
+  assert.equal(source.counters.transfers, 2);
+});
+
+test("a takeover that breaks the connection each time is given up for a new subscription", async (t) => {
+  const rig = await plant(t);
+  const { server, clock, source, ingest } = rig;
+  await breakAfterFirst(rig);
+  for (let i = 0; i < 5; i++) {
+    server.breakAtRepublish = 2;
+    clock.advanceMs(60_000);
+    await until("broken", () => server.connections[i + 1]?.closed);
+    await until("it waits", () => source.status().state === "waiting");
+  }
+  clock.advanceMs(60_000);
+  await until("a new subscription", () => server.current.created.length === 3);
+  await connected({ server, source });
+  server.current.send([0, 9, 9_000]);
+  await ingest.waitForOffers(2);
+  assert.equal(ingest.offered[1]!.gap?.messages, 0, "the hole is said");
+});
+
+test("a notification that comes after it was fetched with Republish is dropped", async (t) => {
+  const { server, ingest, source } = await plant(t);
+  const connection = server.current;
+  const late = connection.loseOne([0, 1, 1_000]);
+  server.kept.set(1, late);
+  connection.send([0, 2, 2_000]);
+  await ingest.waitForOffers(2);
+  await until("the next PublishRequest", () => connection.held === 2);
+  connection.answer(late);
+  connection.send([0, 3, 3_000]);
+  await ingest.waitForOffers(3);
+  assert.deepEqual(valuesOf(ingest), [1, 2, 3]);
+  assert.equal(source.counters.gaps, 0);
+});
+
 test("a server that agrees to a transfer and then sends nothing gets a new subscription", async (t) => {
   const { server, ingest, clock, source } = await plant(t);
   server.current.send([0, 1, 1_000]);
