@@ -30,6 +30,7 @@ export class FakeSink implements Sink {
   /** Larger batches and rows are too large; 0 = no limit. */
   batchBytesMax = 0;
   missingTopics: readonly string[] = [];
+  reachable = true;
   #run = 1;
   readonly #outstanding = new Map<string, (outcome: SendOutcome) => void>();
   readonly #unresolved = new Map<string, readonly string[]>();
@@ -49,6 +50,9 @@ export class FakeSink implements Sink {
   }
 
   describe(topics: readonly string[]): Promise<SinkDescription> {
+    if (!this.reachable) {
+      return Promise.resolve({ reachable: false, fault: connectionFault, topics: new Map(), recreated: [] });
+    }
     const found = topics.filter((topic) => !this.missingTopics.includes(topic));
     const described = new Map(found.map((topic) => [topic, { partitions: 4, id: topic }]));
     return Promise.resolve({ reachable: true, fault: undefined, topics: described, recreated: [] });

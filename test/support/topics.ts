@@ -1,4 +1,4 @@
-import { Admin } from "@platformatic/kafka";
+import { Admin, ConfigResourceTypes } from "@platformatic/kafka";
 
 /** Creates topics with one partition count; `configs` applies to all of them. */
 export async function createTopics(
@@ -14,6 +14,28 @@ export async function createTopics(
       partitions,
       replicas: 1,
       configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+    });
+  } finally {
+    await admin.close();
+  }
+}
+
+/** Changes settings of a topic that exists. */
+export async function configureTopic(
+  bootstrap: string,
+  topic: string,
+  configs: Readonly<Record<string, string>>,
+): Promise<void> {
+  const admin = new Admin({ clientId: "test-topics", bootstrapBrokers: [bootstrap], retries: 20, retryDelay: 100 });
+  try {
+    await admin.alterConfigs({
+      resources: [
+        {
+          resourceType: ConfigResourceTypes.TOPIC,
+          resourceName: topic,
+          configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
+        },
+      ],
     });
   } finally {
     await admin.close();

@@ -1,0 +1,38 @@
+import { testSinkContract } from "../../contract/sink.ts";
+import { FakeSink, unknown } from "../../support/fake-sink.ts";
+
+testSinkContract("fake sink", () => {
+  const sink = new FakeSink();
+  sink.missingTopics = ["tidegate-no-such-topic"];
+  const accept = (): void => {
+    sink.reachable = true;
+    sink.script = () => ({ kind: "accepted" });
+  };
+  return Promise.resolve({
+    sink,
+    topic: "t",
+    partitions: 4,
+    arrived: () =>
+      Promise.resolve(
+        sink.stored.map(({ partition, device: key, value, epoch, stream, seq, backfill }) => {
+          return { partition, key, value, epoch, stream, seq, backfill };
+        }),
+      ),
+    refuse: (rows) => {
+      const bad = Array.from({ length: rows }, (_, index) => index).filter((index) => index % 3 === 1);
+      sink.script = () => ({ kind: "refused", rows: bad, reason: "INVALID_RECORD" });
+      return Promise.resolve(bad);
+    },
+    acceptAgain: () => Promise.resolve(accept()),
+    limitBytes: () => {
+      sink.batchBytesMax = 1000;
+      return Promise.resolve();
+    },
+    away: () => {
+      sink.reachable = false;
+      sink.script = () => unknown;
+      return Promise.resolve();
+    },
+    back: () => Promise.resolve(accept()),
+  });
+});
