@@ -151,6 +151,7 @@ class Agent implements RunningAgent {
   readonly #timers: NodeJS.Timeout[] = [];
   #forward: ForwardLink | undefined;
   #usage: Usage;
+  #kafkaSaid = "";
   /** Devices whose metadata had no room in the open group yet. */
   #unpublished: Device[] = [];
   #die: (error: Error) => void = () => undefined;
@@ -362,8 +363,21 @@ class Agent implements RunningAgent {
   #look(): void {
     this.#journal.usage().then((usage) => (this.#usage = usage), this.#die);
     this.#view.tick();
+    this.#sayKafka();
     for (const id of this.#live.takeGrown()) this.#unpublished.push(this.#devices.all.get(id)!);
     this.#publishDevices();
+  }
+
+  /** In the log when Kafka comes, goes or wants something repaired: once for each change. */
+  #sayKafka(): void {
+    const report = this.#forward?.report;
+    if (report === undefined || report.state === "starting") return;
+    const { state, fault, alarms } = report;
+    const said = [state, fault?.kind, ...alarms].join("/");
+    if (said === this.#kafkaSaid) return;
+    this.#kafkaSaid = said;
+    if (state === "connected" && alarms.length === 0) this.#log.info("Kafka takes records");
+    else this.#log.warn({ state, fault: fault?.message, alarms }, "Kafka does not take everything; it is kept on disk");
   }
 
   #makeView(): AgentView {

@@ -43,13 +43,17 @@ async function run({ terminal, version }: Cli, { config, json }: RunFlags): Prom
   if (json) terminal.out(JSON.stringify({ event: "stopped" }));
 }
 
-/** Resolves at the first SIGTERM or SIGINT; the second one ends the process. */
+/** systemd signals every process of a service, and the launcher passes its signal on: both mean the same stop. */
+const sameSignalMs = 1000;
+
+/** Resolves at the first SIGTERM or SIGINT; a later one ends the process. */
 function stopSignal(): Promise<"stop"> {
   return new Promise((resolve) => {
-    let asked = false;
+    let askedMs: number | undefined;
     const onSignal = (): void => {
-      if (asked) process.exit(exitCodes.software);
-      asked = true;
+      const nowMs = performance.now();
+      if (askedMs !== undefined && nowMs - askedMs > sameSignalMs) process.exit(exitCodes.software);
+      askedMs ??= nowMs;
       resolve("stop");
     };
     process.on("SIGTERM", onSignal);

@@ -69,12 +69,18 @@ async function withAdmin<T>(options: KafkaOptions, work: (admin: Admin) => Promi
   }
 }
 
+const hints = {
+  SINK_UNREACHABLE: "Are kafka.brokers right, is Kafka running, and does a firewall let this machine through?",
+  SINK_UNAUTHORIZED: "Check kafka.sasl, kafka.tls, and what this user may do: list, describe and create topics.",
+  SINK_FAILED: "The words are Kafka's; its own log may say more.",
+};
+
 function translate(error: unknown): TidegateError {
   if (error instanceof TidegateError) return error;
   const { kind, message } = faultOf(error);
   const code =
     kind === "configuration" ? "SINK_UNAUTHORIZED" : kind === "connection" ? "SINK_UNREACHABLE" : "SINK_FAILED";
-  return new TidegateError(code, message, { cause: error });
+  return new TidegateError(code, `Kafka: ${message}`, { cause: error, hint: hints[code] });
 }
 
 async function inspect(admin: Admin, options: KafkaOptions): Promise<TopicState[]> {
