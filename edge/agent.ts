@@ -2,7 +2,7 @@ import fs from "node:fs";
 import type { Logger } from "pino";
 import { systemClock } from "../src/clock.ts";
 import { readSecret } from "../src/config/secrets.ts";
-import type { TidegateError } from "../src/errors.ts";
+import { TidegateError } from "../src/errors.ts";
 import type { CompiledProfile, Router } from "../src/profile/profile.ts";
 import type { AlertRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
@@ -361,7 +361,7 @@ class Agent implements RunningAgent {
   }
 
   #look(): void {
-    this.#journal.usage().then((usage) => (this.#usage = usage), this.#die);
+    void this.#lookAtJournal();
     this.#view.tick();
     this.#sayKafka();
     for (const id of this.#live.takeGrown()) this.#unpublished.push(this.#devices.all.get(id)!);
@@ -378,6 +378,16 @@ class Agent implements RunningAgent {
     this.#kafkaSaid = said;
     if (state === "connected" && alarms.length === 0) this.#log.info("Kafka takes records");
     else this.#log.warn({ state, fault: fault?.message, alarms }, "Kafka does not take everything; it is kept on disk");
+  }
+
+  async #lookAtJournal(): Promise<void> {
+    try {
+      this.#usage = await this.#journal.usage();
+    } catch (error) {
+      // A disk that refuses is told by the commits, and the last figures stand until it works again.
+      if (!(error instanceof TidegateError && error.retryable))
+        this.#die(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   #makeView(): AgentView {

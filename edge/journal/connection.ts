@@ -1,7 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { mapErrors, openDatabase, pragmaNumber } from "./database.ts";
+import { TidegateError } from "../../src/errors.ts";
+import { mapErrors, openDatabase } from "./database.ts";
 
 export type SqlValue = string | number | bigint | Uint8Array | null;
 export type Row = Record<string, SqlValue>;
@@ -50,6 +51,7 @@ export class Connection {
 
   /** Everything or nothing; what was committed survives power loss. Throws JOURNAL_FULL and JOURNAL_IO for the disk's refusals. */
   transaction<T>(work: () => T): T {
+    this.#requireOpen();
     try {
       return mapErrors(() => {
         this.#db.exec("BEGIN IMMEDIATE");
@@ -76,16 +78,27 @@ export class Connection {
 
   /** Live pages and the write-ahead log. */
   bytesUsed(): number {
-    const pages = pragmaNumber(this.#db, "page_count") - pragmaNumber(this.#db, "freelist_count");
+    const { n: pages } = this.get(
+      "SELECT page_count - freelist_count AS n FROM pragma_page_count, pragma_freelist_count",
+    )!;
     const wal = join(this.#folder, "journal.db-wal");
-    return pages * pragmaNumber(this.#db, "page_size") + (existsSync(wal) ? statSync(wal).size : 0);
+    return (
+      Number(pages) * this.number("SELECT page_size AS n FROM pragma_page_size") +
+      (existsSync(wal) ? statSync(wal).size : 0)
+    );
   }
 
   close(): void {
     if (this.#db.isOpen) this.#db.close();
   }
 
+  /** After a failed reopening: whoever asks is told so, until the next commit has opened it again. */
+  #requireOpen(): void {
+    if (!this.#db.isOpen) throw new TidegateError("JOURNAL_IO", "the journal is closed until its disk works again");
+  }
+
   #prepare(sql: string): StatementSync {
+    this.#requireOpen();
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
       statement = this.#db.prepare(sql);

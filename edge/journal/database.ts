@@ -124,7 +124,7 @@ function migrate(db: DatabaseSync): void {
   db.exec(`PRAGMA user_version = ${schemaVersion}`);
 }
 
-export function pragmaNumber(db: DatabaseSync, name: string): number {
+function pragmaNumber(db: DatabaseSync, name: string): number {
   const row = db.prepare(`PRAGMA ${name}`).get() as Record<string, number>;
   return Object.values(row)[0]!;
 }

@@ -489,3 +489,24 @@ function editDatabase(folder: string, sql: string): void {
 function hasCode(code: string): (error: unknown) => boolean {
   return (error) => error instanceof TidegateError && error.code === code;
 }
+
+test("a store whose disk is gone answers with an error that can be retried, and never with a crash", (t) => {
+  const store = openStore(t, storeOptions(temporaryFolder(t)));
+  const maker = new GroupMaker();
+  append(store, maker, observations("a", 1));
+  store.abandon();
+  const questions: (() => unknown)[] = [
+    () => store.usage(),
+    () => store.next("telemetry", 0),
+    () => store.writeManifest(),
+    () => store.reclaim(),
+    () => store.quarantined(1),
+  ];
+  for (const ask of questions) assert.throws(ask, hasCode("JOURNAL_IO"));
+  append(store, maker, observations("b", 1));
+  assert.deepEqual(
+    recordsIn(store).map(({ device }) => device),
+    ["a", "b"],
+    "the next commit opens it again",
+  );
+});
