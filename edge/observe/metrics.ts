@@ -119,39 +119,28 @@ function addForward(registers: Registry[], from: MetricsSources): void {
     registers,
     collect: () => age.set((from.forward()?.oldestUnsentMs ?? 0) / 1_000),
   });
-  const streams = {
-    sent: new Counter({
-      name: "tidegate_forward_sent_total",
-      help: "Records that Kafka accepted",
-      labelNames: ["stream"],
-      registers,
-    }),
-    refused: new Counter({
-      name: "tidegate_forward_refused_total",
-      help: "Records that Kafka refused",
-      labelNames: ["stream"],
-      registers,
-    }),
-    resent: new Counter({
-      name: "tidegate_forward_resent_total",
-      help: "Records sent again after an unknown outcome",
-      labelNames: ["stream"],
-      registers,
-    }),
-  };
   const connected: Gauge = new Gauge({
     name: "tidegate_forward_connected",
     help: "1 while Kafka takes records",
     registers,
-    collect: () => {
-      const report = from.forward();
-      connected.set(report?.state === "connected" ? 1 : 0);
-      for (const [stream, counters] of Object.entries(report?.streams ?? {})) {
-        for (const name of ["sent", "refused", "resent"] as const) {
-          streams[name].remove({ stream });
-          streams[name].inc({ stream }, counters[name]);
-        }
-      }
-    },
+    collect: () => connected.set(from.forward()?.state === "connected" ? 1 : 0),
   });
+  // Each collects its own: what one metric sets of another would be a scrape late.
+  const perStream = (name: "sent" | "refused" | "resent", help: string): void => {
+    const metric: Counter = new Counter({
+      name: `tidegate_forward_${name}_total`,
+      help,
+      labelNames: ["stream"],
+      registers,
+      collect: () => {
+        metric.reset();
+        for (const [stream, counters] of Object.entries(from.forward()?.streams ?? {})) {
+          metric.inc({ stream }, counters[name]);
+        }
+      },
+    });
+  };
+  perStream("sent", "Records that Kafka accepted");
+  perStream("refused", "Records that Kafka refused");
+  perStream("resent", "Records sent again after an unknown outcome");
 }

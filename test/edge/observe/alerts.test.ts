@@ -1,0 +1,66 @@
+// Goal: the board shows one row per episode, survives a restart, and never loses an open alert to closed ones.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AlertBoard } from "../../../edge/observe/alerts.ts";
+import { formatWireTime } from "../../../src/observation/time.ts";
+import type { AlertRecord } from "../../../src/wire/records.ts";
+
+const start = Date.UTC(2026, 10, 21, 9) * 1_000;
+
+function alert(episode: string, kind: AlertRecord["kind"], seconds: number): AlertRecord {
+  return {
+    kind,
+    episode,
+    device: "pump-1",
+    path: "acme/berlin",
+    time: formatWireTime(start + seconds * 1e6),
+    priority: "high",
+    metric: "vibration",
+    model: "context-surprise",
+    version: "1",
+    score: 9,
+    threshold: 6,
+    explanation: "vibration is high",
+    contributions: [],
+  };
+}
+
+test("raise, update and clear of an episode are one row, with the time of the raise", () => {
+  const board = new AlertBoard();
+  board.take(alert("e", "raise", 1));
+  board.take(alert("e", "update", 5));
+  assert.deepEqual([board.views.length, board.open], [1, 1]);
+  board.take(alert("e", "clear", 9));
+  const [view] = board.views;
+  assert.equal(view!.state, "returned-unacknowledged");
+  assert.deepEqual([view!.raisedMicros, view!.clearedMicros], [start + 1e6, start + 9e6]);
+  assert.equal(board.open, 0);
+});
+
+test("the newest episode stands first", () => {
+  const board = new AlertBoard();
+  for (const [index, episode] of ["a", "b", "c"].entries()) board.take(alert(episode, "raise", index));
+  assert.deepEqual(
+    board.views.map(({ record }) => record.episode),
+    ["c", "b", "a"],
+  );
+});
+
+test("its text makes the same board again", () => {
+  const board = new AlertBoard();
+  board.take(alert("a", "raise", 1));
+  board.take(alert("b", "raise", 2));
+  board.take(alert("b", "clear", 3));
+  assert.deepEqual(new AlertBoard(board.toText()).views, JSON.parse(JSON.stringify(board.views)));
+});
+
+test("the oldest that is over is forgotten first, an open one only where all are open", () => {
+  const board = new AlertBoard();
+  board.take(alert("open", "raise", 0));
+  board.take(alert("over", "clear", 1));
+  for (let i = 0; i < 199; i++) board.take(alert(`more-${i}`, "raise", 2));
+  const kept = (): Set<string> => new Set(board.views.map(({ record }) => record.episode));
+  assert.deepEqual([kept().size, kept().has("open"), kept().has("over")], [200, true, false]);
+  board.take(alert("last", "raise", 3));
+  assert.deepEqual([kept().size, kept().has("open"), kept().has("last")], [200, false, true]);
+});
