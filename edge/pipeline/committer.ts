@@ -263,6 +263,7 @@ function emptyGroup<Note>(): OpenGroup<Note> {
   return { deliveries: [], quarantine: [], quarantineBytes: 0, state: new Map(), notes: [], records: 0 };
 }
 
-function isEmpty(group: Group): boolean {
-  return group.lanes.length === 0 && group.quarantine.length === 0 && group.state.length === 0;
+/** Devices count: the journal knows them by their order of appearance, so that none may be left out. */
+function isEmpty({ lanes: written, newDevices, quarantine, state }: Group): boolean {
+  return written.length === 0 && newDevices.length === 0 && quarantine.length === 0 && state.length === 0;
 }

@@ -170,6 +170,9 @@ test("a redelivery is acknowledged and not stored again, also by the next proces
   assert.deepEqual(second.settled, ["1 after the kill:stored"]);
   assert.deepEqual(second.stored(), [value(1)]);
   assert.equal(second.intake.counters.redeliveries, 1);
+  second.offer("2", value(2));
+  await second.until(() => second.settled.length === 2);
+  assert.deepEqual(second.stored(), [value(1), value(2)], "a group of redeliveries alone does not lose new devices");
 });
 
 const notRedeliveries: {
