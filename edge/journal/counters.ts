@@ -1,0 +1,33 @@
+import { emptyHead, type Head } from "./head.ts";
+import type { StateTable } from "./state-table.ts";
+
+const key = "head";
+
+/** The journal's head in memory; written with every transaction. */
+export class Counters {
+  readonly #state: StateTable;
+  #head: Head;
+
+  constructor(state: StateTable) {
+    this.#state = state;
+    this.#head = this.#read();
+  }
+
+  get head(): Head {
+    return this.#head;
+  }
+
+  write(): void {
+    this.#state.set(key, JSON.stringify(this.#head));
+  }
+
+  /** Memory goes back to what the last transaction left on disk. */
+  reload(): void {
+    this.#head = this.#read();
+  }
+
+  #read(): Head {
+    const value = this.#state.get(key);
+    return value === undefined ? emptyHead() : (JSON.parse(String(value)) as Head);
+  }
+}

@@ -1,0 +1,41 @@
+import { formatWireTime } from "../../src/observation/time.ts";
+import type { LedgerRecord, LossReason } from "../../src/wire/records.ts";
+import { isNumbered } from "../../src/wire/streams.ts";
+import type { Directory } from "./block.ts";
+import type { Counters } from "./counters.ts";
+import type { OwnRecords } from "./own-records.ts";
+
+/** Names what will not arrive, in the transaction that loses it. */
+export class Ledger {
+  readonly #counters: Counters;
+  readonly #own: OwnRecords;
+
+  constructor(counters: Counters, own: OwnRecords) {
+    this.#counters = counters;
+    this.#own = own;
+  }
+
+  add(loss: LedgerRecord): void {
+    this.#counters.head.total.ledgered += loss.count;
+    this.#own.addLoss(loss);
+  }
+
+  /** All numbered records of a block. */
+  addBlock(directory: Directory, reason: LossReason): void {
+    for (const entry of directory.entries) {
+      if (!isNumbered(entry.stream)) continue;
+      this.add({
+        kind: "loss",
+        epoch: directory.epoch,
+        stream: entry.stream,
+        device: entry.device,
+        first: entry.firstSeq,
+        last: entry.firstSeq + entry.count - 1,
+        count: entry.count,
+        from: formatWireTime(entry.minTimeMicros),
+        to: formatWireTime(entry.maxTimeMicros),
+        reason,
+      });
+    }
+  }
+}
