@@ -1,4 +1,4 @@
-// The programs that the tests talk to and that we did not write: mosquitto, chromium, asyncua, Apache Kafka.
+// The programs that the tests use and that we did not write: mosquitto, chromium, strace, asyncua, Apache Kafka.
 // Plain JavaScript for Node 20. Each function returns undefined when its counterparty is there, or one line that says
 // what to install: a missing counterparty is a failure, never a skipped test.
 import { spawn } from "node:child_process";
@@ -12,7 +12,7 @@ const requirements = join(project, "test", "support", "requirements.txt");
 
 /** All of them, at the same time: they wait for different servers. Returns the problems. */
 export async function ensureCounterparties() {
-  const found = await Promise.all([ensurePackages(["mosquitto", "chromium"]), ensurePython(), ensureKafka()]);
+  const found = await Promise.all([ensurePackages(["mosquitto", "chromium", "strace"]), ensurePython(), ensureKafka()]);
   return found.filter((problem) => problem !== undefined);
 }
 

@@ -8,7 +8,7 @@ import { install } from "./install.js";
  */
 const checks = ["format:check", "lint", "types", "dead"];
 const testsAlone = ["unit"];
-const testsWithCounterparties = ["integration", "system", "browser"];
+const testsWithCounterparties = ["integration", "fault", "system", "browser"];
 
 const times = [];
 let passed = 0;

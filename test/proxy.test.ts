@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
-import { startProxy, type FaultProxy } from "./support/proxy.ts";
+import { flap, startProxy, type FaultProxy } from "./support/proxy.ts";
+import { randomOf } from "./support/seed.ts";
 import { until } from "./support/until.ts";
 
 test("it carries bytes both ways, and the end of a connection", async (t) => {
@@ -69,6 +70,49 @@ test("delayed bytes are not overtaken when the delay ends", async (t) => {
   client.socket.write("second");
   await until("both", () => client.text === "first second");
   assert(performance.now() - start >= 145, "the first part was delayed");
+});
+
+test("a slow line carries no more than its rate, and goes on at full speed afterwards", async (t) => {
+  const { client, proxy } = await echoThroughProxy(t);
+  proxy.fault("up", { kind: "rate", bytesPerSecond: 1000 });
+  client.socket.write("x".repeat(100_000));
+  const start = performance.now();
+  await until("some of it", () => client.text.length >= 200);
+  const seconds = (performance.now() - start) / 1000;
+  assert(client.text.length <= 1000 * seconds + 100, `${client.text.length} bytes in ${seconds} s`);
+  proxy.fault("up", { kind: "none" });
+  await until("the rest", () => client.text.length === 100_000);
+});
+
+test("a slower line than a byte per portion still carries byte after byte", async (t) => {
+  const { client, proxy } = await echoThroughProxy(t);
+  proxy.fault("down", { kind: "rate", bytesPerSecond: 10 });
+  client.socket.write("slow");
+  const start = performance.now();
+  await until("all bytes", () => client.text === "slow");
+  assert(performance.now() - start >= 290, "three pauses of 100 ms");
+});
+
+test("random resets break connections, and only some", async (t) => {
+  const { proxy, dial } = await echoThroughProxy(t);
+  proxy.fault("up", { kind: "reset", share: 0.5, random: randomOf(7) });
+  const clients = Array.from({ length: 40 }, dial);
+  for (const { socket } of clients) socket.write("z");
+  const isDecided = ({ text, ended }: Client): boolean => text === "z" || ended !== undefined;
+  await until("each is answered or reset", () => clients.every(isDecided));
+  const answered = clients.filter(({ text }) => text === "z").length;
+  assert(answered >= 8 && answered <= 32, `${answered} of 40 were answered`);
+});
+
+test("a flapping link refuses and welcomes in turn, and is up at the end", async (t) => {
+  const { client, proxy, dial } = await echoThroughProxy(t);
+  client.socket.write("a");
+  await until("the echo", () => client.text === "a");
+  await flap(proxy, { cycles: 5, upMs: 5, downMs: 5 });
+  await until("the reset", () => client.ended === "ECONNRESET");
+  const again = dial();
+  again.socket.write("b");
+  await until("the echo on the new connection", () => again.text === "b");
 });
 
 interface Client {

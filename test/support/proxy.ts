@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import type { Cleanup } from "./processes.ts";
+import type { Random } from "./seed.ts";
 
 /** `up`: from the client to the server. */
 export type Direction = "up" | "down";
@@ -12,7 +13,11 @@ export type Fault =
   | { readonly kind: "blackhole" }
   /** Reads and throws away, as if the bytes were lost behind an acknowledged link. */
   | { readonly kind: "drop" }
-  | { readonly kind: "delay"; readonly ms: number };
+  | { readonly kind: "delay"; readonly ms: number }
+  /** A slow line. */
+  | { readonly kind: "rate"; readonly bytesPerSecond: number }
+  /** This share of the portions that arrive resets the connection instead. */
+  | { readonly kind: "reset"; readonly share: number; readonly random: Random };
 
 /** A TCP proxy that breaks connections on command; it carries any protocol. */
 export interface FaultProxy {
@@ -39,6 +44,24 @@ export async function startProxy(
   t.after(() => proxy.close());
   await proxy.listen();
   return proxy;
+}
+
+/** A flapping link: it breaks and comes back this often, and is up at the end. */
+export async function flap(
+  proxy: FaultProxy,
+  { cycles, upMs, downMs }: { readonly cycles: number; readonly upMs: number; readonly downMs: number },
+): Promise<void> {
+  for (let cycle = 0; cycle < cycles; cycle++) {
+    proxy.refuse(true);
+    proxy.cut();
+    await pauseMs(downMs);
+    proxy.refuse(false);
+    await pauseMs(upMs);
+  }
+}
+
+function pauseMs(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 class Proxy implements FaultProxy {
@@ -115,11 +138,25 @@ class Proxy implements FaultProxy {
   }
 }
 
-/** One direction of one connection. */
+/** Bytes that one direction holds back before it stops reading: then the sender's window fills. */
+const heldBytesMax = 65_536;
+/** A limited rate comes as this many portions per second, or byte by byte where it is lower. */
+const portionsPerSecond = 20;
+
+/** What is held back; `bytes` undefined is the end of the direction. */
+interface Held {
+  readonly dueMs: number;
+  bytes: Buffer | undefined;
+}
+
+/** One direction of one connection. Bytes never overtake earlier ones, whatever the fault was when they came. */
 class Pipe {
   done = false;
-  readonly #held: (() => void)[] = [];
+  readonly #held: Held[] = [];
+  #heldBytes = 0;
   #dueMs = 0;
+  #portionMs = 0;
+  #timer: NodeJS.Timeout | undefined;
   readonly #from: Socket;
   readonly #to: Socket;
   readonly #fault: () => Fault;
@@ -128,26 +165,48 @@ class Pipe {
     this.#from = from;
     this.#to = to;
     this.#fault = fault;
-    from.on("data", (bytes: Buffer) => this.#carry(() => this.#write(bytes)));
-    from.on("end", () => this.#carry(() => this.#end()));
+    from.on("data", (bytes: Buffer) => this.#carry(bytes));
+    from.on("end", () => this.#carry(undefined));
+    from.on("close", () => clearTimeout(this.#timer));
     to.on("drain", () => this.adjust());
     this.adjust();
   }
 
-  /** Later bytes never overtake delayed ones, also when the delay has ended since: each timer takes the oldest. */
-  #carry(action: () => void): void {
+  #carry(bytes: Buffer | undefined): void {
     const fault = this.#fault();
     if (fault.kind === "drop") return;
+    if (fault.kind === "reset" && fault.random.next() < fault.share) return this.reset();
     const now = performance.now();
     this.#dueMs = Math.max(this.#dueMs, now + (fault.kind === "delay" ? fault.ms : 0));
-    if (this.#held.length === 0 && this.#dueMs <= now) return action();
-    this.#held.push(action);
-    setTimeout(() => this.#held.shift()?.(), this.#dueMs - now);
+    this.#held.push({ dueMs: this.#dueMs, bytes });
+    this.#heldBytes += bytes?.length ?? 0;
+    this.adjust();
   }
 
-  #write(bytes: Buffer): void {
-    if (!this.#to.writable) return;
-    if (!this.#to.write(bytes)) this.#from.pause();
+  /** Passes on what is due. */
+  #pump(): void {
+    clearTimeout(this.#timer);
+    for (let head = this.#held[0]; head !== undefined; head = this.#held[0]) {
+      const fault = this.#fault();
+      const now = performance.now();
+      const dueMs = fault.kind === "rate" ? Math.max(head.dueMs, this.#portionMs) : head.dueMs;
+      if (dueMs > now) {
+        this.#timer = setTimeout(() => this.adjust(), dueMs - now);
+        return;
+      }
+      const size = fault.kind === "rate" ? Math.max(1, Math.floor(fault.bytesPerSecond / portionsPerSecond)) : Infinity;
+      if (fault.kind === "rate") this.#portionMs = now + (size / fault.bytesPerSecond) * 1000;
+      this.#pass(head, size);
+    }
+  }
+
+  #pass(head: Held, size: number): void {
+    const portion = head.bytes?.subarray(0, size);
+    if (head.bytes === undefined || head.bytes.length <= size) this.#held.shift();
+    else head.bytes = head.bytes.subarray(size);
+    this.#heldBytes -= portion?.length ?? 0;
+    if (portion === undefined) this.#end();
+    else if (this.#to.writable) this.#to.write(portion);
   }
 
   #end(): void {
@@ -155,9 +214,12 @@ class Pipe {
     this.#to.end();
   }
 
+  /** After anything that may let bytes flow or stop them. */
   adjust(): void {
-    if (this.#fault().kind === "blackhole") this.#from.pause();
-    else if (!this.#to.writableNeedDrain) this.#from.resume();
+    this.#pump();
+    const full = this.#heldBytes >= heldBytesMax || this.#to.writableNeedDrain;
+    if (full || this.#fault().kind === "blackhole") this.#from.pause();
+    else this.#from.resume();
   }
 
   reset(): void {

@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { startNode, type Cleanup, type RunningProcess } from "./processes.ts";
+import { startProcess, type Cleanup, type Exit, type RunningProcess } from "./processes.ts";
 import { until } from "./until.ts";
 
 /** One of our programs under a supervisor that starts it again after each kill. */
@@ -11,6 +11,8 @@ export interface Service {
   readonly output: string;
   /** Ends that nobody asked for: a promise broken (DESIGN P5) unless the test says otherwise. */
   readonly unasked: readonly string[];
+  /** Resolves when the process that runs now has ended, asked or not. */
+  readonly exited: Promise<Exit>;
   start(): void;
   /** Resolves when the process accepts connections on its port. */
   ready(): Promise<void>;
@@ -28,6 +30,8 @@ export interface ServiceOptions {
   readonly cwd?: string;
   /** Added to the environment of the test. */
   readonly env?: Readonly<NodeJS.ProcessEnv>;
+  /** Asked at each start: a program that runs ours in place of itself, for example `prlimit --nofile=64`. */
+  readonly wrapper?: () => readonly string[];
 }
 
 const readyWithinMs = 30_000;
@@ -64,10 +68,15 @@ class Supervised implements Service {
     return this.#process.stdout + this.#process.stderr;
   }
 
+  get exited(): Promise<Exit> {
+    return this.#process.exited;
+  }
+
   start(): void {
-    const { args, cwd, env } = this.#options;
+    const { args, cwd, env, wrapper } = this.#options;
+    const [command, ...rest] = [...(wrapper?.() ?? []), process.execPath, ...args];
     const given = { ...(cwd === undefined ? {} : { cwd }), ...(env === undefined ? {} : { env }) };
-    const running = startNode(this.#t, args, given);
+    const running = startProcess(this.#t, command!, rest, given);
     this.#running = running;
     this.#asked = false;
     this.starts += 1;

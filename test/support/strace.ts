@@ -1,0 +1,19 @@
+/*
+ * Faults of the operating system, made with strace: what these functions return is put before a command line. strace
+ * runs as the grandchild (-D), so that the process id and its signals are the program's own. fsync and fdatasync are
+ * named both: which one is used depends on the platform.
+ */
+const wrapper = ["strace", "-D", "-f", "-qq", "-o", "/dev/null"];
+/** Only the named system calls stop in the tracer, the others cost nothing. Signals cannot be injected this way (strace 6.1). */
+const seccomp = "--seccomp-bpf";
+
+/** Kills the program when one of its threads makes this system call for the nth time. */
+export function killingAt(syscall: string, nth: number): string[] {
+  return [...wrapper, "-e", `trace=${syscall}`, "-e", `inject=${syscall}:signal=KILL:when=${nth}`];
+}
+
+/** Every sync takes this much longer. */
+export function slowSync(ms: number): string[] {
+  const syncs = "fsync,fdatasync";
+  return [...wrapper, seccomp, "-e", `trace=${syncs}`, "-e", `inject=${syncs}:delay_exit=${ms * 1000}`];
+}
