@@ -5,7 +5,7 @@ import type { Child } from "./child.ts";
 import { countKafka } from "./count-kafka.ts";
 import { choosePorts, prepareFolder, writeSecrets, type Files } from "./folder.ts";
 import { startKafka, type KafkaBroker } from "./kafka/broker.ts";
-import { ensureKafkaJars } from "./kafka/jars.ts";
+import { ensureJars, kafkaProgram } from "./jars.ts";
 import { help, parseOptions, type DemoOptions } from "./options.ts";
 import {
   reconcile,
@@ -75,7 +75,7 @@ async function findKafka(files: Files, options: DemoOptions, screen: Screen): Pr
     if (options.outageMs > 0) throw new Error("--outage needs a Kafka of our own, not TIDEGATE_KAFKA");
     return { bootstrap: given, topicPrefix: `tidegate-demo-${Date.now().toString(36)}`, broker: undefined };
   }
-  const jars = await ensureKafkaJars();
+  const jars = await ensureJars(kafkaProgram);
   if (jars.kind === "unavailable") {
     screen.line(`No Kafka (${jars.reason}; ${jars.hint}): the edge agent runs alone and its buffer fills.`);
     return undefined;

@@ -1,4 +1,4 @@
-// The programs that the tests use and that we did not write: mosquitto, chromium, strace, asyncua, Apache Kafka.
+// The programs that the tests use and that we did not write: mosquitto, chromium, strace, asyncua, Eclipse Milo, Kafka.
 // Plain JavaScript for Node 20. Each function returns undefined when its counterparty is there, or one line that says
 // what to install: a missing counterparty is a failure, never a skipped test.
 import { spawn } from "node:child_process";
@@ -12,7 +12,8 @@ const requirements = join(project, "test", "support", "requirements.txt");
 
 /** All of them, at the same time: they wait for different servers. Returns the problems. */
 export async function ensureCounterparties() {
-  const found = await Promise.all([ensurePackages(["mosquitto", "chromium", "strace"]), ensurePython(), ensureKafka()]);
+  const packages = ensurePackages(["mosquitto", "chromium", "strace"]);
+  const found = await Promise.all([packages, ensurePython(), ensureJars()]);
   return found.filter((problem) => problem !== undefined);
 }
 
@@ -50,9 +51,22 @@ export async function ensurePython() {
   return undefined;
 }
 
+/** The pinned jars of Eclipse Milo and of Apache Kafka; two Mavens at a time would quarrel about their repository. */
+async function ensureJars() {
+  return (await ensureKafka()) ?? (await ensureMilo());
+}
+
 /** The pinned jars of Apache Kafka; needs Java and Maven. */
-export async function ensureKafka() {
-  const { code, output } = await capture(node, ["demo/kafka/prepare.ts"]);
+export function ensureKafka() {
+  return prepareJars("Apache Kafka", "demo/kafka/pom.xml");
+}
+
+function ensureMilo() {
+  return prepareJars("Eclipse Milo", "test/support/milo/pom.xml");
+}
+
+async function prepareJars(name, pomFile) {
+  const { code, output } = await capture(node, ["demo/prepare.ts", name, pomFile]);
   return code === 0 ? undefined : lastLine(output);
 }
 

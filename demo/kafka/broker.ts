@@ -6,7 +6,7 @@ import { existsSync, renameSync } from "node:fs";
 import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { freePort } from "../ports.ts";
-import type { KafkaJars } from "./jars.ts";
+import type { Jars } from "../jars.ts";
 
 /*
  * One real Apache Kafka node: broker and controller in one process (KRaft), listening on 127.0.0.1 only. It creates no
@@ -15,7 +15,7 @@ import type { KafkaJars } from "./jars.ts";
  */
 
 export interface KafkaOptions {
-  readonly jars: Extract<KafkaJars, { kind: "ready" }>;
+  readonly jars: Extract<Jars, { kind: "ready" }>;
   /** Everything the broker writes goes here. A folder that already holds a node is continued. */
   readonly folder: string;
   /** Default: a free port. */

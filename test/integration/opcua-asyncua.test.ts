@@ -3,7 +3,14 @@ import { mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { freePort } from "../../demo/ports.ts";
-import { startAsyncua, startRig, trustServer, type AsyncuaServer, type OpcuaRig } from "../support/opcua.ts";
+import {
+  startAsyncua,
+  startRig,
+  trustGateway,
+  trustServer,
+  type OpcuaRig,
+  type OpcuaServer,
+} from "../support/opcua.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 
@@ -26,9 +33,9 @@ const items = Object.fromEntries(names.map((name) => [name.toLowerCase(), `nsu=u
 
 interface Plant {
   readonly rig: OpcuaRig;
-  readonly server: AsyncuaServer;
+  readonly server: OpcuaServer;
   /** SIGKILL; then the same server again, its namespaces moved by `padding`. */
-  readonly restart: (padding: number) => Promise<AsyncuaServer>;
+  readonly restart: (padding: number) => Promise<OpcuaServer>;
 }
 
 /** Both sides trust each other, and values flow. */
@@ -42,22 +49,12 @@ async function startPlant(t: TestContext): Promise<Plant> {
   await trustGateway(rig, server);
   await rig.connected();
   let running = server;
-  const restart = async (padding: number): Promise<AsyncuaServer> => {
+  const restart = async (padding: number): Promise<OpcuaServer> => {
     await running.process.kill();
     running = await startAsyncua(t, folder, port, padding);
     return running;
   };
   return { rig, server, restart };
-}
-
-async function trustGateway(rig: OpcuaRig, server: AsyncuaServer): Promise<void> {
-  await until(
-    "the server refuses our certificate, and the status says what to do there",
-    () => rig.source.status().detail,
-    (detail) => /Approve the certificate of this gateway on the server: thumbprint [0-9A-F]{40}/.test(detail),
-    { withinMs: 20_000 },
-  );
-  await server.trust(join(rig.dataFolder, "opcua", "own", "certs", "tidegate.pem"));
 }
 
 function counters(rig: OpcuaRig, after = 0): bigint[] {
@@ -108,9 +105,9 @@ test("types arrive exactly: limits of 64 bits, texts, booleans; arrays and nothi
 
 test("status codes become qualities, and a bad value stays, marked", async (t) => {
   const { rig, server } = await startPlant(t);
-  await server.command({ set: ["Temperature", 63.25] });
-  await server.command({ status: ["Temperature", "BadSensorFailure"] });
-  await server.command({ status: ["Temperature", "UncertainLastUsableValue"] });
+  await server.command('{"set":["Temperature",63.25]}');
+  await server.command('{"status":["Temperature","BadSensorFailure"]}');
+  await server.command('{"status":["Temperature","UncertainLastUsableValue"]}');
   const points = await until(
     "the statuses",
     () => rig.points("temperature").map(({ quality, status }) => `${quality} ${status}`),

@@ -96,17 +96,29 @@ export async function trustServer(dataFolder: string, certificateFile: string): 
   await writeFile(join(folder, "server.pem"), new X509Certificate(await readFile(certificateFile)).toString());
 }
 
-export interface AsyncuaServer {
+/** A server that we did not write, in a process of its own. */
+export interface OpcuaServer {
   readonly process: RunningProcess;
   readonly endpoint: string;
   readonly certificateFile: string;
   /** Puts the certificate of a gateway among those that this server trusts. */
   trust(certificateFile: string): Promise<void>;
-  /** One command of asyncua_server.py. */
-  command(command: Readonly<Record<string, unknown>>): Promise<void>;
+  /** One command, as the program of the server describes it; resolves when it was obeyed. */
+  command(command: string): Promise<void>;
 }
 
-export async function startAsyncua(t: Cleanup, folder: string, port: number, padding = 0): Promise<AsyncuaServer> {
+/** Waits until the server refuses the gateway's certificate, then does there what the status asks for. */
+export async function trustGateway(rig: OpcuaRig, server: OpcuaServer): Promise<void> {
+  await until(
+    "the server refuses our certificate, and the status says what to do there",
+    () => rig.source.status().detail,
+    (detail) => /Approve the certificate of this gateway on the server: thumbprint [0-9A-F]{40}/.test(detail),
+    { withinMs: 20_000 },
+  );
+  await server.trust(join(rig.dataFolder, "opcua", "own", "certs", "tidegate.pem"));
+}
+
+export async function startAsyncua(t: Cleanup, folder: string, port: number, padding = 0): Promise<OpcuaServer> {
   const script = join(import.meta.dirname, "asyncua_server.py");
   const args = [script, "--port", `${port}`, "--folder", folder, "--padding", `${padding}`];
   const process = startProcess(t, venvPython(), args);
@@ -127,11 +139,11 @@ export async function startAsyncua(t: Cleanup, folder: string, port: number, pad
     trust: async (certificateFile) => {
       await writeFile(join(folder, "trusted", "gateway.pem"), await readFile(certificateFile));
     },
-    command: (command) => sendLine(control, JSON.stringify(command)),
+    command: (command) => sendLine(control, command),
   };
 }
 
-function sendLine(port: number, line: string): Promise<void> {
+export function sendLine(port: number, line: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => socket.write(`${line}\n`));
     socket.once("data", () => socket.end());
