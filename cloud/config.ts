@@ -1,5 +1,6 @@
 import { Type, type Static } from "typebox";
 import { aggregateOptions } from "./aggregate/options.ts";
+import { repairOptions } from "./commands/options.ts";
 import { kafkaOptions } from "./ingest/options.ts";
 
 const listen = Type.Object(
@@ -24,6 +25,7 @@ export const cloudConfig = Type.Object(
     }),
     kafka: kafkaOptions,
     aggregate: Type.Object(aggregateOptions.properties, { additionalProperties: false, default: {} }),
+    repair: repairOptions,
     api: Type.Object(
       {
         listen,

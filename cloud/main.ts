@@ -11,7 +11,7 @@ import { exitCodeOf, exitCodes, TidegateError } from "../src/errors.ts";
 const usage = `tidegate-cloud: aggregates what a fleet of gateways sends to Kafka, and serves it
 
 Usage
-  tidegate-cloud run   --config <file> [--accept-gaps]
+  tidegate-cloud run   --config <file>
   tidegate-cloud token --config <file>
   tidegate-cloud --help | --version
 
@@ -21,7 +21,6 @@ Commands
 
 Options
   --config <file>  The configuration (YAML). Relative paths in it are relative to its folder.
-  --accept-gaps    Goes on behind records that Kafka no longer has or has lost, after naming them in the log.
 
 Exit codes
   0 stopped as asked   64 wrong usage   69 port taken   70 failure   73 data folder in use   78 wrong configuration
@@ -38,7 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const config = readConfig(resolve(values.config));
   switch (command) {
     case "run":
-      return run(config, values["accept-gaps"]);
+      return run(config);
     case "token":
       return print(`${makeTokenFile(config.dataFolder)}\n`);
     default:
@@ -49,7 +48,7 @@ async function main(argv: readonly string[]): Promise<number> {
 class UsageError extends Error {}
 
 interface Parsed {
-  readonly values: { config?: string; "accept-gaps": boolean; help: boolean; version: boolean };
+  readonly values: { config?: string; help: boolean; version: boolean };
   readonly positionals: readonly string[];
 }
 
@@ -60,7 +59,6 @@ function parse(argv: readonly string[]): Parsed {
       allowPositionals: true,
       options: {
         config: { type: "string" },
-        "accept-gaps": { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
         version: { type: "boolean", default: false },
       },
@@ -106,14 +104,13 @@ function withAbsolutePaths(config: CloudConfig, folder: string): CloudConfig {
   };
 }
 
-async function run(config: CloudConfig, acceptGaps: boolean): Promise<number> {
+async function run(config: CloudConfig): Promise<number> {
   const logger = pino({ level: config.log.level, base: { name: "tidegate-cloud" } });
   const stop = Promise.withResolvers<string>();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop.resolve(signal));
   const service = await CloudService.start(config, {
     logger,
     version: version(),
-    acceptGaps,
     showToken: (token) => process.stdout.write(`access token of the API, shown only now: ${token}\n`),
   });
   const signal = await stop.promise;

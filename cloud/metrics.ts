@@ -8,6 +8,7 @@ export interface MetricSources {
   storeBytes(): number;
   watchers(): number;
   devices(): number;
+  gaps(): number;
 }
 
 /** What Prometheus sees. Figures of the state are read when it asks; only durations are kept here. */
@@ -47,6 +48,10 @@ export class Metrics {
       ["rejected", "rejected_records", "Records without valid identity or readable value."],
       ["alertsOpen", "alerts_open", "Open alerts."],
       ["upsertsPending", "upserts_pending", "Results that Kafka does not have yet."],
+      ["clones", "cloned_gateways", "Gateways under whose id two senders are alive."],
+      ["repairRequests", "repair_requests", "Requests to gateways to send again what is missing, of those kept."],
+      ["repaired", "repaired_records", "Records that gateways sent again on these requests."],
+      ["goneForGood", "gone_records", "Records that gateways no longer had; each is in a ledger."],
     ] as const;
     const gauges = names.map(([field, name, help]) => {
       return [field, new Gauge({ name: `tidegate_cloud_${name}`, help, registers: [this.#registry] })] as const;
@@ -69,6 +74,7 @@ export class Metrics {
     const bytes = new Gauge({ name: "tidegate_cloud_store_bytes", help: "Size of the store.", registers });
     const watchers = new Gauge({ name: "tidegate_cloud_watchers", help: "Open event streams.", registers });
     const devices = new Gauge({ name: "tidegate_cloud_devices", help: "Known devices.", registers });
+    const gaps = new Gauge({ name: "tidegate_cloud_gaps", help: "Positions that Kafka could not serve.", registers });
     this.#beforeScrape(() => {
       const { kafka, partitions } = sources.status();
       reading.set(kafka.state === "reading" ? 1 : 0);
@@ -78,6 +84,7 @@ export class Metrics {
       bytes.set(sources.storeBytes());
       watchers.set(sources.watchers());
       devices.set(sources.devices());
+      gaps.set(sources.gaps());
     });
   }
 

@@ -1,7 +1,8 @@
 import { Aggregator, type Changes } from "./aggregate/aggregator.ts";
 import type { AggregateOptions } from "./aggregate/options.ts";
 import { purge } from "./aggregate/purge.ts";
-import type { FoldTarget, Gap } from "./ingest/follower.ts";
+import type { FoldTarget } from "./ingest/follower.ts";
+import { Gaps, type Gap } from "./ingest/gaps.ts";
 import type { LogRecord } from "./ingest/log.ts";
 import type { StoredPosition } from "./store/positions.ts";
 import type { Store } from "./store/store.ts";
@@ -14,6 +15,7 @@ export interface StateEvents {
 /** The store and the aggregator over it. A failed batch costs the aggregator's memory, never the store. */
 export class State implements FoldTarget {
   readonly store: Store;
+  readonly gaps: Gaps;
   readonly #topicPrefix: string;
   readonly #options: AggregateOptions;
   readonly #clock: Clock;
@@ -22,6 +24,7 @@ export class State implements FoldTarget {
 
   constructor(store: Store, topicPrefix: string, options: AggregateOptions, clock: Clock, events: StateEvents) {
     this.store = store;
+    this.gaps = new Gaps(store);
     this.#topicPrefix = topicPrefix;
     this.#options = options;
     this.#clock = clock;
@@ -45,11 +48,9 @@ export class State implements FoldTarget {
     this.#change(() => this.#aggregator.positions.start(position));
   }
 
-  acceptGap({ topic, partition, first, last }: Gap, position: StoredPosition): void {
+  beginBehind(gap: Gap, position: StoredPosition): void {
     this.#change(() => {
-      this.store
-        .sql("INSERT OR REPLACE INTO gaps (topic, partition, first, last, accepted) VALUES (?, ?, ?, ?, ?)")
-        .run(topic, partition, first, last, this.#clock.nowMicros());
+      this.gaps.add(gap, this.#clock.nowMicros());
       this.#aggregator.positions.start(position);
     });
   }

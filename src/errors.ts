@@ -22,6 +22,7 @@ export const errorCodes = {
   SINK_FAILED: { retryable: true, meaning: "Kafka answered with another error" },
   STORE_CORRUPT: { retryable: false, meaning: "the database of the cloud service cannot be read" },
   OFFSET_OUT_OF_RANGE: { retryable: false, meaning: "Kafka no longer has records that were not read yet" },
+  GATEWAY_CLONED: { retryable: false, meaning: "two senders use the id of one gateway" },
   PORT_IN_USE: { retryable: false, meaning: "a listener's port is taken" },
   WORKER_DIED: { retryable: false, meaning: "a worker thread of the agent ended unexpectedly" },
 } as const satisfies Record<string, { retryable: boolean; meaning: string }>;

@@ -1,9 +1,12 @@
 import { Compile } from "typebox/compile";
+import { Requests } from "../commands/requests.ts";
 import type { LogRecord } from "../ingest/log.ts";
 import { Positions } from "../store/positions.ts";
 import type { Store } from "../store/store.ts";
 import { decodeObservation, type Observation } from "../../src/observation/observation.ts";
 import { parseWireTime } from "../../src/observation/time.ts";
+import { readCommandResult } from "../../src/wire/commands.ts";
+import { headerNames } from "../../src/wire/headers.ts";
 import {
   alertSchema,
   deviceSchema,
@@ -13,7 +16,7 @@ import {
   type LedgerRecord,
   type ManifestRecord,
 } from "../../src/wire/records.ts";
-import { streams, topicName, type Stream } from "../../src/wire/streams.ts";
+import { isNumbered, streams, topicName, type Stream } from "../../src/wire/streams.ts";
 import { Alerts } from "./alerts.ts";
 import { windowOf } from "./accumulator.ts";
 import { Devices, isCounter, type Device } from "./devices.ts";
@@ -23,14 +26,24 @@ import { placementOf } from "./place.ts";
 import { Registry, type Epoch } from "./registry.ts";
 import { Rejects, type RejectReason } from "./rejects.ts";
 import { Results } from "./results.ts";
+import { Senders } from "./senders.ts";
 import { bad, good, uncertain, type Reading } from "./sample.ts";
 import { Windows } from "./windows.ts";
 
 /** Streams that the service reads. Numbered ones are deduplicated and proven complete. */
-export const consumedStreams = ["observations", "ledger", "alerts", "quarantine", "devices", "gatewayStatus"] as const;
+export const consumedStreams = [
+  "observations",
+  "ledger",
+  "alerts",
+  "quarantine",
+  "commandResults",
+  "devices",
+  "gatewayStatus",
+] as const;
 export type ConsumedStream = (typeof consumedStreams)[number];
 
-const numberedStreams = new Set<string>(["observations", "ledger", "alerts", "quarantine"]);
+type NumberedStream = Exclude<ConsumedStream, "devices" | "gatewayStatus">;
+const numberedStreams = new Set<string>(consumedStreams.filter(isNumbered));
 
 const valueBytesMax = 1_048_576;
 const statusBytesMax = 65_536;
@@ -58,10 +71,12 @@ export class Aggregator {
   readonly devices: Devices;
   readonly registry: Registry;
   readonly windows: Windows;
+  readonly senders: Senders;
   readonly #store: Store;
   readonly #options: AggregateOptions;
   readonly #results: Results;
   readonly #alerts: Alerts;
+  readonly #requests: Requests;
   readonly #rejects: Rejects;
   readonly #streamOfTopic: ReadonlyMap<string, ConsumedStream>;
   readonly #counters = new Map<string, number>();
@@ -80,6 +95,8 @@ export class Aggregator {
     });
     this.#results = new Results(store, 128);
     this.#alerts = new Alerts(store, this.registry.epochByNo);
+    this.#requests = new Requests(store);
+    this.senders = new Senders(store);
     this.#rejects = new Rejects(store);
     this.#streamOfTopic = new Map(consumedStreams.map((stream) => [topicOf(topicPrefix, stream), stream]));
     const horizon = store.sql("SELECT value FROM meta WHERE key = 'horizon'").get();
@@ -109,6 +126,7 @@ export class Aggregator {
     this.#rejects.settle();
     this.devices.save();
     this.registry.save();
+    this.senders.save();
     this.positions.save();
     this.#saveCounters();
     const lines = new Set(changed.map(({ line }) => line));
@@ -144,7 +162,7 @@ export class Aggregator {
   }
 
   /** Counts the record once, then reads it. A record that cannot be read was still delivered: it leaves no hole. */
-  #takeNumbered(record: LogRecord, stream: "observations" | "ledger" | "alerts" | "quarantine"): void {
+  #takeNumbered(record: LogRecord, stream: NumberedStream): void {
     const identity = identityOf(record, stream);
     const counter = identity === undefined ? undefined : epochCounterOf(identity.epoch);
     if (identity === undefined || counter === undefined) {
@@ -163,7 +181,8 @@ export class Aggregator {
     if (record.value === undefined) return refuse("not-readable", "no value");
     if (record.value.length > valueBytesMax) return refuse("too-large", `${record.value.length} bytes`);
     if (stream === "observations") return this.#takeObservation(record, record.value.toString("utf8"), identity, epoch);
-    if (stream === "ledger") return this.#takeLedger(record.value, identity, epoch);
+    if (stream === "ledger") return this.#takeLedger(record, record.value, identity, epoch);
+    if (stream === "commandResults") return this.#takeResult(record.value, identity);
     if (stream === "alerts") return this.#takeAlert(record.value, identity, epoch);
     return undefined;
   }
@@ -175,7 +194,6 @@ export class Aggregator {
     const device = this.devices.getOrCreate(identity.device, identity.gateway, o.path, record.partition);
     if (device === undefined) return refuse("device-limit", `more than ${this.#options.devicesMax} devices`);
     this.devices.touch(device);
-    this.registry.sawAt(epoch, o.receivedMicros);
     this.#sawDevice(device, o, identity.gateway, record.partition);
     if (o.implausibleTime) {
       device.implausible += 1;
@@ -226,10 +244,10 @@ export class Aggregator {
     else readings.push({ seriesNo: series.no, quality, value });
   }
 
-  #takeLedger(value: Buffer, identity: Identity, epoch: Epoch): Refused | undefined {
+  #takeLedger(record: LogRecord, value: Buffer, identity: Identity, epoch: Epoch): Refused | undefined {
     const json = parseJson(value);
     if (isLedger.Check(json)) return this.#takeLoss(json, identity);
-    if (isManifest.Check(json)) return this.#takeManifest(json, identity, epoch);
+    if (isManifest.Check(json)) return this.#takeManifest(json, identity, epoch, isSentAgain(record));
     return refuse("not-readable", "neither a loss nor a manifest");
   }
 
@@ -251,12 +269,13 @@ export class Aggregator {
   }
 
   /** The manifest may speak of an epoch that ended before the one that sent it. */
-  #takeManifest(manifest: ManifestRecord, identity: Identity, sender: Epoch): Refused | undefined {
+  #takeManifest(manifest: ManifestRecord, identity: Identity, sender: Epoch, sentAgain: boolean): Refused | undefined {
     const counter = epochCounterOf(manifest.epoch);
     const time = parseWireTime(manifest.time);
     if (counter === undefined || time === undefined)
       return refuse("not-readable", "the epoch or the time is malformed");
     const epoch = this.registry.epoch(identity.gateway, manifest.epoch, counter);
+    if (epoch === sender && !sentAgain) this.senders.alive(sender, manifest.partition, time);
     const reach = this.registry.reach(epoch, manifest.partition, identity.device);
     for (const stream of Object.keys(manifest.highest)) {
       if (!numberedStreams.has(stream)) continue;
@@ -269,6 +288,13 @@ export class Aggregator {
     reach.key = identity.device;
     reach.time = Math.max(reach.time ?? Number.MIN_SAFE_INTEGER, time);
     reach.final ||= manifest.final;
+    return undefined;
+  }
+
+  #takeResult(value: Buffer, identity: Identity): Refused | undefined {
+    const result = readCommandResult(value);
+    if (result?.gateway !== identity.gateway) return refuse("not-readable", "not a result of the gateway that sent it");
+    this.#requests.answer(result);
     return undefined;
   }
 
@@ -346,6 +372,11 @@ interface Refused {
 
 function refuse(reason: RejectReason, detail: string): Refused {
   return { reason, detail };
+}
+
+/** Behind newer ones, or because the cloud asked for it. */
+function isSentAgain(record: LogRecord): boolean {
+  return record.headers.has(headerNames.backfill);
 }
 
 function qualityOf(o: Observation, metric: string): Reading["quality"] {

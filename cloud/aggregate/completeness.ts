@@ -124,23 +124,6 @@ export class Completeness {
     });
     return holes.slice(0, holesMax);
   }
-
-  /**
-   * Pairs of epochs of one gateway that lived at the same time: by a copied disk, or by a clock that was set back.
-   * Two epochs with one start counter are a copy for certain.
-   */
-  cloneSuspicions(gateway: string): number {
-    const epochs = this.#registry.epochsOf(gateway);
-    let suspicions = 0;
-    for (const [i, epoch] of epochs.entries()) {
-      const next = epochs[i + 1];
-      if (next === undefined) continue;
-      const overlap =
-        epoch.lastReceived !== undefined && next.firstReceived !== undefined && epoch.lastReceived > next.firstReceived;
-      if (overlap || next.counter === epoch.counter) suspicions += 1;
-    }
-    return suspicions;
-  }
 }
 
 /** -1 stands for "not even the first manifest is met": it proves nothing. */

@@ -4,12 +4,7 @@ import type { EpochOrder } from "./sample.ts";
 import { Sequence, type Claim } from "./sequence.ts";
 
 /** One start of one gateway. */
-export interface Epoch extends EpochOrder {
-  /** The earliest and latest time at which the gateway received an observation of this epoch. */
-  firstReceived: number | undefined;
-  lastReceived: number | undefined;
-  dirty: boolean;
-}
+export type Epoch = EpochOrder;
 
 /** How far the manifests of one partition of an epoch reach without a break. */
 export interface ManifestReach {
@@ -48,9 +43,6 @@ export class Registry {
         gateway: String(row["gateway"]),
         epoch: String(row["epoch"]),
         counter: Number(row["counter"]),
-        firstReceived: numberOr(row["first_received"]),
-        lastReceived: numberOr(row["last_received"]),
-        dirty: false,
       });
     }
     for (const row of store.sql("SELECT * FROM manifests").all()) {
@@ -81,15 +73,7 @@ export class Registry {
     const { lastInsertRowid } = this.#store
       .sql("INSERT INTO epochs (gateway, epoch, counter) VALUES (?, ?, ?)")
       .run(gateway, epoch, counter);
-    const made: Epoch = {
-      no: Number(lastInsertRowid),
-      gateway,
-      epoch,
-      counter,
-      firstReceived: undefined,
-      lastReceived: undefined,
-      dirty: false,
-    };
+    const made: Epoch = { no: Number(lastInsertRowid), gateway, epoch, counter };
     this.#remember(made);
     return made;
   }
@@ -125,18 +109,6 @@ export class Registry {
     return { no: Number(lastInsertRowid), sequence: new Sequence() };
   }
 
-  /** The earliest and latest receive times of an epoch's observations; two live epochs of one gateway overlap. */
-  sawAt(epoch: Epoch, receivedMicros: number): void {
-    if (epoch.firstReceived === undefined || receivedMicros < epoch.firstReceived) {
-      epoch.firstReceived = receivedMicros;
-      epoch.dirty = true;
-    }
-    if (epoch.lastReceived === undefined || receivedMicros > epoch.lastReceived) {
-      epoch.lastReceived = receivedMicros;
-      epoch.dirty = true;
-    }
-  }
-
   /** For changing it: written by the next `save`. */
   reach(epoch: Epoch, partition: number, key: string): ManifestReach {
     const name = `${epoch.no}/${partition}`;
@@ -170,9 +142,6 @@ export class Registry {
     this.#entries.trim();
     for (const reach of this.#touchedReaches) this.#saveReach(reach);
     this.#touchedReaches.clear();
-    for (const ofGateway of this.#epochsByName.values()) {
-      for (const epoch of ofGateway.values()) if (epoch.dirty) this.#saveEpoch(epoch);
-    }
   }
 
   #saveSequence(no: number, sequence: Sequence): void {
@@ -201,13 +170,6 @@ export class Registry {
     this.#store
       .sql("INSERT OR REPLACE INTO manifests (epoch_no, partition, key, time, final) VALUES (?, ?, ?, ?, ?)")
       .run(reach.epochNo, reach.partition, reach.key, reach.time ?? null, reach.final ? 1 : 0);
-  }
-
-  #saveEpoch(epoch: Epoch): void {
-    this.#store
-      .sql("UPDATE epochs SET first_received = ?, last_received = ? WHERE no = ?")
-      .run(epoch.firstReceived ?? null, epoch.lastReceived ?? null, epoch.no);
-    epoch.dirty = false;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { StoredPosition } from "../store/positions.ts";
 import { Backoff, sleepUnlessAborted } from "./backoff.ts";
 import { faultText } from "./connection.ts";
+import type { Gap } from "./gaps.ts";
 import type { Log, LogReader, LogRecord, Position, TopicState } from "./log.ts";
 
 /** What the follower feeds. All calls are synchronous, so that nothing comes between reading a position and moving it. */
@@ -9,25 +10,15 @@ export interface FoldTarget {
   positions(): readonly StoredPosition[];
   /** Reading of this partition begins here; durable when it returns. */
   begin(position: StoredPosition): void;
-  /** Accepts that the records of a gap will never be read, and begins at `position`; durable when it returns. */
-  acceptGap(gap: Gap, position: StoredPosition): void;
+  /** Remembers that the records of a gap cannot be read, and begins at `position`; durable when it returns. */
+  beginBehind(gap: Gap, position: StoredPosition): void;
   /** Folds the records and their offsets in one transaction. Throws when nothing of it was stored. */
   fold(records: readonly LogRecord[]): void;
-}
-
-/** Records of a partition that Kafka no longer has, or never had in this incarnation of the topic. */
-export interface Gap {
-  readonly topic: string;
-  readonly partition: number;
-  readonly first: number;
-  readonly last: number;
-  readonly reason: "expired" | "truncated" | "topic-replaced";
 }
 
 export interface FollowerOptions {
   readonly topics: readonly string[];
   readonly recordsMax: number;
-  readonly acceptGaps: boolean;
   /** How often ends of partitions and new topics are looked at. */
   readonly lookMs: number;
   /** Nothing came for this long although there is something to read: open again. */
@@ -36,14 +27,13 @@ export interface FollowerOptions {
 
 export const followerDefaults = { lookMs: 2000, stallMs: 30_000 } as const;
 
-export type FollowerState = "connecting" | "reading" | "halted" | "waiting" | "stopped";
+export type FollowerState = "connecting" | "reading" | "waiting" | "stopped";
 
 export interface FollowerStatus {
   readonly state: FollowerState;
   readonly sinceMs: number;
   /** For a person. */
   readonly detail: string;
-  readonly gaps: readonly Gap[];
   readonly partitions: readonly PartitionLag[];
 }
 
@@ -57,7 +47,7 @@ export interface PartitionLag {
 
 export interface FollowerEvents {
   stateChanged(status: FollowerStatus): void;
-  gapFound(gap: Gap, accepted: boolean): void;
+  gapFound(gap: Gap): void;
 }
 
 const batchWaitMs = 250;
@@ -65,7 +55,8 @@ const batchWaitMs = 250;
 /**
  * Reads the log from the stored positions for ever: opens, folds batch by batch, and on any failure opens again from
  * the positions in the store, with growing pauses. Kafka being away is a state, not an error. A position that Kafka
- * cannot serve halts its partition, and only that one, until an operator accepts the gap.
+ * cannot serve is an alarm, and reading begins again at the oldest record: what comes twice is counted once, and what
+ * is gone shows as missing numbers, for which gateways are asked while they still have them.
  */
 export class Follower {
   readonly #log: Log;
@@ -78,7 +69,6 @@ export class Follower {
   #state: FollowerState = "connecting";
   #sinceMs = Date.now();
   #detail = "";
-  #gaps: Gap[] = [];
   #topics: readonly TopicState[] = [];
   #progressMs = 0;
 
@@ -118,19 +108,15 @@ export class Follower {
   /** Returns or throws when the log has to be opened again. */
   async #follow(): Promise<void> {
     this.#topics = await this.#log.describe(this.#options.topics);
-    const positions = this.#openable(this.#topics);
+    const positions = this.#startsOf(this.#topics);
     if (positions.length === 0) {
-      const detail =
-        this.#gaps.length > 0
-          ? this.#gapText()
-          : "none of the topics exists; create them with `tidegate topics create`";
-      this.#enter(this.#gaps.length > 0 ? "halted" : "waiting", detail);
+      this.#enter("waiting", "none of the topics exists; create them with `tidegate topics create`");
       return;
     }
     await using reader = await this.#log.open(positions);
     const missing = this.#options.topics.filter((topic) => this.#topics.every((known) => known.topic !== topic));
     const detail = missing.length === 0 ? "" : `topics missing: ${missing.join(", ")}`;
-    this.#enter(this.#gaps.length > 0 ? "halted" : "reading", this.#gaps.length > 0 ? this.#gapText() : detail);
+    this.#enter("reading", detail);
     await this.#readWhileWatching(reader);
   }
 
@@ -167,29 +153,24 @@ export class Follower {
       this.#topics = await this.#log.describe(this.#options.topics);
       if (shapeOf(this.#topics) !== before) return;
       const stalled = performance.now() - this.#progressMs > this.#options.stallMs;
-      if (stalled && this.#lagOfOpen() > 0) throw new Error("no records came although there are some");
+      if (stalled && this.#lag() > 0) throw new Error("no records came although there are some");
     }
   }
 
-  #lagOfOpen(): number {
-    const halted = new Set(this.#gaps.map(({ topic, partition }) => `${topic}/${partition}`));
-    return this.partitions()
-      .filter(({ topic, partition }) => !halted.has(`${topic}/${partition}`))
-      .reduce((sum, { position, end }) => sum + Math.max(0, (end ?? position) - position), 0);
+  #lag(): number {
+    return this.partitions().reduce((sum, { position, end }) => sum + Math.max(0, (end ?? position) - position), 0);
   }
 
-  /** Where each partition is read from. Those that cannot be are left out and named in `#gaps`. */
-  #openable(topics: readonly TopicState[]): Position[] {
-    this.#gaps = [];
+  /** Where each partition is read from. */
+  #startsOf(topics: readonly TopicState[]): Position[] {
     return topics.flatMap((topic) =>
-      topic.partitions.flatMap((bounds, partition) => {
-        const offset = this.#startOf(topic, partition, bounds);
-        return offset === undefined ? [] : [{ topic: topic.topic, partition, offset }];
+      topic.partitions.map((bounds, partition) => {
+        return { topic: topic.topic, partition, offset: this.#startOf(topic, partition, bounds) };
       }),
     );
   }
 
-  #startOf({ topic, id }: TopicState, partition: number, bounds: { first: number; end: number }): number | undefined {
+  #startOf({ topic, id }: TopicState, partition: number, bounds: { first: number; end: number }): number {
     const stored = this.#target.position(topic, partition);
     const begin = { topic, partition, topicId: id, position: bounds.first };
     if (stored === undefined) {
@@ -198,17 +179,9 @@ export class Follower {
     }
     const gap = gapOf(stored, id, bounds);
     if (gap === undefined) return stored.position;
-    this.#events.gapFound(gap, this.#options.acceptGaps);
-    if (!this.#options.acceptGaps) {
-      this.#gaps.push(gap);
-      return undefined;
-    }
-    this.#target.acceptGap(gap, begin);
+    this.#target.beginBehind(gap, begin);
+    this.#events.gapFound(gap);
     return bounds.first;
-  }
-
-  #gapText(): string {
-    return this.#gaps.map(describeGap).join("; ");
   }
 
   #enter(state: FollowerState, detail: string): void {
@@ -224,15 +197,17 @@ export class Follower {
       state: this.#state,
       sinceMs: this.#sinceMs,
       detail: this.#detail,
-      gaps: this.#gaps,
       partitions: this.partitions(),
     };
   }
 
   partitions(): PartitionLag[] {
-    const ends = new Map(this.#topics.map(({ topic, partitions }) => [topic, partitions]));
-    return this.#target.positions().map(({ topic, partition, position }) => {
-      return { topic, partition, position, end: ends.get(topic)?.[partition]?.end };
+    const known = new Map(this.#topics.map(({ topic, partitions }) => [topic, partitions]));
+    return this.#target.positions().flatMap(({ topic, partition, position }) => {
+      const partitions = known.get(topic);
+      // A topic that was made again may have fewer.
+      if (partitions !== undefined && partition >= partitions.length) return [];
+      return [{ topic, partition, position, end: partitions?.[partition]?.end }];
     });
   }
 }
@@ -243,17 +218,6 @@ function gapOf(stored: StoredPosition, id: string, { first, end }: { first: numb
   if (position < first) return { topic, partition, first: position, last: first - 1, reason: "expired" };
   if (position > end) return { topic, partition, first: end, last: position - 1, reason: "truncated" };
   return undefined;
-}
-
-export function describeGap({ topic, partition, first, last, reason }: Gap): string {
-  switch (reason) {
-    case "expired":
-      return `Kafka no longer has records ${first} to ${last} of ${topic}/${partition}, which were not read yet`;
-    case "truncated":
-      return `Kafka has lost records ${first} to ${last} of ${topic}/${partition}, which were already read`;
-    case "topic-replaced":
-      return `${topic} was deleted and made again: partition ${partition} was read up to ${first} of the old one`;
-  }
 }
 
 /** Changes when a topic appears, disappears, is replaced or grows. */

@@ -2,7 +2,8 @@ import { Backoff, sleepUnlessAborted } from "../ingest/backoff.ts";
 import { faultText } from "../ingest/connection.ts";
 import { rollupTopics, topicName } from "../../src/wire/streams.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
-import type { Upserts } from "./upserts.ts";
+import type { Rows } from "./rows.ts";
+import { cloudEventsVersion, cloudSource, headerNames } from "../../src/wire/headers.ts";
 
 export interface PublisherStatus {
   readonly state: "publishing" | "waiting" | "stopped";
@@ -12,10 +13,17 @@ export interface PublisherStatus {
 const rowsPerRound = 1000;
 const idleMs = 500;
 
+const headers = {
+  [headerNames.source]: cloudSource,
+  [headerNames.type]: "tidegate.rollup.v1",
+  [headerNames.specVersion]: cloudEventsVersion,
+  [headerNames.dataSchema]: "urn:tidegate:schema:rollup:1",
+};
+
 /** Empties the outbox into Kafka for ever, whatever Kafka does; each row until it is accepted in its newest revision. */
 export class Publisher {
   readonly #outbox: Outbox;
-  readonly #upserts: Upserts;
+  readonly #rows: Rows;
   readonly #topicPrefix: string;
   readonly #stateChanged: (status: PublisherStatus) => void;
   readonly #abort = new AbortController();
@@ -24,9 +32,9 @@ export class Publisher {
   #status: PublisherStatus = { state: "publishing", detail: "" };
   #published = 0;
 
-  constructor(outbox: Outbox, upserts: Upserts, topicPrefix: string, stateChanged: (status: PublisherStatus) => void) {
+  constructor(outbox: Outbox, rows: Rows, topicPrefix: string, stateChanged: (status: PublisherStatus) => void) {
     this.#outbox = outbox;
-    this.#upserts = upserts;
+    this.#rows = rows;
     this.#topicPrefix = topicPrefix;
     this.#stateChanged = stateChanged;
   }
@@ -70,7 +78,10 @@ export class Publisher {
 
   async #send(topic: string, rows: readonly OutboxRow[]): Promise<void> {
     if (rows.length === 0) return;
-    await this.#upserts.send(topic, rows);
+    await this.#rows.send(
+      topic,
+      rows.map(({ key, value }) => ({ key, value, headers })),
+    );
     this.#outbox.settle(rows);
     this.#published += rows.length;
   }

@@ -62,4 +62,21 @@ export const migrations: readonly string[] = [
   CREATE TABLE gaps (topic TEXT, partition INTEGER, first INTEGER, last INTEGER, accepted INTEGER NOT NULL,
     PRIMARY KEY (topic, partition, first)) WITHOUT ROWID;
   `,
+  `
+  -- What gateways were asked to send again. A request is stored before it is published, and published until Kafka has it.
+  CREATE TABLE requests (no INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, gateway TEXT NOT NULL,
+    issued INTEGER NOT NULL, expires INTEGER NOT NULL, published INTEGER NOT NULL, value TEXT NOT NULL,
+    state TEXT NOT NULL, resent INTEGER NOT NULL, gone INTEGER NOT NULL, pending INTEGER NOT NULL,
+    unknown INTEGER NOT NULL);
+  CREATE INDEX requests_by_gateway ON requests (gateway, no);
+  CREATE INDEX sequences_with_holes ON sequences (no) WHERE missing > 0;
+
+  -- Who is alive under the id of a gateway, as JSON; replaces the receive times of epochs, which a clock that was set misled.
+  CREATE TABLE senders (gateway TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+  ALTER TABLE epochs DROP COLUMN first_received;
+  ALTER TABLE epochs DROP COLUMN last_received;
+
+  ALTER TABLE gaps RENAME COLUMN accepted TO found;
+  ALTER TABLE gaps ADD COLUMN reason TEXT NOT NULL DEFAULT 'expired';
+  `,
 ];

@@ -1,6 +1,7 @@
 import type { TSchema } from "typebox";
 import { observationSchema } from "../observation/schema.ts";
-import { cloudEventsVersion, headerNames, schemaOf, typeOf } from "./headers.ts";
+import { cloudEventsVersion, cloudSource, headerNames, schemaOf, typeOf } from "./headers.ts";
+import { commandResultSchema, commandSchema, commandSchemaId, commandType, resendLimits } from "./commands.ts";
 import {
   alertSchema,
   deviceSchema,
@@ -10,7 +11,7 @@ import {
   quarantineSchema,
   rollupSchema,
 } from "./records.ts";
-import { isNumbered, rollupTopics, streamNames, streams, type Stream } from "./streams.ts";
+import { commandTopic, isNumbered, rollupTopics, streamNames, streams, type Stream } from "./streams.ts";
 
 /** The version of the contract, not of the program; it grows with every addition that readers can use. */
 const contractVersion = "1.0.0";
@@ -27,7 +28,7 @@ interface ChannelSpec {
   readonly topic: string;
   readonly compacted: boolean;
   readonly description: string;
-  readonly headers: "numbered" | "revised" | "result";
+  readonly headers: "numbered" | "revised" | "command" | "result";
   readonly messages: Readonly<Record<string, MessageSpec>>;
 }
 
@@ -65,6 +66,16 @@ const written: Partial<Record<Stream, { readonly description: string; readonly m
       quarantined: { schema: quarantineSchema, summary: "A message and the reason.", key: "<gateway>/quarantine" },
     },
   },
+  commandResults: {
+    description: "What became of the cloud's commands.",
+    messages: {
+      commandResult: {
+        schema: commandResultSchema,
+        summary: "A command was served or refused.",
+        key: "<gateway>/commands",
+      },
+    },
+  },
   devices: {
     description: "What a dashboard needs to draw a device; the highest revision counts.",
     messages: { device: { schema: deviceSchema, summary: "Metadata of a device.", key: device } },
@@ -72,6 +83,21 @@ const written: Partial<Record<Stream, { readonly description: string; readonly m
   gatewayStatus: {
     description: "A gateway's last word about itself; the highest revision counts.",
     messages: { gatewayStatus: { schema: gatewayStatusSchema, summary: "State of a gateway.", key: "Gateway id." } },
+  },
+};
+
+const commands: ChannelSpec = {
+  id: "commands",
+  topic: commandTopic,
+  compacted: false,
+  headers: "command",
+  description: "What the cloud service asks of gateways.",
+  messages: {
+    command: {
+      schema: commandSchema,
+      summary: `Records to send again: at most ${resendLimits.records}, in at most ${resendLimits.bytes} bytes.`,
+      key: "Gateway id.",
+    },
   },
 };
 
@@ -94,6 +120,7 @@ function channelSpecs(): ChannelSpec[] {
   const results = { compacted: true, headers: "result", messages: rollup } as const;
   return [
     ...ofStreams,
+    commands,
     {
       ...results,
       id: "rollupMinute",
@@ -160,7 +187,7 @@ function channelOf({ topic, compacted, description, messages }: ChannelSpec): ob
 function operationOf({ id, headers, messages }: ChannelSpec): object {
   return {
     action: "send",
-    summary: headers === "result" ? "By the cloud service." : "By every gateway.",
+    summary: headers === "result" || headers === "command" ? "By the cloud service." : "By every gateway.",
     channel: { $ref: `#/channels/${id}` },
     messages: Object.keys(messages).map((name) => ({ $ref: `#/channels/${id}/messages/${name}` })),
   };
@@ -193,6 +220,7 @@ function headerSchemas(): Record<string, object> {
   };
   const seq = { type: "string", pattern: "^[1-9]\\d*$", description: "Dense from 1 per epoch, topic and key." };
   const { source, type, specVersion, dataSchema, id, epoch } = headerNames;
+  const ofCloud = { type: "string", const: cloudSource };
   const always = [source, type, specVersion, dataSchema];
   return {
     numberedHeaders: {
@@ -201,10 +229,21 @@ function headerSchemas(): Record<string, object> {
       properties: { ...ofGateway, [headerNames.seq]: seq },
     },
     revisedHeaders: { type: "object", required: [...always, id, epoch], properties: ofGateway },
+    commandHeaders: {
+      type: "object",
+      required: [...always, id],
+      properties: {
+        ...shared,
+        [source]: ofCloud,
+        [type]: { type: "string", const: commandType },
+        [dataSchema]: { type: "string", const: commandSchemaId },
+        [id]: text("The command's id."),
+      },
+    },
     resultHeaders: {
       type: "object",
       required: always,
-      properties: { ...shared, [source]: { type: "string", const: "tidegate-cloud" } },
+      properties: { ...shared, [source]: ofCloud },
     },
   };
 }

@@ -18,6 +18,9 @@ export const headerNames = {
 
 export const cloudEventsVersion = "1.0";
 
+/** `ce_source` of the cloud service. */
+export const cloudSource = "tidegate-cloud";
+
 /** `ce_source` of a gateway. */
 export function sourceOf(gateway: string): string {
   return `tidegate/${gateway}`;

@@ -1,17 +1,10 @@
 import { Type, type Static } from "typebox";
+import { oneOf, wireTime, wireTimeWith } from "./fields.ts";
 
 /**
  * Schemas of the record values other than observations. They validate what the cloud reads, and docs/asyncapi.yaml
  * is generated from them. Times are wire times (27 characters, UTC, microseconds).
  */
-const wireTime = wireTimeWith("RFC 3339, UTC, microseconds");
-function wireTimeWith(description: string) {
-  return Type.String({ minLength: 27, maxLength: 27, description });
-}
-/** One of the words, as a type too: `Type.Union` over a mapped list would come out as `never`. */
-function oneOf<Word extends string>(...words: readonly Word[]) {
-  return Type.Unsafe<Word>(Type.Union(words.map((word) => Type.Literal(word))));
-}
 
 const deviceId = Type.String({ minLength: 1, maxLength: 128 });
 
@@ -20,6 +13,7 @@ export const lossReasons = [
   "age",
   "corrupt",
   "maybe-delivered",
+  "expired-sent",
   "refused",
   "source-overflow",
   "source-gap",

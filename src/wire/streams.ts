@@ -42,6 +42,9 @@ export function isNumbered(stream: Stream): boolean {
 /** Topics that the cloud service writes; their keys are windows, not devices. */
 export const rollupTopics = { minute: "rollup.1m.v1", fleetMinute: "fleet.1m.v1" } as const;
 
+/** Commands of the cloud service to gateways; the key is the gateway's id. */
+export const commandTopic = "commands.v1";
+
 export interface TopicSpec {
   readonly name: string;
   readonly compacted: boolean;
@@ -53,8 +56,9 @@ export function topicSpecs(prefix: string): readonly TopicSpec[] {
     const { topic, compacted } = streams[name];
     return topic === undefined ? [] : [{ name: topicName(prefix, topic), compacted }];
   });
+  const commands = { name: topicName(prefix, commandTopic), compacted: false };
   const rollup = Object.values(rollupTopics).map((topic) => ({ name: topicName(prefix, topic), compacted: true }));
-  return [...device, ...rollup];
+  return [...device, commands, ...rollup];
 }
 
 export function topicName(prefix: string, topic: string): string {

@@ -31,6 +31,12 @@ export class FakeLog implements Log {
     kept.first = first;
   }
 
+  /** An unclean leader election: records from `end` on are gone, and their offsets will be given again. */
+  truncate(topic: string, partition: number, end: number): void {
+    const { first, records } = this.#partition(topic, partition);
+    records.splice(Math.max(0, end - first));
+  }
+
   /** Every open reader fails, as when the connection is lost. */
   breakReaders(): void {
     for (const reader of this.#readers) reader.fail(new Error("connection lost"));

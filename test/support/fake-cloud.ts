@@ -255,7 +255,8 @@ export function fillFleet(cloud: FakeCloud, names: readonly string[] = []): void
       ledgered: 12,
       lossesAtSource: 0,
       duplicates: 17,
-      cloneSuspicions: 0,
+      clone: null,
+      repair: { state: "idle", requests: 0, resent: 0, gone: 0, pending: 0, unknown: 0 },
       status: null,
     },
     {
@@ -268,7 +269,8 @@ export function fillFleet(cloud: FakeCloud, names: readonly string[] = []): void
       ledgered: 0,
       lossesAtSource: 0,
       duplicates: 0,
-      cloneSuspicions: 0,
+      clone: null,
+      repair: { state: "idle", requests: 0, resent: 0, gone: 0, pending: 0, unknown: 0 },
       status: null,
     },
   ];

@@ -89,7 +89,6 @@ function reading({ kafka }, { lag }, now) {
     {
       connecting: "Connecting to Kafka",
       waiting: "Kafka does not answer",
-      halted: "Reading has halted",
       stopped: "Reading was stopped",
     }[kafka.state] ?? kafka.state;
   return promise(
@@ -206,6 +205,8 @@ function gatewayRow(gateway, now) {
     counted(gateway.epochs, "start"),
     gateway.ledgered > 0 && `${count(gateway.ledgered)} in the ledger`,
     gateway.missing > 0 && `${count(gateway.missing)} missing`,
+    gateway.repair.state === "asked" && "asked to send them again",
+    gateway.repair.resent > 0 && `${count(gateway.repair.resent)} sent again on request`,
   ];
   return h(
     "li",
@@ -224,11 +225,13 @@ function gatewayRow(gateway, now) {
         ? "completeness not proven yet"
         : ["complete up to ", timeOf(gateway.completeUpTo, now, { seconds: true })],
     ),
-    gateway.cloneSuspicions > 0 &&
+    gateway.clone !== null &&
       h(
         "span",
         { class: "flag needs-look" },
-        `Two senders may use this id (${count(gateway.cloneSuspicions)} signs): look for a copied disk.`,
+        "Two senders use this id since ",
+        timeOf(gateway.clone.since, now),
+        ": look for a copied disk. Nothing is asked of it until one of them is stopped.",
       ),
   );
 }

@@ -2,8 +2,7 @@ import { compatibilityPartitioner, Producer } from "@platformatic/kafka";
 import { connectionSettings } from "../ingest/connection.ts";
 import type { KafkaOptions } from "../ingest/options.ts";
 import { partitionOf } from "../../src/wire/partition.ts";
-import { headerNames, cloudEventsVersion } from "../../src/wire/headers.ts";
-import type { UpsertRow, Upserts } from "./upserts.ts";
+import type { Row, Rows } from "./rows.ts";
 
 type Client = Producer<string, string, string, string>;
 
@@ -11,8 +10,8 @@ const closeTimeoutMs = 2000;
 const rowsPerSendMax = 1000;
 const bytesPerSendMax = 500_000;
 
-/** Upserts by the sender rules of the project: one outstanding send per topic-partition, finite client retries. */
-export class KafkaUpserts implements Upserts {
+/** Rows by the sender rules of the project: one outstanding send per topic-partition, finite client retries. */
+export class KafkaRows implements Rows {
   readonly #options: KafkaOptions;
   #client: Client | undefined;
 
@@ -20,7 +19,7 @@ export class KafkaUpserts implements Upserts {
     this.#options = options;
   }
 
-  async send(topic: string, rows: readonly UpsertRow[]): Promise<void> {
+  async send(topic: string, rows: readonly Row[]): Promise<void> {
     this.#client ??= makeProducer(this.#options);
     const client = this.#client;
     try {
@@ -33,7 +32,7 @@ export class KafkaUpserts implements Upserts {
       const outcomes = await Promise.allSettled(sends);
       for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason as Error;
     } catch (error) {
-      // New connections for the next try; what was sent and not answered is harmless, since revisions decide.
+      // New connections for the next try; what was sent and not answered is harmless, since a revision or an id decides.
       this.#client = undefined;
       await closeClient(client);
       throw error;
@@ -62,8 +61,8 @@ function makeProducer(options: KafkaOptions): Client {
   });
 }
 
-function byPartition(rows: readonly UpsertRow[], count: number): Map<number, UpsertRow[]> {
-  const result = new Map<number, UpsertRow[]>();
+function byPartition(rows: readonly Row[], count: number): Map<number, Row[]> {
+  const result = new Map<number, Row[]>();
   for (const row of rows) {
     const partition = partitionOf(row.key, count);
     const own = result.get(partition);
@@ -73,26 +72,14 @@ function byPartition(rows: readonly UpsertRow[], count: number): Map<number, Ups
   return result;
 }
 
-const headers = {
-  [headerNames.source]: "tidegate-cloud",
-  [headerNames.type]: "tidegate.rollup.v1",
-  [headerNames.specVersion]: cloudEventsVersion,
-  [headerNames.dataSchema]: "urn:tidegate:schema:rollup:1",
-};
-
-async function sendPartition(
-  client: Client,
-  topic: string,
-  partition: number,
-  rows: readonly UpsertRow[],
-): Promise<void> {
+async function sendPartition(client: Client, topic: string, partition: number, rows: readonly Row[]): Promise<void> {
   for (const part of parts(rows)) {
-    await client.send({ messages: part.map(({ key, value }) => ({ topic, partition, key, value, headers })) });
+    await client.send({ messages: part.map(({ key, value, headers }) => ({ topic, partition, key, value, headers })) });
   }
 }
 
-function* parts(rows: readonly UpsertRow[]): Generator<UpsertRow[]> {
-  let part: UpsertRow[] = [];
+function* parts(rows: readonly Row[]): Generator<Row[]> {
+  let part: Row[] = [];
   let bytes = 0;
   for (const row of rows) {
     const size = row.key.length + row.value.length;
