@@ -6,8 +6,12 @@ import type { LiveBlock } from "../reader.ts";
 import type { ForwardJournal } from "./journal-port.ts";
 import type { ForwardOptions } from "./options.ts";
 import type { LaneReport } from "./protocol.ts";
-import { groupRows, type RowGroup } from "./rows.ts";
+import { everything, Gaps } from "./gaps.ts";
 import { HeldBlock } from "./held-block.ts";
+import { LiveQueue } from "./live-queue.ts";
+import { Position } from "./position.ts";
+import { Rest } from "./rest.ts";
+import { groupRows, type RowGroup } from "./rows.ts";
 import type { HeldRows, Holder, PartitionSender } from "./sender.ts";
 import { Signal } from "./signal.ts";
 
@@ -15,7 +19,7 @@ import { Signal } from "./signal.ts";
  * One lane on its way to Kafka. Block ids ascend but are not dense within a lane, so a block settles the ids
  * (previous, id].
  *
- *   main pass     from `#at` on, in order: blocks just committed from memory where they follow on, others by the reader
+ *   main pass     in order: blocks just committed from memory where they follow on, others by the reader
  *   repair pass   what the main pass left out, ascending, always by the reader: `#gaps` names ids per topic-partition
  *                 ("*" = all of them)
  *
@@ -25,7 +29,6 @@ import { Signal } from "./signal.ts";
  */
 
 const journalRetryMs = 1000;
-const everything = "*";
 
 export interface LaneParts {
   readonly journal: ForwardJournal;
@@ -40,29 +43,20 @@ export interface LaneParts {
   readonly onJournal: (fault: unknown) => void;
 }
 
-interface Pending {
-  readonly block: LiveBlock;
-  readonly sinceMs: number;
-}
-
 export class ForwardLane {
   readonly lane: Lane;
   readonly #parts: LaneParts;
   readonly #ordered: boolean;
   readonly #settled: Ranges;
-  readonly #gaps = new Map<string, Ranges>();
+  readonly #gaps = new Gaps();
   readonly #parked = new Map<string, PartitionSender>();
   readonly #held = new Set<HeldBlock>();
   readonly #heldBytes: Record<"main" | "repair", number> = { main: 0, repair: 0 };
-  readonly #pending: Pending[] = [];
+  readonly #live = new LiveQueue();
+  readonly #main: Position;
   readonly #signal = new Signal();
-  #pendingBytes = 0;
-  #at = 0;
-  #newest = 0;
-  /** Since when the main pass lacks blocks that are no longer in memory; undefined when it lacks none. */
-  #behindSinceMs: number | undefined;
+  readonly #rest = new Rest();
   #gapsSinceMs: number | undefined;
-  #readAll = false;
   #stopped = false;
   #passes: Promise<unknown> = Promise.resolve();
   #backfillNotBeforeMs = 0;
@@ -72,15 +66,14 @@ export class ForwardLane {
     this.#parts = parts;
     this.#ordered = lane !== "telemetry";
     this.#settled = new Ranges(settled);
-    this.#behindSinceMs = parts.monotonicMs();
-    if (!this.#ordered) this.#goOnBehindSettled();
+    this.#main = new Position(this.#ordered ? 0 : this.#leaveOvertaken(), parts.monotonicMs());
   }
 
-  /** Newer telemetry was sent before the restart: what it overtook stays backfill. */
-  #goOnBehindSettled(): void {
+  /** Newer telemetry was sent before the restart: what it overtook stays backfill. Returns where the main pass goes on. */
+  #leaveOvertaken(): number {
     const last = this.#settled.last ?? 0;
     for (const [low, high] of this.#settled.missing(1, last)) this.#leaveOut(everything, low, high);
-    this.#at = last;
+    return last;
   }
 
   start(): void {
@@ -89,20 +82,16 @@ export class ForwardLane {
 
   /** Takes over the block; what does not fit into memory is released, oldest first, and read back later. */
   accept(block: LiveBlock): void {
-    this.#newest = Math.max(this.#newest, block.id);
+    this.#main.stored(block.id);
     if (this.#stopped) return block.release();
-    this.#pending.push({ block, sinceMs: this.#parts.monotonicMs() });
-    this.#pendingBytes += block.records.length;
-    while (this.#pendingBytes > this.#parts.options.liveBytesMax) this.#dropOldestPending();
+    this.#live.push(block, this.#parts.monotonicMs());
+    while (this.#live.bytes > this.#parts.options.liveBytesMax) this.#dropOldestLive();
     this.#signal.raise();
   }
 
   /** A block was stored that does not come from memory: it is read from the journal when its turn comes. */
   announce(id: number): void {
-    this.#newest = Math.max(this.#newest, id);
-    if (id <= this.#at) return;
-    if (this.#readAll && this.#pending.length === 0) this.#behindSinceMs ??= this.#parts.monotonicMs();
-    this.#readAll = false;
+    this.#main.lack(id, this.#parts.monotonicMs());
     this.#signal.raise();
   }
 
@@ -116,7 +105,8 @@ export class ForwardLane {
   /** Nothing more is taken; to be called before the senders are stopped. */
   close(): void {
     this.#stopped = true;
-    while (this.#pending.length > 0) this.#takePending().release();
+    while (this.#live.length > 0) this.#live.take()?.release();
+    this.#rest.end();
     this.#signal.raise();
   }
 
@@ -129,7 +119,7 @@ export class ForwardLane {
   }
 
   get heldBytes(): number {
-    return this.#heldBytes.main + this.#heldBytes.repair + this.#pendingBytes;
+    return this.#heldBytes.main + this.#heldBytes.repair + this.#live.bytes;
   }
 
   isParked(key: string): boolean {
@@ -138,14 +128,13 @@ export class ForwardLane {
 
   oldestUnsentMs(nowMs: number): number {
     const [held] = this.#held;
-    const behind = this.#readAll ? undefined : this.#behindSinceMs;
-    const since = [held?.sinceMs, this.#pending[0]?.sinceMs, this.#gapsSinceMs, behind];
+    const since = [held?.sinceMs, this.#live.sinceMs, this.#gapsSinceMs, this.#main.behindSinceMs];
     return Math.max(0, ...since.map((ms) => (ms === undefined ? 0 : nowMs - ms)));
   }
 
   report(): LaneReport {
     return {
-      newest: this.#newest,
+      newest: this.#main.newest,
       settledTo: this.#settled.endOf(1) ?? 0,
       backfilling: this.#gaps.size > 0,
       heldBytes: this.heldBytes,
@@ -164,44 +153,41 @@ export class ForwardLane {
   async #mainStep(): Promise<boolean> {
     this.#skipSettled();
     this.#goLiveFirst();
-    const first = this.#pending[0]?.block;
-    if (first !== undefined && first.previous <= this.#at) {
-      const block = this.#takePending();
-      this.#behindSinceMs = undefined;
-      this.#readAll = true;
-      this.#take("main", block, groupRows(block, false), block.release.bind(block));
+    const next = this.#live.first;
+    if (next !== undefined && next.previous <= this.#main.at) {
+      this.#live.take();
+      this.#take("main", next, groupRows(next, false), next.release.bind(next));
       return true;
     }
-    if (first === undefined && this.#readAll) return false;
-    return this.#readNext();
+    return next !== undefined || this.#main.isBehind ? this.#readNext() : false;
   }
 
   #skipSettled(): void {
-    this.#at = this.#settled.endOf(this.#at + 1) ?? this.#at;
-    while (this.#pending.length > 0 && this.#pending[0]!.block.id <= this.#at) this.#takePending().release();
+    this.#main.goOnAt(this.#settled.endOf(this.#main.at + 1) ?? this.#main.at);
+    while ((this.#live.first?.id ?? Infinity) <= this.#main.at) this.#live.take()?.release();
   }
 
   async #readNext(): Promise<boolean> {
-    const known = this.#pending[0]?.block;
-    this.#readAll = true; // Unless the journal has more, or a live block is dropped meanwhile.
-    const block = await this.#read(this.#at);
+    // As far as is known now: more may be stored while the journal answers.
+    const known = this.#live.first?.previous ?? this.#main.newest;
+    const block = await this.#read(this.#main.at);
     if (this.#stopped) return false;
-    if (block === undefined) return this.#nothingStored(known);
-    this.#readAll = false;
-    if (block === "failed") return true;
-    this.#newest = Math.max(this.#newest, block.id);
-    if (this.#settled.has(block.id)) this.#at = block.id;
-    else this.#take("main", block, groupRows(block, false));
+    if (block === undefined) this.#nothingStored(known);
+    else if (block !== "failed") this.#takeRead(block);
     return true;
   }
 
-  /** `known` was committed before the journal was asked. */
-  #nothingStored(known: LiveBlock | undefined): boolean {
-    if (known !== undefined) {
-      // The journal gave it up, and what was before it: its quota, or a new file. Its ledger names that.
-      this.#at = Math.max(this.#at, known.previous);
-    } else if (this.#readAll && this.#pending.length === 0) this.#behindSinceMs = undefined;
-    return this.#pending.length > 0 || !this.#readAll;
+  #takeRead(block: Block): void {
+    this.#main.stored(block.id);
+    if (this.#settled.has(block.id)) this.#main.goOnAt(block.id);
+    else this.#take("main", block, groupRows(block, false));
+  }
+
+  /** What was stored up to `last` the journal has given up: its quota, or a new file. Its ledger names that. */
+  #nothingStored(last: number): void {
+    const first = this.#main.at + 1;
+    this.#main.sawEnd(last);
+    if (last >= first) this.#settleWhole(first, last);
   }
 
   async #read(after: number): Promise<Block | undefined | "failed"> {
@@ -211,27 +197,26 @@ export class ForwardLane {
       return block;
     } catch (error) {
       this.#parts.onJournal(error);
-      await sleep(this.#stopped ? 0 : journalRetryMs);
+      await this.#rest.forMs(journalRetryMs);
       return "failed";
     }
   }
 
   /** Telemetry only: what is older than the limit becomes backfill, and the main pass goes on with newer blocks. */
   #goLiveFirst(): void {
-    if (this.#ordered || this.#pending.length === 0) return;
+    if (this.#ordered || this.#live.length === 0) return;
     const limitMs = this.#parts.monotonicMs() - this.#parts.options.liveFirstAfterMs;
-    while (this.#pending.length > 1 && this.#pending[0]!.sinceMs <= limitMs) this.#dropOldestPending();
-    const { previous } = this.#pending[0]!.block;
-    const behind = this.#behindSinceMs !== undefined && this.#behindSinceMs <= limitMs;
-    if (previous <= this.#at || !behind) return;
-    this.#leaveOut(everything, this.#at + 1, previous);
-    this.#at = previous;
-    this.#behindSinceMs = undefined;
+    while (this.#live.length > 1 && this.#live.sinceMs! <= limitMs) this.#dropOldestLive();
+    const { previous } = this.#live.first!;
+    const behind = (this.#main.behindSinceMs ?? Infinity) <= limitMs;
+    if (previous <= this.#main.at || !behind) return;
+    this.#leaveOut(everything, this.#main.at + 1, previous);
+    this.#main.leaveTo(previous, this.#parts.monotonicMs());
   }
 
   #take(pass: "main" | "repair", block: Block | LiveBlock, groups: readonly RowGroup[], release = nothing): void {
-    const first = pass === "main" ? this.#at + 1 : block.id;
-    if (pass === "main") this.#at = block.id;
+    const first = pass === "main" ? this.#main.at + 1 : block.id;
+    if (pass === "main") this.#main.goOnAt(block.id);
     const held = new HeldBlock({
       pass,
       first,
@@ -268,9 +253,7 @@ export class ForwardLane {
   }
 
   #leaveOut(key: string, first: number, last: number): void {
-    let gap = this.#gaps.get(key);
-    if (gap === undefined) this.#gaps.set(key, (gap = new Ranges()));
-    gap.add(first, last);
+    this.#gaps.add(key, first, last);
     this.#gapsSinceMs ??= this.#parts.monotonicMs();
     this.#signal.raise();
   }
@@ -278,9 +261,7 @@ export class ForwardLane {
   /** Settles what of [first, last] is neither left out for a partition nor still held by a pass. */
   #settleWhole(first: number, last: number): void {
     const whole = Ranges.of([first, last]);
-    for (const gap of this.#gaps.values()) {
-      for (const [low, high] of gap.overlapping(first, last)) whole.remove(low, high);
-    }
+    this.#gaps.subtractFrom(whole, first, last);
     for (const held of this.#held) if (held.first <= last && held.id >= first) whole.remove(held.first, held.id);
     for (const [low, high] of whole.pairs()) {
       if (this.#settled.add(low, high) > 0) this.#parts.journal.settle(this.lane, low, high);
@@ -297,34 +278,26 @@ export class ForwardLane {
 
   /** Takes the next block that was left out and can be sent; false when there is none. */
   async #repairStep(): Promise<boolean> {
-    const next = this.#firstLeftOut();
+    const next = this.#gaps.first(this.#canRepair);
     if (next === undefined || this.#allFailing()) return false;
     await this.#backfillTurn();
     const block = await this.#read(next - 1);
     if (this.#stopped) return false;
     // While the journal was asked, a partition may have been parked with older rows: those come first.
-    if (block === "failed" || this.#firstLeftOut() !== next) return true;
+    if (block === "failed" || this.#gaps.first(this.#canRepair) !== next) return true;
     this.#repair(next, block);
     this.#unpark();
     return true;
   }
 
-  /** Gaps that can be worked on: not those of partitions that fail. */
-  #openGaps(): [string, Ranges][] {
-    return [...this.#gaps].filter(([key]) => this.#parked.get(key)?.fault === undefined);
-  }
-
-  #firstLeftOut(): number | undefined {
-    const firsts = this.#openGaps().map(([, gap]) => gap.first!);
-    return firsts.length === 0 ? undefined : Math.min(...firsts);
-  }
+  /** Not where the partition still fails. */
+  readonly #canRepair = (key: string): boolean => this.#parked.get(key)?.fault === undefined;
 
   /** `block` is the first above `next - 1`; ids up to it, or up to the end of the gap, have nothing to send any more. */
   #repair(next: number, block: Block | undefined): void {
-    const gaps = this.#openGaps();
-    const last = Math.min(block?.id ?? Infinity, ...gaps.map(([, gap]) => gap.endOf(next) ?? Infinity));
-    const wanted = new Set(gaps.filter(([, gap]) => gap.has(last)).map(([key]) => key));
-    for (const [key] of gaps) this.#closeGap(key, next, last);
+    const last = Math.min(block?.id ?? Infinity, this.#gaps.endOf(next, this.#canRepair));
+    const wanted = this.#gaps.closeAll(next, last, this.#canRepair);
+    if (this.#gaps.size === 0) this.#gapsSinceMs = undefined;
     if (block?.id === last) this.#takeAgain(block, wanted);
     this.#settleWhole(next, last);
   }
@@ -342,18 +315,11 @@ export class ForwardLane {
     return this.#parts.healthySinceMs() === undefined && this.#heldBytes.repair > 0;
   }
 
-  #closeGap(key: string, first: number, last: number): void {
-    const gap = this.#gaps.get(key);
-    gap?.remove(first, last);
-    if (gap?.first === undefined) this.#gaps.delete(key);
-    if (this.#gaps.size === 0) this.#gapsSinceMs = undefined;
-  }
-
   async #backfillTurn(): Promise<void> {
     const { backfillBytesPerSecond: limit } = this.#parts.options;
     if (this.#ordered || limit === 0) return;
     const waitMs = this.#backfillNotBeforeMs - this.#parts.monotonicMs();
-    if (waitMs > 0) await sleep(waitMs);
+    if (waitMs > 0) await this.#rest.forMs(waitMs);
   }
 
   /** A partition that fails while others succeed no longer holds up the lane's window. */
@@ -386,21 +352,16 @@ export class ForwardLane {
 
   #unpark(): void {
     for (const [key, sender] of this.#parked) {
-      const caughtUp = this.#gaps.get(key) === undefined;
+      const caughtUp = !this.#gaps.has(key);
       if (sender.fault === undefined && (caughtUp || !this.#ordered)) this.#parked.delete(key);
     }
   }
 
-  #dropOldestPending(): void {
-    this.#behindSinceMs ??= this.#pending[0]!.sinceMs;
-    this.#readAll = false;
-    this.#takePending().release();
-  }
-
-  #takePending(): LiveBlock {
-    const { block } = this.#pending.shift()!;
-    this.#pendingBytes -= block.records.length;
-    return block;
+  #dropOldestLive(): void {
+    const sinceMs = this.#live.sinceMs!;
+    const block = this.#live.take()!;
+    this.#main.lack(block.id, sinceMs);
+    block.release();
   }
 }
 
@@ -410,7 +371,3 @@ function blockOf(holder: Holder): HeldBlock {
 }
 
 function nothing(): void {}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

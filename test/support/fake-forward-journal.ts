@@ -34,6 +34,7 @@ export class FakeForwardJournal implements ForwardJournal {
   /** The disk is full: nothing goes into the quarantine. */
   refusesToStore = false;
   reads = 0;
+  readonly #newest = new Map<Lane, number>();
   readonly #lastSeq = new Map<string, number>();
   #nextId = 1;
   #commit = 0;
@@ -51,13 +52,22 @@ export class FakeForwardJournal implements ForwardJournal {
   }
 
   next(lane: Lane, after: number): Promise<Block | undefined> {
+    return Promise.resolve(this.look(lane, after));
+  }
+
+  /** What `next` finds now. */
+  look(lane: Lane, after: number): Block | undefined {
     this.reads++;
     const found = this.blocks.find((block) => block.lane === lane && block.id > after);
-    return Promise.resolve(found === undefined ? undefined : { ...found, records: Buffer.from(found.records) });
+    return found === undefined ? undefined : { ...found, records: Buffer.from(found.records) };
   }
 
   load(): Promise<ReadonlyMap<Lane, readonly number[]>> {
-    return Promise.resolve(new Map([...this.settled].map(([lane, ranges]) => [lane, ranges.toJSON()])));
+    return Promise.resolve(this.settledNow());
+  }
+
+  settledNow(): Map<Lane, readonly number[]> {
+    return new Map([...this.settled].map(([lane, ranges]) => [lane, ranges.toJSON()]));
   }
 
   sending(lane: Lane, first: number, last: number): void {
@@ -84,7 +94,8 @@ export class FakeForwardJournal implements ForwardJournal {
 
   #appendBlock(lane: Lane, records: readonly NewRecord[]): LiveBlock {
     const id = this.#nextId++;
-    const previous = this.blocks.findLast((block) => block.lane === lane)?.id ?? 0;
+    const previous = this.#newest.get(lane) ?? 0;
+    this.#newest.set(lane, id);
     const block: Block = { id, lane, epoch: this.epoch, commit: this.#commit, ...this.#encode(id, records) };
     this.blocks.push(block);
     this.unreleased.add(id);

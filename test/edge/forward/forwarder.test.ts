@@ -146,6 +146,18 @@ test("a stored block that is not lent from memory is read as soon as it is annou
   assert.equal(bench.sink.stored.length, 8);
 });
 
+test("a stored block that is announced while older ones wait in memory is not forgotten", async (t) => {
+  const bench = await start(t, { windowBytesMax: 1 });
+  await until("started", () => bench.journal.reads >= 3);
+  bench.commit(observation(1));
+  bench.commit(observation(1));
+  for (const block of bench.journal.append([observation(1)])) {
+    block.release();
+    bench.forwarder.announce(block.lane, block.id);
+  }
+  await settled(bench);
+});
+
 test("history never leaves the gateway", async (t) => {
   const bench = await start(t);
   bench.commit({ stream: "history", device: "d1", partition: 1 }, observation(1));
