@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { TidegateError } from "../../src/errors.ts";
 import { lanes } from "../../src/wire/streams.ts";
+import { makeDurableFolder } from "./sync-folder.ts";
 
 /** "TGJ1" as SQLite's application id: another program's database is not opened. */
 const applicationId = 0x54474a31;
@@ -67,7 +68,7 @@ export function openDatabase(folder: string, nowMicros: number): Opened {
 
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeDurableFolder(folder);
   } catch (cause) {
     throw new TidegateError("CONFIG_UNREADABLE", `the data folder ${folder} cannot be made`, {
       cause,
