@@ -30,6 +30,8 @@ export interface AgentOptions {
   readonly topicPrefix: string;
   /** The agent reads from there instead of from its embedded broker. */
   readonly mosquitto?: Mosquitto;
+  /** Further flags of Node. */
+  readonly flags?: readonly string[];
 }
 
 /** The whole product in its own process, with every default; resolves when it takes messages. */
@@ -41,7 +43,7 @@ export async function startAgent(bench: Bench, scope: Scope, options: AgentOptio
   const service = makeService(scope, {
     name: "the agent",
     // As bin/tidegate.js does it; its own process would not be the one that works.
-    args: [...nodeFlags, join(project, "edge/main.ts"), "run", "--config", file],
+    args: [...nodeFlags, ...(options.flags ?? []), join(project, "edge/main.ts"), "run", "--config", file],
     env: nodeEnvironment({}),
     port: options.mosquitto === undefined ? ports.broker : ports.console,
   });

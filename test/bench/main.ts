@@ -13,6 +13,7 @@ import { measureAcknowledgement } from "./sections/acknowledgement.ts";
 import { measureBuffering } from "./sections/buffering.ts";
 import { measureEndToEnd } from "./sections/end-to-end.ts";
 import { measureJournalLimit, measureKafkaLimit, measureMosquittoLimit } from "./sections/limits.ts";
+import { measureStages } from "./sections/stages.ts";
 import { tableOf } from "./table.ts";
 
 /*
@@ -69,13 +70,15 @@ const sections: Readonly<Record<SectionName, (bench: Bench, round: number) => Pr
   "mosquitto-limit": measureMosquittoLimit,
   "journal-limit": measureJournalLimit,
   "kafka-limit": measureKafkaLimit,
-  ack: measureAcknowledgement,
+  ack: (bench) => measureAcknowledgement(bench, "ack", 10_000),
+  ack20: (bench) => measureAcknowledgement(bench, "ack20", 20_000),
   broker: (bench, round) => measureEndToEnd(bench, "broker", round),
   mosquitto: (bench, round) => measureEndToEnd(bench, "mosquitto", round),
   buffer: measureBuffering,
+  stages: measureStages,
 };
 /** The others are repeated in each round, so that slow minutes of the machine meet all of them alike. */
-const measuredOnce: ReadonlySet<SectionName> = new Set(["ack", "buffer"]);
+const measuredOnce: ReadonlySet<SectionName> = new Set(["ack", "ack20", "buffer", "stages"]);
 
 function makeBench(scope: Scope, folder: string, options: BenchOptions, results: Results): Bench {
   let kafka: Promise<KafkaBroker> | undefined;

@@ -6,9 +6,11 @@ export const sectionNames = [
   "journal-limit",
   "kafka-limit",
   "ack",
+  "ack20",
   "broker",
   "mosquitto",
   "buffer",
+  "stages",
 ] as const;
 export type SectionName = (typeof sectionNames)[number];
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 
 /*
@@ -24,6 +24,17 @@ export function usageOf(pid: number): Usage {
     peakRssBytes: field(status, "VmHWM") * 1024,
     writtenBytes: field(readFileSync(`/proc/${pid}/io`, "utf8"), "write_bytes"),
   };
+}
+
+/** Processor time of each thread, in seconds, by the thread's name; threads of one name are added up. */
+export function threadCpuSeconds(pid: number): Map<string, number> {
+  const seconds = new Map<string, number>();
+  for (const id of readdirSync(`/proc/${pid}/task`)) {
+    const name = readFileSync(`/proc/${pid}/task/${id}/comm`, "utf8").trim();
+    const stat = readFileSync(`/proc/${pid}/task/${id}/stat`, "utf8");
+    seconds.set(name, (seconds.get(name) ?? 0) + cpuSecondsIn(stat));
+  }
+  return seconds;
 }
 
 /** Of /proc/<pid>/stat: the program's name in parentheses may itself hold spaces and parentheses. */

@@ -8,7 +8,6 @@ import { Scope } from "../scope.ts";
 import { measureWindow, warmUp } from "../window.ts";
 import { fleet, untilAllThere } from "./end-to-end.ts";
 
-const perSecond = 10_000;
 const burst = 200;
 
 /**
@@ -16,14 +15,14 @@ const burst = 200;
  * gateway, counted from the moment at which each message should have left. Kafka takes part as always. A probe syncs beside
  * it, before, in between and after, so that the figure can be read against this disk at this minute.
  */
-export async function measureAcknowledgement(bench: Bench): Promise<void> {
+export async function measureAcknowledgement(bench: Bench, group: "ack" | "ack20", perSecond: number): Promise<void> {
   const { warmUpMs, ackWindowMs } = bench.options;
   const kafka = await bench.kafka();
   await using scope = new Scope();
   using alone = new FsyncProbe(bench.folder, "fsync-alone");
   using meanwhile = new FsyncProbe(bench.folder, "fsync-meanwhile");
-  const topic = await createBenchTopics(kafka.bootstrap, "ack");
-  const agent = await startAgent(bench, scope, { bootstrap: kafka.bootstrap, topicPrefix: "ack" });
+  const topic = await createBenchTopics(kafka.bootstrap, group);
+  const agent = await startAgent(bench, scope, { bootstrap: kafka.bootstrap, topicPrefix: group });
   alone.burst(burst);
   const load = startLoad(scope, { port: agent.port, ...fleet, rate: perSecond });
   // A start leaves messages behind their schedule; until they are through, their delay is not the gateway's pace.
@@ -43,17 +42,17 @@ export async function measureAcknowledgement(bench: Bench): Promise<void> {
   await agent.service.kill();
   const { lost } = await conservationIn(kafka.bootstrap, topic, report.devices);
   bench.results.add({
-    "ack.rate": measured.perSecond,
-    "ack.p50": latencyMs.p50,
-    "ack.p99": latencyMs.p99,
-    "ack.max": latencyMs.max,
-    "ack.fsyncP50": alone.latencies.quantile(0.5),
-    "ack.fsyncP99": alone.latencies.quantile(0.99),
-    "ack.fsyncBusyP50": meanwhile.latencies.quantile(0.5),
-    "ack.fsyncBusyP99": meanwhile.latencies.quantile(0.99),
-    "ack.cpu": measured.cpuPerMillion,
-    "ack.written": measured.writtenPerMessage,
-    "ack.noise": measured.noisePercent,
-    "ack.lost": lost,
+    [`${group}.rate` as const]: measured.perSecond,
+    [`${group}.p50` as const]: latencyMs.p50,
+    [`${group}.p99` as const]: latencyMs.p99,
+    [`${group}.max` as const]: latencyMs.max,
+    [`${group}.fsyncP50` as const]: alone.latencies.quantile(0.5),
+    [`${group}.fsyncP99` as const]: alone.latencies.quantile(0.99),
+    [`${group}.fsyncBusyP50` as const]: meanwhile.latencies.quantile(0.5),
+    [`${group}.fsyncBusyP99` as const]: meanwhile.latencies.quantile(0.99),
+    [`${group}.cpu` as const]: measured.cpuPerMillion,
+    [`${group}.written` as const]: measured.writtenPerMessage,
+    [`${group}.noise` as const]: measured.noisePercent,
+    [`${group}.lost` as const]: lost,
   });
 }
