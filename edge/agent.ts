@@ -4,6 +4,7 @@ import { systemClock } from "../src/clock.ts";
 import { readSecret } from "../src/config/secrets.ts";
 import { TidegateError } from "../src/errors.ts";
 import type { CompiledProfile, Router } from "../src/profile/profile.ts";
+import { auditKey } from "../src/wire/audit.ts";
 import type { AlertRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
 import type { ConsoleOptions, MetricsOptions } from "./console/options.ts";
@@ -16,6 +17,7 @@ import { noTime } from "./journal/block.ts";
 import { Journal } from "./journal/journal.ts";
 import type { JournalOptions } from "./journal/options.ts";
 import type { Usage } from "./journal/protocol.ts";
+import { AgentActions } from "./observe/agent-actions.ts";
 import { AgentRecords } from "./observe/agent-records.ts";
 import { AgentView } from "./observe/agent-view.ts";
 import { AlertBoard } from "./observe/alerts.ts";
@@ -26,6 +28,7 @@ import { Committer, type StoredBlock, type StoredGroup } from "./pipeline/commit
 import { Devices, type Device } from "./pipeline/devices.ts";
 import { cursorPrefix, cursorsOf, Intake, type Noted } from "./pipeline/intake.ts";
 import { RedeliveryLog } from "./pipeline/redelivery.ts";
+import { Retry } from "./pipeline/retry.ts";
 import { ScoreReader } from "./pipeline/score-reader.ts";
 import type { KafkaOptions } from "./sinks/kafka/options.ts";
 import type { Source } from "./source.ts";
@@ -58,6 +61,8 @@ export interface RunningAgent {
   readonly consoleUrl: string;
   /** Shown once, when the console's token was made by this start. */
   readonly consoleToken: string | undefined;
+  /** The same of the token that may look and not act. */
+  readonly viewerToken: string | undefined;
   /** Resolves when a thread dies: nothing can be promised any more, so the process must end. */
   readonly died: Promise<Error>;
   /** Stops the sources, commits what was taken, gives outstanding sends `withinMs`, and ends the epoch. */
@@ -130,6 +135,7 @@ class Agent implements RunningAgent {
   readonly epoch: string;
   consoleUrl = "";
   consoleToken: string | undefined;
+  viewerToken: string | undefined;
   readonly died: Promise<Error>;
 
   readonly #setup: AgentSetup;
@@ -143,6 +149,7 @@ class Agent implements RunningAgent {
   readonly #records: AgentRecords;
   readonly #committer: Committer<Noted>;
   readonly #intake: Intake;
+  readonly #retry: Retry;
   readonly #scores: ScoreReader;
   readonly #sources: readonly Source[];
   readonly #view: AgentView;
@@ -172,6 +179,7 @@ class Agent implements RunningAgent {
     redeliveries.restore(memory.redeliveries);
     this.#committer = this.#makeCommitter(redeliveries);
     this.#intake = this.#makeIntake(redeliveries);
+    this.#retry = new Retry(journal, this.#intake);
     this.#scores = this.#makeScoreReader();
     this.#sources = setup.sources.map((options) => this.#makeSource(options));
     this.#view = this.#makeView();
@@ -206,7 +214,9 @@ class Agent implements RunningAgent {
   /** Ends what had begun to work when a later part could not: the reason is the caller's to tell. */
   async abandonStart(): Promise<void> {
     // A token that nobody was shown would lock the operator out for good.
-    if (this.consoleToken !== undefined) await forgetToken(this.#setup.gateway.dataFolder);
+    const { dataFolder } = this.#setup.gateway;
+    if (this.consoleToken !== undefined) await forgetToken(dataFolder, "operator");
+    if (this.viewerToken !== undefined) await forgetToken(dataFolder, "viewer");
     await this.stop(0);
   }
 
@@ -403,8 +413,10 @@ class Agent implements RunningAgent {
       usage: () => this.#usage,
       forward: () => this.#forward?.report,
       telemetryWhenFull: journal.telemetryWhenFull,
-      quarantined: (limit) => this.#journal.quarantined(limit),
+      quarantinePage: (filter, before, limit) => this.#journal.quarantinePage(filter, before, limit),
+      quarantined: (id) => this.#journal.quarantined(id),
       quarantinedBytes: (id) => this.#journal.quarantinedBytes(id),
+      losses: (limit) => this.#journal.losses(limit),
     });
     const { setAside } = this.#journal;
     if (setAside !== undefined) {
@@ -414,6 +426,20 @@ class Agent implements RunningAgent {
       this.#log.warn({ setAside }, "the journal could not be read and was set aside; a fresh one is in use");
     }
     return view;
+  }
+
+  #makeActions(): AgentActions {
+    return new AgentActions({
+      gateway: this.#setup.gateway.id,
+      clock: systemClock,
+      alerts: this.#alerts,
+      retry: this.#retry,
+      journal: this.#journal,
+      append: (record) => this.#append("audit", auditKey(this.#setup.gateway.id), record),
+      saveAlerts: () => this.#committer.setState(alertsKey, this.#alerts.toText()),
+      whenStored: (settle) => this.#committer.whenStored(settle),
+      changed: () => this.#view.changed(),
+    });
   }
 
   #makeMetrics(droppedLogLines: () => number): () => Promise<string> {
@@ -432,12 +458,15 @@ class Agent implements RunningAgent {
   async #startServers(): Promise<void> {
     const services = {
       view: this.#view,
+      actions: this.#makeActions(),
       folder: this.#setup.gateway.dataFolder,
       metrics: this.#metrics,
       isReady: () => this.#view.trouble === undefined,
       onFault: (error: unknown) => this.#log.error({ err: error }, "the console could not answer"),
     };
-    this.consoleToken = (await ensureToken(this.#setup.gateway.dataFolder)).token;
+    const { dataFolder } = this.#setup.gateway;
+    this.consoleToken = (await ensureToken(dataFolder, "operator")).token;
+    this.viewerToken = (await ensureToken(dataFolder, "viewer")).token;
     const console = await startConsole(this.#setup.console, services);
     this.consoleUrl = console.url;
     this.#servers.push(console);

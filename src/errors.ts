@@ -9,10 +9,12 @@ export const errorCodes = {
   SECRET_UNSAFE: { retryable: false, meaning: "a secret file can be read by others than its owner" },
   DATA_FOLDER_IN_USE: { retryable: false, meaning: "another process holds the data folder" },
   JOURNAL_FORMAT_NEWER: { retryable: false, meaning: "the journal was written by a newer version" },
+  JOURNAL_MISSING: { retryable: false, meaning: "there is no journal where one was named" },
   JOURNAL_CORRUPT: { retryable: false, meaning: "a stored block or directory failed its checksum" },
   JOURNAL_IO: { retryable: true, meaning: "the disk refused a read, a write or a sync" },
   JOURNAL_FULL: { retryable: true, meaning: "the quota or the disk is full" },
   SQLITE_TOO_OLD: { retryable: false, meaning: "the SQLite library has the WAL-reset bug" },
+  TOKEN_MISSING: { retryable: false, meaning: "the console's access token was not given to a command that needs it" },
   SOURCE_UNREACHABLE: { retryable: true, meaning: "a broker or a PLC does not answer" },
   SOURCE_REFUSED: { retryable: true, meaning: "a broker or a PLC refused the connection or a subscription" },
   SOURCE_UNTRUSTED: { retryable: true, meaning: "a certificate on one side is not trusted by the other" },
@@ -34,6 +36,8 @@ export const exitCodes = {
   ok: 0,
   no: 1,
   usage: 64,
+  data: 65,
+  noInput: 66,
   unavailable: 69,
   software: 70,
   dataFolderInUse: 73,
@@ -74,6 +78,13 @@ export function exitCodeOf(error: unknown): number {
       return exitCodes.config;
     case "DATA_FOLDER_IN_USE":
       return exitCodes.dataFolderInUse;
+    case "JOURNAL_CORRUPT":
+    case "JOURNAL_FORMAT_NEWER":
+      return exitCodes.data;
+    case "TOKEN_MISSING":
+      return exitCodes.usage;
+    case "JOURNAL_MISSING":
+      return exitCodes.noInput;
     case "PORT_IN_USE":
     case "SOURCE_UNREACHABLE":
     case "SINK_UNREACHABLE":

@@ -98,12 +98,33 @@ test("the journal's ledger entries and manifests fit", (t) => {
   const store = Store.open(storeOptions(temporaryFolder(t), { quarantineBytesMax: 1 }), new ManualClock(t0));
   t.after(() => store.abandon());
   const what = { reason: "not-json", detail: "", bytes: Buffer.from("{{") } as const;
-  const bad = { timeMicros: t0, source: "s", address: "a", ...what };
+  const bad = {
+    timeMicros: t0,
+    source: "s",
+    address: "a",
+    device: "",
+    profile: "",
+    form: "bytes",
+    size: 2,
+    ...what,
+  } as const;
   store.commit(new GroupMaker().group(observations("a", 3), { quarantine: [bad] }));
   store.writeManifest(true);
   const own = valuesIn(store, "critical") as { kind: string }[];
   assert.deepEqual(new Set(own.map(({ kind }) => kind)), new Set(["loss", "manifest"]));
   for (const value of own) assertFits(value.kind, value);
+});
+
+test("what a person does to the quarantine fits the audit", (t) => {
+  const store = Store.open(storeOptions(temporaryFolder(t)), new ManualClock(t0));
+  t.after(() => store.abandon());
+  const what = { reason: "not-json", detail: "", bytes: Buffer.from("{{"), form: "bytes", size: 2 } as const;
+  const bad = { timeMicros: t0, source: "s", address: "a", device: "", profile: "", ...what };
+  store.commit(new GroupMaker().group([], { quarantine: [bad] }));
+  store.deleteQuarantined([1], { role: "operator", from: "127.0.0.1" });
+  const audits = (valuesIn(store, "critical") as object[]).filter((value) => "action" in value);
+  assert.equal(audits.length, 1);
+  assertFits("audit", audits[0]);
 });
 
 function valuesIn(store: Store, lane: Lane): unknown[] {

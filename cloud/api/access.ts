@@ -25,7 +25,7 @@ export const sessionCookie = "tidegate_session";
 /** Who may come in: a browser with a session, or a program with the token. */
 export class Access {
   readonly #options: AccessOptions;
-  readonly #sessions: Sessions;
+  readonly #sessions: Sessions<"reader">;
   readonly #throttle: Throttle;
 
   constructor(options: AccessOptions) {
@@ -56,7 +56,7 @@ export class Access {
   mayWatch(request: FastifyRequest): boolean {
     if (bearerOf(request.headers.authorization) !== undefined) return true;
     const id = sessionOf(request);
-    return id !== undefined && this.#sessions.check(id, "look");
+    return id !== undefined && this.#sessions.check(id, "look") !== undefined;
   }
 
   signIn(request: FastifyRequest, reply: FastifyReply, token: string): "in" | "wrong" | "throttled" | "full" {
@@ -65,7 +65,7 @@ export class Access {
       this.#throttle.failed(request.ip);
       return "wrong";
     }
-    const id = this.#sessions.open();
+    const id = this.#sessions.open("reader");
     if (id === undefined) return "full";
     setCookie(reply, id, this.#options.sessions.absoluteMs / 1000);
     return "in";
@@ -81,7 +81,8 @@ export class Access {
     const bearer = bearerOf(request.headers.authorization);
     if (bearer !== undefined) return this.#authenticateBearer(bearer, request, reply);
     const id = sessionOf(request);
-    if (id !== undefined && this.#sessions.check(id, isUnattended(request) ? "look" : "touch")) return undefined;
+    const use = isUnattended(request) ? "look" : "touch";
+    if (id !== undefined && this.#sessions.check(id, use) !== undefined) return undefined;
     return refuse(reply, 401, "UNAUTHENTICATED");
   }
 

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { securityHeaders } from "../../src/http/guard.ts";
 import { refuse, type Access } from "./access.ts";
-import { previewOf, type Preview } from "./preview.ts";
+import { askedOf, ledgerScreen, quarantineScreen } from "./quarantine-api.ts";
 import { alertsScreen, deviceScreen, lineScreen, overviewScreen } from "./screens.ts";
 import type { Streams } from "./stream.ts";
-import type { ConsoleView, GatewayView, QuarantinedMessage, QuarantineItem } from "./view.ts";
+import type { ConsoleView } from "./view.ts";
 
 export interface ApiParts {
   readonly view: ConsoleView;
@@ -12,25 +12,13 @@ export interface ApiParts {
   readonly streams: Streams;
 }
 
-export interface QuarantineScreen {
-  readonly gateway: GatewayView;
-  /** Since the start of this epoch. */
-  readonly total: number;
-  readonly messages: readonly QuarantineItem[];
-}
-
-export type QuarantinedScreen = Omit<QuarantinedMessage, "body"> & { readonly preview: Preview };
-
-const quarantineMax = 100;
-
 /** The routes that programs use and the page too: what the page shows can be fetched, under the same names. */
 export function addApi(server: FastifyInstance, { view, access, streams }: ApiParts): void {
   server.get("/api/v1/overview", async () => overviewScreen(view));
   server.get("/api/v1/alerts", async () => alertsScreen(view));
-  server.get("/api/v1/quarantine", async () => quarantineScreen(view));
   // Asked by the login page, and by the others when a person does something: that keeps the session open.
   server.get("/api/v1/session", { config: { open: true } }, async (request) => ({
-    signedIn: access.isSignedIn(request),
+    role: access.roleOf(request),
   }));
 
   server.get<{ Querystring: { path?: unknown; search?: unknown } }>("/api/v1/line", async ({ query }) =>
@@ -43,10 +31,6 @@ export function addApi(server: FastifyInstance, { view, access, streams }: ApiPa
     "/api/v1/devices/:id/metrics/:metric/trend",
     async ({ params }, reply) => orNotFound(reply, await view.trend(params.id, params.metric)),
   );
-  server.get<{ Params: { id: string } }>("/api/v1/quarantine/:id", async ({ params }, reply) =>
-    orNotFound(reply, await quarantinedScreen(view, Number(params.id))),
-  );
-
   server.get<{ Querystring: Record<string, unknown> }>("/api/v1/stream", async (request, reply) => {
     const screen = streamScreen(view, request.query);
     if (screen === undefined) return refuse(reply, 400, "BAD_REQUEST");
@@ -77,7 +61,7 @@ function streamScreen(view: ConsoleView, query: Record<string, unknown>): Stream
     string,
   ];
   const make = (screen: () => object | undefined | Promise<object>): StreamScreen => ({
-    key: JSON.stringify([of, path, search, id]),
+    key: JSON.stringify(query),
     screen: async () => {
       const content = await screen();
       return content === undefined ? undefined : JSON.stringify(content);
@@ -92,23 +76,15 @@ function streamScreen(view: ConsoleView, query: Record<string, unknown>): Stream
       return make(() => lineScreen(view, path, search));
     case "device":
       return make(() => deviceScreen(view, id));
-    case "quarantine":
-      return make(() => quarantineScreen(view));
+    case "quarantine": {
+      const asked = askedOf(query);
+      return asked === undefined ? undefined : make(() => quarantineScreen(view, asked));
+    }
+    case "ledger":
+      return make(() => ledgerScreen(view));
     default:
       return undefined;
   }
-}
-
-async function quarantineScreen(view: ConsoleView): Promise<QuarantineScreen> {
-  const messages = await view.quarantine(quarantineMax);
-  return { gateway: view.gateway(), total: view.totals().quarantined, messages };
-}
-
-async function quarantinedScreen(view: ConsoleView, id: number): Promise<QuarantinedScreen | undefined> {
-  const message = Number.isSafeInteger(id) ? await view.quarantined(id) : undefined;
-  if (message === undefined) return undefined;
-  const { body, ...item } = message;
-  return { ...item, preview: previewOf(body) };
 }
 
 function orNotFound<T>(reply: FastifyReply, content: T | undefined): T | FastifyReply {

@@ -11,14 +11,16 @@ import { Access, refuse } from "./access.ts";
 import { addApi } from "./api.ts";
 import { loadAssets } from "./assets.ts";
 import { addLogin } from "./login.ts";
+import { addQuarantineApi } from "./quarantine-api.ts";
 import type { ConsoleOptions, MetricsOptions } from "./options.ts";
 import { Streams } from "./stream.ts";
 import { readTokenHash } from "./token-file.ts";
-import type { ConsoleView } from "./view.ts";
+import type { ConsoleActions, ConsoleView } from "./view.ts";
 
 /** What the console serves. */
 export interface ConsoleServices {
   readonly view: ConsoleView;
+  readonly actions: ConsoleActions;
   /** The folder that `ensureToken` was called with. */
   readonly folder: string;
   /** Prometheus text. */
@@ -50,12 +52,13 @@ const updateMs = 500;
 /** Serves the page and the API of this gateway. Throws PORT_IN_USE, SECRET_UNSAFE or CONFIG_INVALID. */
 export async function startConsole(options: ConsoleOptions, services: ConsoleServices): Promise<HttpServer> {
   refusePlaintext(options);
-  const tokenHash = await readTokenHash(services.folder);
-  if (tokenHash === undefined) throw new Error("ensureToken was not called before startConsole");
+  const operator = await readTokenHash(services.folder, "operator");
+  if (operator === undefined) throw new Error("ensureToken was not called before startConsole");
+  const viewer = await readTokenHash(services.folder, "viewer");
   const server = newServer(services, await tlsOf(options));
   const routes = collectRoutes(server);
   const access = new Access({
-    tokenHash,
+    tokenHashes: viewer === undefined ? { operator } : { operator, viewer },
     sessions: { ...defaultSessionOptions, idleMs: options.sessionIdleMinutes * 60_000 },
     clock: services.clock ?? systemClock,
     ...cookieOf(options),
@@ -68,8 +71,9 @@ export async function startConsole(options: ConsoleOptions, services: ConsoleSer
   addHealth(server, services);
   addMetrics(server, services, false);
   addAssets(server, await loadAssets());
-  addLogin(server, access);
+  addLogin(server, access, services.actions);
   addApi(server, { view: services.view, access, streams });
+  addQuarantineApi(server, { view: services.view, actions: services.actions, access });
 
   const url = await listen(server, options.listen, "console.listen");
   return { url, routes, [Symbol.asyncDispose]: () => close(server, streams, stopWatching) };
@@ -78,7 +82,7 @@ export async function startConsole(options: ConsoleOptions, services: ConsoleSer
 /** The listener of its own for a Prometheus server that has no token: metrics, health and readiness, nothing else. */
 export async function startMetrics(
   options: MetricsOptions,
-  services: Omit<ConsoleServices, "view" | "folder">,
+  services: Omit<ConsoleServices, "view" | "actions" | "folder">,
 ): Promise<HttpServer> {
   const server = newServer(services, undefined);
   const routes = collectRoutes(server);

@@ -2,28 +2,30 @@ import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TidegateError } from "../../src/errors.ts";
 import { hashToken, makeToken } from "../../src/http/token.ts";
+import type { Role } from "../../src/wire/records.ts";
 
-const fileName = "console-token";
+/** One token per role: whoever shows it has that role. */
+const fileNames: Readonly<Record<Role, string>> = { operator: "console-token", viewer: "console-viewer-token" };
 
 /**
- * Makes the console's access token where there is none yet. `token` is set only then: it exists nowhere else, so the
+ * Makes the console's access token of a role where there is none yet. `token` is set only then: it exists nowhere else, so the
  * caller shows it to the operator now. Deleting the file and starting again makes a new one.
  */
-export async function ensureToken(folder: string): Promise<{ readonly token?: string }> {
-  if ((await readTokenHash(folder)) !== undefined) return {};
+export async function ensureToken(folder: string, role: Role = "operator"): Promise<{ readonly token?: string }> {
+  if ((await readTokenHash(folder, role)) !== undefined) return {};
   const token = makeToken();
-  await writeDurably(folder, `sha256:${hashToken(token).toString("hex")}\n`);
+  await writeDurably(join(folder, fileNames[role]), `sha256:${hashToken(token).toString("hex")}\n`);
   return { token };
 }
 
 /** For a start that failed before it could show the token that it had made: the next one makes another. */
-export async function forgetToken(folder: string): Promise<void> {
-  await rm(join(folder, fileName), { force: true });
+export async function forgetToken(folder: string, role: Role = "operator"): Promise<void> {
+  await rm(join(folder, fileNames[role]), { force: true });
 }
 
 /** Undefined where no token was made yet, or the file holds none: nobody knows a token for it, so a new one is safe. */
-export async function readTokenHash(folder: string): Promise<Buffer | undefined> {
-  const path = join(folder, fileName);
+export async function readTokenHash(folder: string, role: Role = "operator"): Promise<Buffer | undefined> {
+  const path = join(folder, fileNames[role]);
   let text: string;
   try {
     await refuseUnsafe(path);
@@ -44,8 +46,7 @@ async function refuseUnsafe(path: string): Promise<void> {
   });
 }
 
-async function writeDurably(folder: string, text: string): Promise<void> {
-  const path = join(folder, fileName);
+async function writeDurably(path: string, text: string): Promise<void> {
   const file = await open(`${path}.new`, "w", 0o600);
   try {
     await file.writeFile(text);

@@ -1,8 +1,10 @@
 import type { ClockState } from "../../src/clock.ts";
 import type { Quality, Value } from "../../src/observation/observation.ts";
 import type { MetricSpec } from "../../src/profile/profile.ts";
-import type { AlertRecord, QuarantineRecord } from "../../src/wire/records.ts";
+import type { AuditEntry } from "../../src/wire/audit.ts";
+import type { Actor, AlertRecord, QuarantineRecord } from "../../src/wire/records.ts";
 import type { Lane } from "../../src/wire/streams.ts";
+import type { LossRow, QuarantineFilter } from "../journal/protocol.ts";
 import type { SourceStatus } from "../source.ts";
 
 /**
@@ -27,15 +29,41 @@ export interface ConsoleView {
   trend(device: string, metric: string): Promise<TrendView | undefined>;
   /** Open alerts, and those that cleared lately; bounded. */
   alerts(): readonly AlertView[];
-  /** The newest messages in the quarantine, newest first, at most `limit`. */
-  quarantine(limit: number): Promise<readonly QuarantineItem[]>;
-  /** One quarantined message with its bytes; undefined where it is evicted by now. */
+  /** Messages in the quarantine that fit, newest first, below `before`, at most `limit`. */
+  quarantine(filter: QuarantineFilter, before: number | undefined, limit: number): Promise<QuarantineList>;
+  /** One quarantined message with its bytes; undefined where it is gone by now. */
   quarantined(id: number): Promise<QuarantinedMessage | undefined>;
+  /** What was lost, by reason and lately. */
+  losses(): Promise<LossesView>;
   /**
    * The listener is called after anything above may have changed, as often as it does: the console coalesces.
    * It must not be called for the mere passing of time. Returns the function that removes it.
    */
   onChange(listener: () => void): () => void;
+}
+
+/**
+ * What a person may do through the console. Every action ends in an audit record that becomes durable with it; the
+ * promises resolve after that.
+ */
+export interface ConsoleActions {
+  /** Tries quarantined messages again; the results in the order of `ids`, which are distinct. */
+  retry(ids: readonly number[], by: Actor): Promise<readonly RetryResult[]>;
+  /** Deletes quarantined messages for good, named in ledger and audit. Returns how many were still there. */
+  deleteQuarantined(ids: readonly number[], by: Actor): Promise<number>;
+  /** Somebody has seen the alert. `gone`: it is not on the board any more, or was acknowledged before. */
+  acknowledge(episode: string, by: Actor): Promise<"done" | "gone">;
+  /** Notes what somebody did that changes nothing here. */
+  audit(entry: AuditEntry): void;
+}
+
+export interface RetryResult {
+  readonly id: number;
+  /** `read`: its records are stored and it left the quarantine. `abandoned`: the agent stops, nothing changed. */
+  readonly outcome: "read" | "bad" | "gone" | "abandoned";
+  /** Why it still cannot be read; empty otherwise. */
+  readonly reason: string;
+  readonly detail: string;
 }
 
 export interface GatewayView {
@@ -96,6 +124,8 @@ export interface TotalsView {
   /** Records that Kafka has accepted. */
   readonly published: number;
   readonly quarantined: number;
+  /** Messages in the quarantine now. */
+  readonly inQuarantine: number;
   /** Records that will never arrive, and are named in the ledger. */
   readonly ledgered: number;
 }
@@ -158,9 +188,32 @@ export interface AlertView {
 export interface QuarantineItem extends QuarantineRecord {
   /** Unique on this gateway, ascending. */
   readonly id: number;
+  /** Empty where no device was found for it. */
+  readonly device: string;
+  /** Id of the profile that tried to read it; empty where none did. */
+  readonly profile: string;
+  readonly form: "bytes" | "points";
+  /** Of `bytes`, how many are kept. */
+  readonly bytesKept: number;
+  /** How often a retry failed, and when last (wire time). */
+  readonly tries: number;
+  readonly tried: string | undefined;
+}
+
+export interface QuarantineList {
+  readonly messages: readonly QuarantineItem[];
+  /** Where the next page goes on, also where this one found nothing yet; undefined at the end. */
+  readonly next: number | undefined;
 }
 
 export interface QuarantinedMessage extends QuarantineItem {
   /** The bytes as received, or their beginning. */
   readonly body: Uint8Array;
+}
+
+export interface LossesView {
+  /** Since the journal was made. */
+  readonly reasons: readonly { readonly reason: string; readonly records: number }[];
+  /** Newest first, bounded. */
+  readonly latest: readonly LossRow[];
 }

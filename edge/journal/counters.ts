@@ -1,4 +1,4 @@
-import { emptyHead, type Head } from "./head.ts";
+import { emptyHead, parseHead, type Head } from "./head.ts";
 import type { StateTable } from "./state-table.ts";
 
 const key = "head";
@@ -28,6 +28,6 @@ export class Counters {
 
   #read(): Head {
     const value = this.#state.get(key);
-    return value === undefined ? emptyHead() : (JSON.parse(String(value)) as Head);
+    return value === undefined ? emptyHead() : parseHead(String(value));
   }
 }

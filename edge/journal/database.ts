@@ -7,14 +7,26 @@ import { lanes } from "../../src/wire/streams.ts";
 import { makeDurableFolder } from "./sync-folder.ts";
 
 /** "TGJ1" as SQLite's application id: another program's database is not opened. */
-const applicationId = 0x54474a31;
-const schemaVersion = 1;
+export const applicationId = 0x54474a31;
+export const schemaVersion = 2;
 /** First release without the WAL-reset bug, which loses committed writes (sqlite.org/wal.html, section 8). */
 const sqliteMinimum = [3, 51, 3] as const;
 const walPages = 1_000;
 
 const fileName = "journal.db";
 const sidecars = ["", "-wal", "-shm", "-journal"];
+
+/** The bytes stand last: what comes before them is found without reading them. */
+function quarantineTable(name: string): string {
+  return `CREATE TABLE ${name} (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, source TEXT NOT NULL,
+     address TEXT NOT NULL, device TEXT NOT NULL, profile TEXT NOT NULL, form TEXT NOT NULL, reason TEXT NOT NULL,
+     detail TEXT NOT NULL, size INTEGER NOT NULL, kept INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
+     tried INTEGER NOT NULL DEFAULT 0, data BLOB NOT NULL)`;
+}
+
+const lossTable = `CREATE TABLE losses (id INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, stream TEXT NOT NULL,
+     device TEXT NOT NULL, records INTEGER NOT NULL, data_from TEXT NOT NULL, data_to TEXT NOT NULL,
+     since INTEGER NOT NULL, until INTEGER NOT NULL)`;
 
 /*
  * One table of blocks per lane, so that reading and reclaiming a lane needs no index: every page that a commit
@@ -32,13 +44,26 @@ const createTables = [
   ]),
   "CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
   "CREATE TABLE redelivery (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL)",
-  `CREATE TABLE quarantine (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, source TEXT NOT NULL,
-     address TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL)`,
+  quarantineTable("quarantine"),
+  lossTable,
   "CREATE TABLE set_aside (id INTEGER PRIMARY KEY, lane TEXT NOT NULL, crc INTEGER NOT NULL, data BLOB)",
 ];
 
 /** Steps from one format version to the next; index 0 leads from version 1 to 2. */
-const migrations: readonly ((db: DatabaseSync) => void)[] = [];
+const migrations: readonly ((db: DatabaseSync) => void)[] = [describeQuarantine];
+
+/** Version 2: the quarantine knows device, profile and tries; what was lost lately can be listed. */
+function describeQuarantine(db: DatabaseSync): void {
+  db.exec(quarantineTable("described"));
+  db.exec(`INSERT INTO described (id, time, source, address, device, profile, form, reason, detail, size, kept, data)
+    SELECT id, time, source, address, '', '', 'bytes', reason, detail, size, length(data), data FROM quarantine`);
+  // Ids are never given twice, also when the newest message was deleted.
+  db.exec("DELETE FROM sqlite_sequence WHERE name = 'described'");
+  db.exec("INSERT INTO sqlite_sequence SELECT 'described', seq FROM sqlite_sequence WHERE name = 'quarantine'");
+  db.exec("DROP TABLE quarantine");
+  db.exec("ALTER TABLE described RENAME TO quarantine");
+  db.exec(lossTable);
+}
 
 export interface Opened {
   readonly db: DatabaseSync;

@@ -1,4 +1,5 @@
 import type { BadReason } from "../../src/profile/profile.ts";
+import type { Actor } from "../../src/wire/records.ts";
 import type { Lane } from "../../src/wire/streams.ts";
 
 /** What one commit stores, as it travels from the main thread to the journal worker. Only shared memory and small arrays: nothing per record. */
@@ -11,6 +12,7 @@ export interface Group {
   /** Ids of deliveries whose acknowledgement may get lost, as `RedeliveryLog` encodes them. */
   readonly redelivery: { readonly count: number; readonly data: Uint8Array } | undefined;
   readonly quarantine: readonly QuarantineItem[];
+  readonly retried: readonly RetriedMessage[];
 }
 
 export interface LaneGroup {
@@ -39,10 +41,29 @@ export interface QuarantineItem {
   readonly timeMicros: number;
   readonly source: string;
   readonly address: string;
+  /** Empty where no device was found for it. */
+  readonly device: string;
+  /** Id of the profile that tried to read it; empty where none did. */
+  readonly profile: string;
+  readonly form: "bytes" | "points";
   readonly reason: BadReason;
   /** For a person. */
   readonly detail: string;
+  /** Bytes as received; `bytes` may be only their beginning. */
+  readonly size: number;
   readonly bytes: Uint8Array;
+}
+
+/** What became of a message of the quarantine that was tried again. Its records stand in the same group. */
+export interface RetriedMessage {
+  readonly id: number;
+  readonly by: Actor;
+  readonly timeMicros: number;
+  readonly outcome:
+    /** Its records are in this group: it leaves the quarantine with them. */
+    | { readonly kind: "read" }
+    /** It stays, with one more try. */
+    | { readonly kind: "bad"; readonly reason: BadReason; readonly detail: string };
 }
 
 export type Committed =

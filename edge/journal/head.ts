@@ -1,3 +1,4 @@
+import type { LossReason } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 
 /**
@@ -9,7 +10,17 @@ export interface Head {
   readonly lanes: Readonly<Record<Lane, LaneCount>>;
   quarantine: { count: number; bytes: number };
   /** Since the journal was made; a record counts once, whatever was sent again. */
-  readonly total: { stored: number; published: number; quarantined: number; ledgered: number; expired: number };
+  readonly total: {
+    stored: number;
+    published: number;
+    quarantined: number;
+    /** Left the quarantine by a retry that could read them. */
+    released: number;
+    ledgered: number;
+    expired: number;
+  };
+  /** Of `total.ledgered`, by reason. */
+  readonly losses: Partial<Record<LossReason, number>>;
 }
 
 export interface LaneCount {
@@ -28,8 +39,16 @@ export function emptyHead(): Head {
     nextBlock: 1,
     lanes: { critical: none(), insight: none(), telemetry: none(), history: none() },
     quarantine: { count: 0, bytes: 0 },
-    total: { stored: 0, published: 0, quarantined: 0, ledgered: 0, expired: 0 },
+    total: { stored: 0, published: 0, quarantined: 0, released: 0, ledgered: 0, expired: 0 },
+    losses: {},
   };
+}
+
+/** A head as it was written, perhaps by a version that counted less. */
+export function parseHead(text: string): Head {
+  const stored = JSON.parse(text) as Partial<Head>;
+  const empty = emptyHead();
+  return { ...empty, ...stored, total: { ...empty.total, ...stored.total } };
 }
 
 export function unsentRecords(head: Head): number {

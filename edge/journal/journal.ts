@@ -1,9 +1,10 @@
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { TidegateError } from "../../src/errors.ts";
+import type { Actor } from "../../src/wire/records.ts";
 import { unpackBlock, type Block } from "./block.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { RpcClient } from "./rpc.ts";
-import type { PackedBlock, QuarantineRow, Usage } from "./protocol.ts";
+import type { LossRow, PackedBlock, QuarantineFilter, QuarantinePage, QuarantineRow, Usage } from "./protocol.ts";
 import type { StoreOptions } from "./store.ts";
 import type { JournalCalls, JournalStart, JournalWorkerData, OwnBlocksNotice } from "./worker.ts";
 
@@ -99,12 +100,27 @@ export class Journal implements AsyncDisposable {
     return this.#rpc.call("usage", []);
   }
 
-  quarantined(limit: number): Promise<QuarantineRow[]> {
-    return this.#rpc.call("quarantined", [limit]);
+  /** Newest first, below `before`; see `QuarantinePage`. */
+  quarantinePage(filter: QuarantineFilter, before: number, limit: number): Promise<QuarantinePage> {
+    return this.#rpc.call("quarantinePage", [filter, before, limit]);
+  }
+
+  quarantined(id: number): Promise<QuarantineRow | undefined> {
+    return this.#rpc.call("quarantined", [id]);
   }
 
   quarantinedBytes(id: number): Promise<Uint8Array | undefined> {
     return this.#rpc.call("quarantinedBytes", [id]);
+  }
+
+  /** How many were still there. When it resolves, they are gone, and ledger and audit say so. */
+  deleteQuarantined(ids: readonly number[], by: Actor): Promise<number> {
+    return this.#rpc.call("deleteQuarantined", [ids, by]);
+  }
+
+  /** What was lost lately and why, newest first. */
+  losses(limit: number): Promise<LossRow[]> {
+    return this.#rpc.call("losses", [limit]);
   }
 
   /** A port through which the forward worker reads and settles without passing the main thread. */

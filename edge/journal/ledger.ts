@@ -3,20 +3,26 @@ import type { LedgerRecord, LossReason } from "../../src/wire/records.ts";
 import { isNumbered } from "../../src/wire/streams.ts";
 import type { Directory } from "./block.ts";
 import type { Counters } from "./counters.ts";
+import type { LossTable } from "./loss-table.ts";
 import type { OwnRecords } from "./own-records.ts";
 
 /** Names what will not arrive, in the transaction that loses it. */
 export class Ledger {
   readonly #counters: Counters;
   readonly #own: OwnRecords;
+  readonly #losses: LossTable;
 
-  constructor(counters: Counters, own: OwnRecords) {
+  constructor(counters: Counters, own: OwnRecords, losses: LossTable) {
     this.#counters = counters;
     this.#own = own;
+    this.#losses = losses;
   }
 
   add(loss: LedgerRecord): void {
-    this.#counters.head.total.ledgered += loss.count;
+    const { total, losses } = this.#counters.head;
+    total.ledgered += loss.count;
+    losses[loss.reason] = (losses[loss.reason] ?? 0) + loss.count;
+    this.#losses.note(loss);
     this.#own.addLoss(loss);
   }
 

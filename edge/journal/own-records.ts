@@ -1,3 +1,4 @@
+import { auditKey, auditRecord, type AuditEntry } from "../../src/wire/audit.ts";
 import { partitionOf } from "../../src/wire/partition.ts";
 import type { LedgerRecord, ManifestRecord } from "../../src/wire/records.ts";
 import type { Stream } from "../../src/wire/streams.ts";
@@ -16,7 +17,7 @@ export interface OwnBlock {
   readonly entries: readonly Entry[];
 }
 
-/** What the journal itself says in the open transaction: ledger entries and manifests. */
+/** What the journal itself says in the open transaction: ledger entries, manifests, and what was done to the quarantine. */
 export class OwnRecords {
   readonly #gateway: string;
   readonly #partitions: number;
@@ -36,6 +37,13 @@ export class OwnRecords {
     const { partition } = manifest;
     const device = `${this.#gateway}/p${partition}`;
     this.#records.push({ stream: "ledger", device, partition, value: JSON.stringify(manifest) });
+  }
+
+  addAudit(timeMicros: number, entry: AuditEntry): void {
+    const device = auditKey(this.#gateway);
+    const partition = partitionOf(device, this.#partitions);
+    const value = JSON.stringify(auditRecord(this.#gateway, timeMicros, entry));
+    this.#records.push({ stream: "audit", device, partition, value });
   }
 
   /** The transaction has ended. */

@@ -12,13 +12,60 @@ export interface PackedBlock {
 }
 
 export interface QuarantineRow {
+  /** Unique in this journal, ascending, never reused. */
   readonly id: number;
+  /** When it was received. */
   readonly timeMicros: number;
   readonly source: string;
+  /** Topic; of a record that Kafka refused: stream/device. */
   readonly address: string;
+  /** Empty where no device was found for it. */
+  readonly device: string;
+  /** Id of the profile that tried to read it; empty where none did. */
+  readonly profile: string;
+  /** What the kept bytes are: a message as it was received, or typed values as JSON. */
+  readonly form: "bytes" | "points";
   readonly reason: string;
   readonly detail: string;
+  /** Bytes as received. */
   readonly size: number;
+  /** Of these kept here; less where the message was too large to keep. */
+  readonly keptBytes: number;
+  /** How often a retry failed. */
+  readonly tries: number;
+  readonly triedMicros: number | undefined;
+}
+
+/** What is absent fits everything. */
+export interface QuarantineFilter {
+  readonly reason?: string;
+  readonly source?: string;
+  readonly device?: string;
+  /** Received at or after this, and before that. */
+  readonly fromMicros?: number;
+  readonly toMicros?: number;
+}
+
+/** `next` is where to go on (`before` of the next page), also where this page found nothing yet; undefined at the end. */
+export interface QuarantinePage {
+  readonly rows: readonly QuarantineRow[];
+  readonly next: number | undefined;
+}
+
+/** Losses of one kind that followed each other closely. */
+export interface LossRow {
+  readonly id: number;
+  readonly reason: string;
+  readonly stream: string;
+  /** Empty where several devices lost something. */
+  readonly device: string;
+  readonly records: number;
+  /** Wire times of what was lost. */
+  readonly from: string;
+  readonly to: string;
+  /** When it was lost. */
+  readonly since: string;
+  readonly until: string;
 }
 
 export interface Usage {

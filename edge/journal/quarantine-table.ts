@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
-import type { Connection } from "./connection.ts";
-import type { QuarantineItem } from "./group.ts";
-import type { QuarantineRow } from "./protocol.ts";
+import type { Connection, Row } from "./connection.ts";
+import type { QuarantineItem, RetriedMessage } from "./group.ts";
+import type { QuarantineFilter, QuarantinePage, QuarantineRow } from "./protocol.ts";
+
+/** Rows that one page looks at: bounds how long a commit can wait behind a search that finds nothing. */
+const lookedAtMax = 2_000;
+
+const columns = "id, time, source, address, device, profile, form, reason, detail, size, kept, tries, tried";
 
 /** Messages that could not be read, with their original bytes, in order of arrival. */
 export class QuarantineTable {
@@ -11,42 +16,99 @@ export class QuarantineTable {
     this.#connection = connection;
   }
 
-  add({ timeMicros, source, address, reason, detail, bytes }: QuarantineItem): void {
+  add({ timeMicros, source, address, device, profile, form, reason, detail, size, bytes }: QuarantineItem): void {
     this.#connection.run(
-      "INSERT INTO quarantine (time, source, address, reason, detail, size, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      `INSERT INTO quarantine (time, source, address, device, profile, form, reason, detail, size, kept, data)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       timeMicros,
       source,
       address,
+      device,
+      profile,
+      form,
       reason,
       detail,
+      size,
       bytes.length,
       bytes,
     );
   }
 
-  /** Deletes the oldest, which must exist. */
-  evictOldest(): { readonly timeMicros: number; readonly bytes: number } {
-    const row = this.#connection.get("SELECT id, time, size FROM quarantine ORDER BY id LIMIT 1");
+  /** The oldest, which must exist. */
+  oldest(): QuarantineRow {
+    const row = this.#connection.get(`SELECT ${columns} FROM quarantine ORDER BY id LIMIT 1`);
     assert(row !== undefined, "a counted quarantine is not empty");
-    this.#connection.run("DELETE FROM quarantine WHERE id = ?", row.id!);
-    return { timeMicros: Number(row.time), bytes: Number(row.size) };
+    return quarantineRow(row);
   }
 
-  /** Newest first. */
-  list(limit: number): QuarantineRow[] {
-    const columns = "id, time, source, address, reason, detail, size";
-    return this.#connection.all(`SELECT ${columns} FROM quarantine ORDER BY id DESC LIMIT ?`, limit).map((row) => ({
-      id: Number(row.id),
-      timeMicros: Number(row.time),
-      source: String(row.source),
-      address: String(row.address),
-      reason: String(row.reason),
-      detail: String(row.detail),
-      size: Number(row.size),
-    }));
+  row(id: number): QuarantineRow | undefined {
+    const row = this.#connection.get(`SELECT ${columns} FROM quarantine WHERE id = ?`, id);
+    return row === undefined ? undefined : quarantineRow(row);
+  }
+
+  /** Newest first, below `before`; see `QuarantinePage`. */
+  page(filter: QuarantineFilter, before: number, limit: number): QuarantinePage {
+    const rows: QuarantineRow[] = [];
+    let seen = 0;
+    let last = before;
+    const sql = `SELECT ${columns} FROM quarantine WHERE id < ? ORDER BY id DESC LIMIT ?`;
+    for (const stored of this.#connection.each(sql, before, lookedAtMax)) {
+      const row = quarantineRow(stored);
+      seen++;
+      last = row.id;
+      if (fitsFilter(row, filter)) rows.push(row);
+      if (rows.length === limit) return { rows, next: last };
+    }
+    return { rows, next: seen === lookedAtMax ? last : undefined };
   }
 
   bytes(id: number): Uint8Array | undefined {
     return this.#connection.get("SELECT data FROM quarantine WHERE id = ?", id)?.data as Uint8Array | undefined;
   }
+
+  remove(id: number): void {
+    this.#connection.run("DELETE FROM quarantine WHERE id = ?", id);
+  }
+
+  /** A retry that failed again: it stays, with the reason of today. */
+  noteTry({ id, timeMicros }: RetriedMessage, reason: string, detail: string): void {
+    this.#connection.run(
+      "UPDATE quarantine SET reason = ?, detail = ?, tries = tries + 1, tried = ? WHERE id = ?",
+      reason,
+      detail,
+      timeMicros,
+      id,
+    );
+  }
+}
+
+/** From the table's columns; those that an older format does not have get their defaults. */
+export function quarantineRow(row: Row): QuarantineRow {
+  const tried = Number(row.tried ?? 0);
+  return {
+    id: Number(row.id),
+    timeMicros: Number(row.time),
+    source: String(row.source),
+    address: String(row.address),
+    device: String(row.device ?? ""),
+    profile: String(row.profile ?? ""),
+    form: row.form === "points" ? "points" : "bytes",
+    reason: String(row.reason),
+    detail: String(row.detail),
+    size: Number(row.size),
+    keptBytes: Number(row.kept ?? row.size),
+    tries: Number(row.tries ?? 0),
+    triedMicros: tried === 0 ? undefined : tried,
+  };
+}
+
+/** Shared by the running journal and by one that is read offline. */
+export function fitsFilter(row: QuarantineRow, filter: QuarantineFilter): boolean {
+  return (
+    (filter.reason === undefined || row.reason === filter.reason) &&
+    (filter.source === undefined || row.source === filter.source) &&
+    (filter.device === undefined || row.device === filter.device) &&
+    (filter.fromMicros === undefined || row.timeMicros >= filter.fromMicros) &&
+    (filter.toMicros === undefined || row.timeMicros < filter.toMicros)
+  );
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../../src/clock.ts";
 import { TidegateError } from "../../src/errors.ts";
 import { makeEpoch, type Epoch } from "../../src/wire/epoch.ts";
-import type { LedgerRecord } from "../../src/wire/records.ts";
+import type { Actor, LedgerRecord } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import { Appender } from "./appender.ts";
 import { BlockTables } from "./block-tables.ts";
@@ -15,10 +15,11 @@ import { Epochs } from "./epochs.ts";
 import type { Committed, CommittedBlock, Group, QuarantineItem } from "./group.ts";
 import { unsentRecords } from "./head.ts";
 import { Ledger } from "./ledger.ts";
+import { LossTable } from "./loss-table.ts";
 import { ManifestTracker } from "./manifest.ts";
 import type { JournalOptions } from "./options.ts";
 import { OwnRecords } from "./own-records.ts";
-import type { PackedBlock, QuarantineRow, Usage } from "./protocol.ts";
+import type { LossRow, PackedBlock, QuarantineFilter, QuarantinePage, QuarantineRow, Usage } from "./protocol.ts";
 import { QuarantineTable } from "./quarantine-table.ts";
 import { Quarantine } from "./quarantine.ts";
 import { RedeliveryTable } from "./redelivery-table.ts";
@@ -51,6 +52,7 @@ export class Store {
   readonly #blocks: BlockTables;
   readonly #cursors: Cursors;
   readonly #own: OwnRecords;
+  readonly #losses: LossTable;
   readonly #ledger: Ledger;
   readonly #epochs: Epochs;
   readonly #manifest: ManifestTracker;
@@ -81,7 +83,8 @@ export class Store {
     this.#blocks = new BlockTables(connection);
     this.#cursors = new Cursors(this.#state, this.#blocks, this.#counters);
     this.#own = new OwnRecords(options.gateway, options.partitions);
-    this.#ledger = new Ledger(this.#counters, this.#own);
+    this.#losses = new LossTable(connection);
+    this.#ledger = new Ledger(this.#counters, this.#own, this.#losses);
     this.#epochs = new Epochs(connection, clock, this.#blocks, this.#own, options.partitions);
     this.epoch = makeEpoch(this.#epochs.nextCounter(), randomBytes(8));
     this.#manifest = new ManifestTracker(this.epoch.text, options.partitions);
@@ -89,7 +92,7 @@ export class Store {
     this.#redeliveries = new RedeliveryTable(connection);
     this.#quarantined = new QuarantineTable(connection);
     const bounds = { ...options, epoch: this.epoch.text };
-    this.#quarantine = new Quarantine(this.#quarantined, this.#counters, this.#ledger, bounds);
+    this.#quarantine = new Quarantine(this.#quarantined, this.#counters, this.#ledger, this.#own, bounds);
     this.#space = new Space(connection, clock, this.#blocks, this.#cursors, this.#counters, this.#ledger, options);
     this.#write(() => {
       this.#epochs.freezePartitions(unsentRecords(this.#counters.head));
@@ -130,6 +133,7 @@ export class Store {
     const commit = head.nextBlock;
     const blocks: CommittedBlock[] = [];
     const own = this.#write(() => {
+      this.#quarantine.settleRetries(group.retried);
       this.#quarantine.setApart(group.quarantine);
       group.lanes.forEach((lane, from) => blocks.push(this.#appender.storeLane(lane, from, commit)));
       for (const [key, value] of group.state) this.#state.set(key, value);
@@ -165,12 +169,20 @@ export class Store {
     return this.#redeliveries.all();
   }
 
-  quarantined(limit: number): QuarantineRow[] {
-    return this.#quarantined.list(limit);
+  quarantinePage(filter: QuarantineFilter, before: number, limit: number): QuarantinePage {
+    return this.#quarantined.page(filter, before, limit);
+  }
+
+  quarantined(id: number): QuarantineRow | undefined {
+    return this.#quarantined.row(id);
   }
 
   quarantinedBytes(id: number): Uint8Array | undefined {
     return this.#quarantined.bytes(id);
+  }
+
+  losses(limit: number): LossRow[] {
+    return this.#losses.list(limit);
   }
 
   usage(): Usage {
@@ -207,6 +219,15 @@ export class Store {
       this.#quarantine.setApart(refused.map(({ item }) => item));
       for (const { loss } of refused) this.#ledger.add(loss);
     });
+  }
+
+  /** Deletes what a person gave up, named in ledger and audit. Ids that are gone already are left out. */
+  deleteQuarantined(ids: readonly number[], by: Actor): { deleted: number; blocks: readonly CommittedBlock[] } {
+    let deleted = 0;
+    const blocks = this.#write(() => {
+      deleted = this.#quarantine.delete(ids, by, this.#clock.nowMicros());
+    });
+    return { deleted, blocks };
   }
 
   /** A reader found that a block fails its checksum: set it aside and name its records in the ledger. */
@@ -263,6 +284,7 @@ export class Store {
     try {
       const own = this.#connection.transaction(() => {
         work();
+        this.#losses.write(this.#clock.nowMicros());
         const blocks = this.#appender.storeOwn();
         this.#cursors.write();
         this.#counters.write();
@@ -277,6 +299,7 @@ export class Store {
       throw error;
     } finally {
       this.#own.clear();
+      this.#losses.clear();
     }
   }
 

@@ -3,12 +3,13 @@ import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { systemClock } from "../../src/clock.ts";
 import { TidegateError } from "../../src/errors.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
+import type { Actor } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import { serveForwarder, type ForwardStore } from "../forward/journal-port.ts";
 import type { RefusedRecord } from "../forward/protocol.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { serveRpc } from "./rpc.ts";
-import type { PackedBlock } from "./protocol.ts";
+import type { PackedBlock, QuarantineFilter } from "./protocol.ts";
 import { Store, type StoreOptions } from "./store.ts";
 
 /*
@@ -54,8 +55,16 @@ function makeCalls() {
     statesBelow: (prefix: string): [string, string][] => store.statesBelow(prefix),
     redeliveries: (): Uint8Array[] => store.redeliveries(),
     usage: () => store.usage(),
-    quarantined: (limit: number) => store.quarantined(limit),
+    quarantinePage: (filter: QuarantineFilter, before: number, limit: number) =>
+      store.quarantinePage(filter, before, limit),
+    quarantined: (id: number) => store.quarantined(id),
     quarantinedBytes: (id: number) => store.quarantinedBytes(id),
+    deleteQuarantined: (ids: readonly number[], by: Actor): number => {
+      const { deleted, blocks } = store.deleteQuarantined(ids, by);
+      tell(blocks);
+      return deleted;
+    },
+    losses: (limit: number) => store.losses(limit),
     serveForwarder: (forwardPort: MessagePort): void => {
       serveForwarder(forwardPort, forwardStore);
     },
@@ -84,8 +93,12 @@ function refusal(record: RefusedRecord) {
       timeMicros: now,
       source: "kafka",
       address: `${stream}/${device}`,
+      device,
+      profile: "",
+      form: "bytes" as const,
       reason: "refused-by-kafka" as const,
       detail: reason,
+      size: record.value.length,
       bytes: record.value,
     },
     loss: {

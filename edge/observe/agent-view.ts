@@ -9,13 +9,15 @@ import type {
   DeviceView,
   GatewayView,
   LaneView,
+  LossesView,
   QuarantinedMessage,
   QuarantineItem,
+  QuarantineList,
   TotalsView,
   TrendView,
 } from "../console/view.ts";
 import type { ForwardReport } from "../forward/protocol.ts";
-import type { QuarantineRow, Usage } from "../journal/protocol.ts";
+import type { LossRow, QuarantineFilter, QuarantinePage, QuarantineRow, Usage } from "../journal/protocol.ts";
 import type { Source } from "../source.ts";
 import type { AlertBoard } from "./alerts.ts";
 import type { LiveValues } from "./live.ts";
@@ -31,11 +33,13 @@ export interface AgentViewParts {
   readonly usage: () => Usage | undefined;
   readonly forward: () => ForwardReport | undefined;
   readonly telemetryWhenFull: "dropOldest" | "stop";
-  readonly quarantined: (limit: number) => Promise<QuarantineRow[]>;
+  readonly quarantinePage: (filter: QuarantineFilter, before: number, limit: number) => Promise<QuarantinePage>;
+  readonly quarantined: (id: number) => Promise<QuarantineRow | undefined>;
   readonly quarantinedBytes: (id: number) => Promise<Uint8Array | undefined>;
+  readonly losses: (limit: number) => Promise<LossRow[]>;
 }
 
-const quarantineListMax = 1_000;
+const lossesMax = 100;
 /** The fill rate is averaged over about this many looks, one a second. */
 const rateLooks = 30;
 
@@ -187,6 +191,7 @@ export class AgentView implements ConsoleView {
       stored: total?.stored ?? 0,
       published: total?.published ?? 0,
       quarantined: total?.quarantined ?? quarantined,
+      inQuarantine: this.#parts.usage()?.head.quarantine.count ?? 0,
       ledgered: total?.ledgered ?? 0,
     };
   }
@@ -207,17 +212,22 @@ export class AgentView implements ConsoleView {
     return this.#parts.alerts.views;
   }
 
-  async quarantine(limit: number): Promise<readonly QuarantineItem[]> {
-    return (await this.#parts.quarantined(Math.min(limit, quarantineListMax))).map(itemOf);
+  async quarantine(filter: QuarantineFilter, before: number | undefined, limit: number): Promise<QuarantineList> {
+    const { rows, next } = await this.#parts.quarantinePage(filter, before ?? Number.MAX_SAFE_INTEGER, limit);
+    return { messages: rows.map(itemOf), next };
   }
 
   async quarantined(id: number): Promise<QuarantinedMessage | undefined> {
-    const [rows, body] = await Promise.all([
-      this.#parts.quarantined(quarantineListMax),
-      this.#parts.quarantinedBytes(id),
-    ]);
-    const row = rows.find((candidate) => candidate.id === id);
+    const [row, body] = await Promise.all([this.#parts.quarantined(id), this.#parts.quarantinedBytes(id)]);
     return row === undefined || body === undefined ? undefined : { ...itemOf(row), body };
+  }
+
+  async losses(): Promise<LossesView> {
+    const counts = Object.entries(this.#parts.usage()?.head.losses ?? {});
+    return {
+      reasons: counts.map(([reason, records]) => ({ reason, records })).toSorted((a, b) => b.records - a.records),
+      latest: await this.#parts.losses(lossesMax),
+    };
   }
 
   onChange(listener: () => void): () => void {
@@ -226,7 +236,12 @@ export class AgentView implements ConsoleView {
   }
 }
 
-function itemOf(row: QuarantineRow): QuarantineItem {
-  const { id, timeMicros, source, address, reason, detail, size } = row;
-  return { id, time: formatWireTime(timeMicros), source, address, reason, detail, bytes: size };
+function itemOf({ timeMicros, size, keptBytes, triedMicros, ...same }: QuarantineRow): QuarantineItem {
+  return {
+    ...same,
+    time: formatWireTime(timeMicros),
+    bytes: size,
+    bytesKept: keptBytes,
+    tried: triedMicros === undefined ? undefined : formatWireTime(triedMicros),
+  };
 }

@@ -1,8 +1,20 @@
 import { parseWireTime } from "../../src/observation/time.ts";
 import type { AlertRecord } from "../../src/wire/records.ts";
-import type { AlertView } from "../console/view.ts";
+import type { AlertState, AlertView } from "../console/view.ts";
 
 const keptMax = 200;
+
+const acknowledged: Partial<Record<AlertState, AlertState>> = {
+  unacknowledged: "acknowledged",
+  "returned-unacknowledged": "returned",
+};
+
+/** Whoever has acknowledged an alert has acknowledged its updates and its end. */
+function stateAfter(before: AlertView | undefined, isClear: boolean): AlertState {
+  const wasSeen = before?.state === "acknowledged" || before?.state === "returned";
+  if (isClear) return wasSeen ? "returned" : "returned-unacknowledged";
+  return wasSeen ? "acknowledged" : "unacknowledged";
+}
 
 /** Open alerts and those that cleared lately, newest first. Its text goes into the journal with the alerts themselves. */
 export class AlertBoard {
@@ -20,11 +32,20 @@ export class AlertBoard {
     const isClear = record.kind === "clear";
     this.#views.set(record.episode, {
       record,
-      state: isClear ? "returned-unacknowledged" : "unacknowledged",
+      state: stateAfter(before, isClear),
       raisedMicros: before?.raisedMicros ?? time,
       clearedMicros: isClear ? time : undefined,
     });
     while (this.#views.size > keptMax) this.#forgetOne();
+  }
+
+  /** False where the episode is not on the board, or was acknowledged before. */
+  acknowledge(episode: string): boolean {
+    const view = this.#views.get(episode);
+    const state = view === undefined ? undefined : acknowledged[view.state];
+    if (view === undefined || state === undefined) return false;
+    this.#views.set(episode, { ...view, state });
+    return true;
   }
 
   /** The oldest that is over; an open one only where all are open. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { TidegateError } from "../../src/errors.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
-import type { CommittedBlock, Committed, Group, QuarantineItem } from "../journal/group.ts";
+import type { CommittedBlock, Committed, Group, QuarantineItem, RetriedMessage } from "../journal/group.ts";
 import type { Delivery } from "../source.ts";
 import type { Devices } from "./devices.ts";
 import { LaneWriter, type SealedLane, type Slot } from "./lane-writer.ts";
@@ -53,6 +53,8 @@ interface OpenGroup<Note> {
   deliveries: Delivery[];
   quarantine: QuarantineItem[];
   quarantineBytes: number;
+  retried: RetriedMessage[];
+  waiting: Delivery["settle"][];
   state: Map<string, string | Uint8Array>;
   notes: Note[];
   records: number;
@@ -139,6 +141,18 @@ export class Committer<Note> {
     this.#schedule();
   }
 
+  /** A message of the quarantine whose retry ends with the open group. */
+  retried(message: RetriedMessage, settle: Delivery["settle"]): void {
+    this.#open.retried.push(message);
+    this.whenStored(settle);
+  }
+
+  /** Calls `settle` when the open group is durable; for what is no delivery and is not counted as one. */
+  whenStored(settle: Delivery["settle"]): void {
+    this.#open.waiting.push(settle);
+    this.#schedule();
+  }
+
   /** A row of state that becomes durable with the open group, in place of what it was. */
   setState(key: string, value: string | Uint8Array): void {
     this.#open.state.set(key, value);
@@ -190,6 +204,7 @@ export class Committer<Note> {
       state: [...open.state],
       redelivery: this.#redeliveries.seal(),
       quarantine: open.quarantine,
+      retried: open.retried,
     };
     this.#refusedRoom = false;
     this.#events.sealed();
@@ -199,6 +214,7 @@ export class Committer<Note> {
       this.#events.settled(open.deliveries.length);
       if (stored !== undefined) this.#publish(stored, sealed, open.notes);
     } else for (const delivery of open.deliveries) delivery.settle("abandoned");
+    for (const settle of open.waiting) settle(stored === "abandoned" ? "abandoned" : "stored");
     for (const { slab } of sealed) slab.release();
     this.#busy = false;
     if (this.#hasWork()) this.#schedule();
@@ -245,7 +261,8 @@ export class Committer<Note> {
   /** State alone is no reason to commit: it rides along with the next records, or with `drain`. */
   #hasWork(): boolean {
     const open = this.#open;
-    return this.#refusedRoom || open.records > 0 || open.deliveries.length > 0 || open.quarantine.length > 0;
+    if (this.#refusedRoom || open.records > 0 || open.deliveries.length > 0) return true;
+    return open.quarantine.length > 0 || open.waiting.length > 0;
   }
 
   /** Commits what is open and resolves when nothing is left to do; a disk that refuses ends it, unacknowledged. */
@@ -260,10 +277,19 @@ export class Committer<Note> {
 }
 
 function emptyGroup<Note>(): OpenGroup<Note> {
-  return { deliveries: [], quarantine: [], quarantineBytes: 0, state: new Map(), notes: [], records: 0 };
+  return {
+    deliveries: [],
+    quarantine: [],
+    quarantineBytes: 0,
+    retried: [],
+    waiting: [],
+    state: new Map(),
+    notes: [],
+    records: 0,
+  };
 }
 
 /** Devices count: the journal knows them by their order of appearance, so that none may be left out. */
-function isEmpty({ lanes: written, newDevices, quarantine, state }: Group): boolean {
-  return written.length === 0 && newDevices.length === 0 && quarantine.length === 0 && state.length === 0;
+function isEmpty({ lanes: written, newDevices, quarantine, retried, state }: Group): boolean {
+  return [written, newDevices, quarantine, retried, state].every(({ length }) => length === 0);
 }

@@ -1,15 +1,16 @@
 import type { Clock } from "../../src/clock.ts";
 import { encodeObservation, type Observation } from "../../src/observation/observation.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
-import type { Body, Point } from "../../src/profile/body.ts";
 import type { BadReason, Router } from "../../src/profile/profile.ts";
 import type { LedgerRecord, QuarantineRecord } from "../../src/wire/records.ts";
 import { noTime } from "../journal/block.ts";
 import type { Delivery, Ingest } from "../source.ts";
 import type { Committer } from "./committer.ts";
 import type { Device, Devices } from "./devices.ts";
+import { keepBody } from "./kept-body.ts";
 import type { Slot } from "./lane-writer.ts";
 import { contentHash, hashOfTopic, type RedeliveryLog } from "./redelivery.ts";
+import type { RefusedRecord, RetriedDelivery, RetryIntake } from "./retry.ts";
 
 /** An observation on its way to the readers that want it parsed: saves them the way over its JSON. */
 export interface Noted {
@@ -57,8 +58,11 @@ interface Route {
   readonly scored: boolean;
 }
 
+/** A delivery of a source, or a message of the quarantine that is tried again. */
+type Offered = Delivery & Partial<Pick<RetriedDelivery, "retryOf">>;
+
 /** The way of a delivery from a source into the open group: match, decode, curate, append. Runs on the main thread. */
-export class Intake implements Ingest {
+export class Intake implements Ingest, RetryIntake {
   readonly counters: IntakeCounters = {
     received: 0,
     acknowledged: 0,
@@ -81,7 +85,9 @@ export class Intake implements Ingest {
   /** Of the delivery at hand; kept to save an allocation per message. */
   readonly #texts: string[] = [];
   /** Deliveries that came after the open group was full; bounded by what sources have read when they are paused. */
-  #overflow: Delivery[] = [];
+  #overflow: Offered[] = [];
+  /** Refused records that wait for room, in the same way. */
+  #refused: RefusedRecord[] = [];
   #paused = false;
 
   constructor(
@@ -113,6 +119,24 @@ export class Intake implements Ingest {
     return "pause";
   }
 
+  retry(delivery: RetriedDelivery): void {
+    if (this.#overflow.length > 0 || !this.#take(delivery)) this.#overflow.push(delivery);
+  }
+
+  retryRefused(record: RefusedRecord): void {
+    if (this.#refused.length > 0 || !this.#takeRefused(record)) this.#refused.push(record);
+  }
+
+  retryFailed(
+    retry: RetriedDelivery["retryOf"],
+    reason: BadReason,
+    detail: string,
+    settle: RetriedDelivery["settle"],
+  ): void {
+    const outcome = { kind: "bad", reason, detail } as const;
+    this.#committer.retried({ ...retry, timeMicros: this.#clock.nowMicros(), outcome }, settle);
+  }
+
   onResume(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -131,6 +155,7 @@ export class Intake implements Ingest {
     let taken = 0;
     while (taken < this.#overflow.length && this.#take(this.#overflow[taken]!)) taken++;
     this.#overflow = this.#overflow.slice(taken);
+    while (this.#refused.length > 0 && this.#takeRefused(this.#refused[0]!)) this.#refused.shift();
     if (!this.#paused || this.#overflow.length > 0) return;
     this.#paused = false;
     for (const listener of this.#listeners) listener();
@@ -138,7 +163,7 @@ export class Intake implements Ingest {
 
   /** What waits for room will not be stored any more: its senders keep it. */
   abandon(): void {
-    for (const delivery of this.#overflow.splice(0)) delivery.settle("abandoned");
+    for (const waiting of [...this.#overflow.splice(0), ...this.#refused.splice(0)]) waiting.settle("abandoned");
   }
 
   get waiting(): number {
@@ -146,7 +171,7 @@ export class Intake implements Ingest {
   }
 
   /** False where the open group has no room: nothing of the delivery was taken then. */
-  #take(delivery: Delivery): boolean {
+  #take(delivery: Offered): boolean {
     const route = this.#routeOf(delivery);
     const hash = this.#hash(delivery, route);
     if (hash !== undefined && this.#isRedelivery(delivery, hash)) {
@@ -156,11 +181,23 @@ export class Intake implements Ingest {
     }
     // Beforehand: a group without room for the ledger takes nothing of the delivery.
     if (!this.#hasRoomForGap(delivery) || !this.#store(delivery, route)) return false;
+    if (delivery.retryOf !== undefined) return true;
     this.#ledgerGap(delivery, route);
     const { redelivery, cursor } = delivery;
     if (hash !== undefined) this.#redeliveries.note(redelivery!.session, redelivery!.packetId, hash);
     if (cursor !== undefined) this.#committer.setState(cursorKey(delivery.source, cursor.key), cursor.value);
     this.#committer.settleWithGroup(delivery);
+    return true;
+  }
+
+  #takeRefused(record: RefusedRecord): boolean {
+    const { id, by, stream, device, text, timeAt, timeMicros } = record;
+    const slot = this.#devices.slot(stream, device);
+    if (!this.#committer.hasRoom(slot.lane, text.length, 1)) return false;
+    this.#committer.append(slot, text, timeAt, timeMicros);
+    this.#committer.retried({ id, by, timeMicros: this.#clock.nowMicros(), outcome: { kind: "read" } }, (outcome) =>
+      record.settle(outcome),
+    );
     return true;
   }
 
@@ -210,30 +247,29 @@ export class Intake implements Ingest {
     return route;
   }
 
-  #store(delivery: Delivery, route: Route | BadRoute): boolean {
-    if (!("device" in route)) return this.#quarantine(delivery, route.reason, route.detail);
+  #store(delivery: Offered, route: Route | BadRoute): boolean {
+    if (!("device" in route)) return this.#refuse(delivery, undefined, route.reason, route.detail);
+    const { device } = route;
     const { body } = delivery;
     if (body.kind === "bytes" && body.bytes.length > this.#options.payloadBytesMax) {
-      return this.#quarantine(
-        delivery,
-        "too-large",
-        `${body.bytes.length} bytes, allowed are ${this.#options.payloadBytesMax}`,
-      );
+      const detail = `${body.bytes.length} bytes, allowed are ${this.#options.payloadBytesMax}`;
+      return this.#refuse(delivery, device, "too-large", detail);
     }
-    const { device } = route;
     const decoded = device.profile.decode(body, {
       device: device.id,
       path: device.path,
       receivedMicros: delivery.receivedMicros,
       clock: this.#clock.state(),
     });
-    if (decoded.kind === "bad") return this.#quarantine(delivery, decoded.reason, decoded.detail);
-    device.lastSource = delivery.source;
-    device.lastSeenMs = this.#clock.monotonicMs();
+    if (decoded.kind === "bad") return this.#refuse(delivery, device, decoded.reason, decoded.detail);
+    if (delivery.retryOf === undefined) {
+      device.lastSource = delivery.source;
+      device.lastSeenMs = this.#clock.monotonicMs();
+    }
     return this.#append(delivery, route, decoded.observations);
   }
 
-  #append(delivery: Delivery, route: Route, observations: readonly Observation[]): boolean {
+  #append(delivery: Offered, route: Route, observations: readonly Observation[]): boolean {
     const { device } = route;
     const texts = this.#texts;
     texts.length = 0;
@@ -244,10 +280,17 @@ export class Intake implements Ingest {
       chars += text.length;
     }
     if (chars > this.#committer.recordCharsMax) {
-      return this.#quarantine(delivery, "too-large", `its observations would need ${chars} characters`);
+      return this.#refuse(delivery, device, "too-large", `its observations would need ${chars} characters`);
     }
     // Room in both lanes before anything is decided: curation remembers what it published.
     if (!this.#committer.hasRoom("telemetry", chars, texts.length)) return false;
+    if (delivery.retryOf !== undefined) {
+      for (let i = 0; i < observations.length; i++) this.#writeRetried(route, observations[i]!, texts[i]!);
+      const { id, by } = delivery.retryOf;
+      const message = { id, by, timeMicros: this.#clock.nowMicros(), outcome: { kind: "read" } } as const;
+      this.#committer.retried(message, (outcome) => delivery.settle(outcome));
+      return true;
+    }
     if (!device.curator.publishesAll && !this.#committer.hasRoom("history", chars, texts.length)) return false;
     for (let i = 0; i < observations.length; i++) this.#write(route, observations[i]!, texts[i]!);
     return true;
@@ -262,18 +305,42 @@ export class Intake implements Ingest {
     this.#events.observed(device, observation);
   }
 
-  #quarantine(delivery: Delivery, reason: BadReason, detail: string): boolean {
+  /** Neither curated nor shown as live: curation and live views are about what the device does now. */
+  #writeRetried({ device, scored }: Route, observation: Observation, text: string): void {
+    this.counters.published++;
+    this.#committer.append(device.observations, text, device.timeAt, observation.timeMicros);
+    if (scored) this.#committer.note({ device, observation });
+  }
+
+  /** To the quarantine, or back to it. False where the open group has no room. */
+  #refuse(delivery: Offered, device: Device | undefined, reason: BadReason, detail: string): boolean {
+    if (delivery.retryOf === undefined) return this.#quarantine(delivery, device, reason, detail);
+    this.retryFailed(delivery.retryOf, reason, detail, (outcome) => delivery.settle(outcome));
+    return true;
+  }
+
+  #quarantine(delivery: Delivery, device: Device | undefined, reason: BadReason, detail: string): boolean {
     const { source, address, receivedMicros } = delivery;
-    const bytes = bytesOf(delivery.body);
+    const { form, bytes } = keepBody(delivery.body);
     const time = formatWireTime(receivedMicros);
     const record: QuarantineRecord = { time, source, address, reason, detail, bytes: bytes.length };
     const text = JSON.stringify(record);
     if (this.#committer.openQuarantineBytes > quarantineBytesPerGroupMax) return false;
     if (!this.#committer.hasRoom("insight", text.length, 1)) return false;
     this.counters.quarantined++;
-    // A copy of its own: a view would take the whole socket chunk to the other thread.
-    const kept = new Uint8Array(bytes.subarray(0, quarantinedBytesMax));
-    this.#committer.quarantine({ timeMicros: receivedMicros, source, address, reason, detail, bytes: kept });
+    this.#committer.quarantine({
+      timeMicros: receivedMicros,
+      source,
+      address,
+      device: device?.id ?? "",
+      profile: device?.profile.id ?? "",
+      form,
+      reason,
+      detail,
+      size: bytes.length,
+      // A copy of its own: a view would take the whole socket chunk to the other thread.
+      bytes: new Uint8Array(bytes.subarray(0, quarantinedBytesMax)),
+    });
     // The announcement travels, the bytes stay: the cloud can count what the plant sends and nobody can read.
     this.#committer.append(this.#quarantineSlot, text, '{"time":"'.length, receivedMicros);
     return true;
@@ -306,13 +373,3 @@ export function cursorsOf(rows: readonly (readonly [string, string])[]): Map<str
 }
 
 export { cursorPrefix };
-
-/** Quarantine keeps bytes; typed values are kept as JSON with numbers as their decimal text. */
-function bytesOf(body: Body): Uint8Array {
-  if (body.kind === "bytes") return body.bytes;
-  return Buffer.from(JSON.stringify(body.points.map(printable)));
-}
-
-function printable(point: Point): Record<string, unknown> {
-  return { ...point, value: typeof point.value === "bigint" ? String(point.value) : point.value };
-}

@@ -15,14 +15,15 @@ export const defaultSessionOptions: SessionOptions = {
   sessionsMax: 32,
 };
 
-interface Session {
+interface Session<Holder> {
+  readonly holder: Holder;
   readonly openedMs: number;
   usedMs: number;
 }
 
-/** Sessions of signed-in browsers. Every login opens a new one, so that an id planted beforehand is worth nothing. */
-export class Sessions {
-  readonly #sessions = new Map<string, Session>();
+/** Sessions of signed-in browsers, each of a `Holder`. Every login opens a new one, so that an id planted beforehand is worth nothing. */
+export class Sessions<Holder> {
+  readonly #sessions = new Map<string, Session<Holder>>();
   readonly #clock: Clock;
   readonly #options: SessionOptions;
 
@@ -32,33 +33,33 @@ export class Sessions {
   }
 
   /** The id for the cookie; undefined where too many sessions are open. */
-  open(): string | undefined {
+  open(holder: Holder): string | undefined {
     this.#forgetEnded();
     if (this.#sessions.size >= this.#options.sessionsMax) return undefined;
     const id = makeToken();
     const now = this.#clock.monotonicMs();
-    this.#sessions.set(keyOf(id), { openedMs: now, usedMs: now });
+    this.#sessions.set(keyOf(id), { holder, openedMs: now, usedMs: now });
     return id;
   }
 
-  /** Whether the session is open. `touch`: a person did this, so it counts as use. */
-  check(id: string, use: "touch" | "look"): boolean {
+  /** Whose session it is, while it is open. `touch`: a person did this, so it counts as use. */
+  check(id: string, use: "touch" | "look"): Holder | undefined {
     const key = keyOf(id);
     const session = this.#sessions.get(key);
-    if (session === undefined) return false;
+    if (session === undefined) return undefined;
     if (this.#hasEnded(session)) {
       this.#sessions.delete(key);
-      return false;
+      return undefined;
     }
     if (use === "touch") session.usedMs = this.#clock.monotonicMs();
-    return true;
+    return session.holder;
   }
 
   close(id: string): void {
     this.#sessions.delete(keyOf(id));
   }
 
-  #hasEnded(session: Session): boolean {
+  #hasEnded(session: Session<Holder>): boolean {
     const now = this.#clock.monotonicMs();
     return now - session.usedMs >= this.#options.idleMs || now - session.openedMs >= this.#options.absoluteMs;
   }

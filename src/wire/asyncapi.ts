@@ -4,6 +4,7 @@ import { cloudEventsVersion, cloudSource, headerNames, schemaOf, typeOf } from "
 import { commandResultSchema, commandSchema, commandSchemaId, commandType, resendLimits } from "./commands.ts";
 import {
   alertSchema,
+  auditSchema,
   deviceSchema,
   gatewayStatusSchema,
   ledgerSchema,
@@ -58,6 +59,12 @@ const written: Partial<Record<Stream, { readonly description: string; readonly m
         summary: "The highest number of each device that changed, per partition.",
         key: ownLog,
       },
+    },
+  },
+  audit: {
+    description: "What people did on a gateway.",
+    messages: {
+      audit: { schema: auditSchema, summary: "Who did what, when, and with what result.", key: "<gateway>/audit" },
     },
   },
   quarantine: {

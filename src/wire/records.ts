@@ -18,6 +18,7 @@ export const lossReasons = [
   "source-overflow",
   "source-gap",
   "quarantine-evicted",
+  "quarantine-deleted",
 ] as const;
 export type LossReason = (typeof lossReasons)[number];
 
@@ -141,6 +142,42 @@ export const quarantineSchema = Type.Object(
   { $id: "urn:tidegate:schema:quarantine:1" },
 );
 export type QuarantineRecord = Static<typeof quarantineSchema>;
+
+/** What a person may do on a gateway; `gateway` is the gateway itself. */
+export const roles = ["viewer", "operator"] as const;
+export type Role = (typeof roles)[number];
+
+/** Who does something, for the audit. */
+export interface Actor {
+  readonly role: Role;
+  /** Network address of the client. */
+  readonly from: string;
+}
+
+const auditActions = [
+  "quarantine-retry",
+  "quarantine-delete",
+  "quarantine-export",
+  "alert-acknowledge",
+  "sign-in",
+] as const;
+
+/** Something that a person did, or was not allowed to do, on a gateway. */
+export const auditSchema = Type.Object(
+  {
+    gateway: Type.String(),
+    time: wireTime,
+    who: oneOf(...roles),
+    from: Type.String({ description: "Network address of the client." }),
+    action: oneOf(...auditActions),
+    target: Type.String({ description: "What it was done to, for example `messages 12 to 40`." }),
+    result: oneOf("done", "refused"),
+    count: Type.Integer({ minimum: 0, description: "How many things it was done to." }),
+    detail: Type.String(),
+  },
+  { $id: "urn:tidegate:schema:audit:1" },
+);
+export type AuditRecord = Static<typeof auditSchema>;
 
 const rollupMetricSchema = Type.Object({
   count: Type.Integer({ minimum: 1 }),

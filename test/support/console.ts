@@ -4,12 +4,15 @@ import { join } from "node:path";
 import type { ConsoleOptions } from "../../edge/console/options.ts";
 import { startConsole, type ConsoleServices, type HttpServer } from "../../edge/console/server.ts";
 import { ensureToken } from "../../edge/console/token-file.ts";
-import { FakeConsoleView } from "./fake-console-view.ts";
+import { FakeConsoleActions, FakeConsoleView } from "./fake-console-view.ts";
 
 export interface RunningConsole extends AsyncDisposable {
   readonly server: HttpServer;
   readonly view: FakeConsoleView;
+  readonly actions: FakeConsoleActions;
+  /** The operator's. */
   readonly token: string;
+  readonly viewerToken: string;
   readonly folder: string;
   /** What `onFault` was given. */
   readonly faults: unknown[];
@@ -31,12 +34,15 @@ export async function runConsole(
 ): Promise<RunningConsole> {
   const folder = await mkdtemp(join(tmpdir(), "tidegate-console-"));
   const { token } = await ensureToken(folder);
+  const viewerToken = (await ensureToken(folder, "viewer")).token!;
   const view = new FakeConsoleView();
+  const actions = new FakeConsoleActions(view);
   const faults: unknown[] = [];
   const server = await startConsole(
     { ...consoleDefaults, ...options },
     {
       view,
+      actions,
       folder,
       metrics: async () => "# HELP tidegate_up 1 while the agent runs\ntidegate_up 1\n",
       isReady: () => true,
@@ -47,7 +53,9 @@ export async function runConsole(
   return {
     server,
     view,
+    actions,
     token: token!,
+    viewerToken,
     folder,
     faults,
     fetch: (path, init = {}) =>

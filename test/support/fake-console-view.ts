@@ -2,15 +2,21 @@ import type {
   AlertView,
   BufferView,
   ConnectionView,
+  ConsoleActions,
   ConsoleView,
   DeviceView,
   GatewayView,
+  LossesView,
   MetricView,
   QuarantinedMessage,
-  QuarantineItem,
+  QuarantineList,
+  RetryResult,
   TotalsView,
   TrendView,
 } from "../../edge/console/view.ts";
+import type { QuarantineFilter } from "../../edge/journal/protocol.ts";
+import type { AuditEntry } from "../../src/wire/audit.ts";
+import type { Actor } from "../../src/wire/records.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 
 /** A gateway as the console sees it, standing still until a test changes it. Starts as a small, healthy plant. */
@@ -37,11 +43,13 @@ export class FakeConsoleView implements ConsoleView {
     stored: 1_204_110,
     published: 1_204_007,
     quarantined: 0,
+    inQuarantine: 0,
     ledgered: 0,
   };
   deviceViews: DeviceView[] = [pressDevice(), pumpDevice("pump-1"), pumpDevice("pump-2")];
   alertViews: AlertView[] = [];
   messages: QuarantinedMessage[] = [];
+  lossesView: LossesView = { reasons: [], latest: [] };
   readonly #listeners = new Set<() => void>();
 
   gateway(): GatewayView {
@@ -54,7 +62,7 @@ export class FakeConsoleView implements ConsoleView {
     return this.bufferView;
   }
   totals(): TotalsView {
-    return { ...this.totalsView, quarantined: this.messages.length };
+    return { ...this.totalsView, inQuarantine: this.messages.length };
   }
   devices(): readonly DeviceView[] {
     return this.deviceViews;
@@ -69,8 +77,15 @@ export class FakeConsoleView implements ConsoleView {
   alerts(): readonly AlertView[] {
     return this.alertViews;
   }
-  async quarantine(limit: number): Promise<readonly QuarantineItem[]> {
-    return this.messages.slice(0, limit).map(({ body, ...item }) => ({ ...item, bytes: body.length }));
+  async quarantine(filter: QuarantineFilter, before = Infinity, limit: number): Promise<QuarantineList> {
+    const fitting = this.messages.filter(
+      (message) => message.id < before && (filter.reason === undefined || message.reason === filter.reason),
+    );
+    const page = fitting.slice(0, limit).map(({ body: _body, ...item }) => item);
+    return { messages: page, next: fitting.length > limit ? page.at(-1)!.id : undefined };
+  }
+  async losses(): Promise<LossesView> {
+    return this.lossesView;
   }
   async quarantined(id: number): Promise<QuarantinedMessage | undefined> {
     return this.messages.find((message) => message.id === id);
@@ -84,6 +99,60 @@ export class FakeConsoleView implements ConsoleView {
   }
   changed(): void {
     for (const listener of this.#listeners) listener();
+  }
+}
+
+/** Does what it is told, to the fake's own lists, and remembers the audit. */
+export class FakeConsoleActions implements ConsoleActions {
+  readonly audited: (AuditEntry | { readonly by: Actor; readonly action: string; readonly ids: readonly number[] })[] =
+    [];
+  /** Ids that a retry can read. */
+  readonly readable: Set<number> = new Set();
+  readonly #view: FakeConsoleView;
+
+  constructor(view: FakeConsoleView) {
+    this.#view = view;
+  }
+
+  async retry(ids: readonly number[], by: Actor): Promise<readonly RetryResult[]> {
+    this.audited.push({ by, action: "quarantine-retry", ids });
+    return ids.map((id) => this.#retryOne(id));
+  }
+
+  #retryOne(id: number): RetryResult {
+    const message = this.#view.messages.find((candidate) => candidate.id === id);
+    if (message === undefined) return { id, outcome: "gone", reason: "", detail: "" };
+    const { reason, detail } = message;
+    this.#view.messages = this.readable.has(id)
+      ? this.#view.messages.filter((candidate) => candidate !== message)
+      : this.#view.messages.map((other) => (other === message ? { ...other, tries: other.tries + 1 } : other));
+    this.#view.changed();
+    return this.readable.has(id)
+      ? { id, outcome: "read", reason: "", detail: "" }
+      : { id, outcome: "bad", reason, detail };
+  }
+
+  async deleteQuarantined(ids: readonly number[], by: Actor): Promise<number> {
+    this.audited.push({ by, action: "quarantine-delete", ids });
+    const before = this.#view.messages.length;
+    this.#view.messages = this.#view.messages.filter(({ id }) => !ids.includes(id));
+    this.#view.changed();
+    return before - this.#view.messages.length;
+  }
+
+  async acknowledge(episode: string, by: Actor): Promise<"done" | "gone"> {
+    const found = this.#view.alertViews.find(({ record }) => record.episode === episode);
+    if (found === undefined) return "gone";
+    this.audited.push({ by, action: "alert-acknowledge", target: episode, result: "done", count: 1, detail: "" });
+    this.#view.alertViews = this.#view.alertViews.map((view) =>
+      view === found ? { ...view, state: "acknowledged" } : view,
+    );
+    this.#view.changed();
+    return "done";
+  }
+
+  audit(entry: AuditEntry): void {
+    this.audited.push(entry);
   }
 }
 
@@ -232,7 +301,13 @@ export function quarantined(
     address: "plant/line-1/scale-4/data",
     reason: "not-json",
     detail: "Unexpected token at position 0",
+    device: "",
+    profile: "",
+    form: "bytes",
     bytes: bytes.length,
+    bytesKept: bytes.length,
+    tries: 0,
+    tried: undefined,
     body: bytes,
     ...changes,
   };

@@ -41,6 +41,8 @@ export interface TestRecord {
   readonly device: string;
   readonly value: string;
   readonly timeMicros?: number;
+  /** Where in the value its wire time starts; nowhere unless told. */
+  readonly timeAt?: number;
 }
 
 /** Builds groups as the pipeline does; one per store, since it remembers which devices the store knows. */
@@ -55,10 +57,10 @@ export class GroupMaker {
   }
 
   group(records: readonly TestRecord[], extra: Partial<Group> = {}): Group {
-    records.forEach(({ stream, device, value, timeMicros = 1.7e15 }, position) => {
+    records.forEach(({ stream, device, value, timeMicros = 1.7e15, timeAt = 0xffff }, position) => {
       const writer = this.#writers[streams[stream].lane]!;
       writer.reserve(Buffer.byteLength(value), 1);
-      writer.write(this.#devices.slot(stream, device), value, 0xffff, timeMicros, position);
+      writer.write(this.#devices.slot(stream, device), value, timeAt, timeMicros, position);
     });
     const sealed = lanes.flatMap((lane) => this.#writers[lane]!.seal() ?? []);
     const group: Group = {
@@ -67,6 +69,7 @@ export class GroupMaker {
       state: [],
       redelivery: undefined,
       quarantine: [],
+      retried: [],
       ...extra,
     };
     return group;

@@ -16,5 +16,5 @@ if (text !== undefined) {
 } else {
   // A link from another site arrives without the session, and is sent here although there is one.
   const answer = await fetch("/api/v1/session", { headers: { "x-tidegate-unattended": "1" } });
-  if (answer.ok && (await answer.json()).signedIn) location.replace("/");
+  if (answer.ok && (await answer.json()).role) location.replace("/");
 }

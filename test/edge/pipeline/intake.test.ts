@@ -222,7 +222,7 @@ for (const { name, payload, address, reason } of bad) {
     await bench.until(() => bench.settled.length === 3);
     assert.deepEqual(bench.settled, ["1:stored", "bad:stored", "2:stored"]);
     assert.deepEqual(bench.stored(), [value(1), value(2)]);
-    const [row] = bench.log.store.quarantined(10);
+    const [row] = bench.log.store.quarantinePage({}, Infinity, 10).rows;
     assert.equal(row?.reason, reason);
     assert.equal(row?.address, address ?? "p/d1");
   });
@@ -234,7 +234,7 @@ test("devices beyond the cap are quarantined with that reason", async (t) => {
   await bench.until(() => bench.settled.length === 7);
   assert.equal(bench.stored().length, 5);
   assert.deepEqual(
-    bench.log.store.quarantined(10).map(({ reason }) => reason),
+    bench.log.store.quarantinePage({}, Infinity, 10).rows.map(({ reason }) => reason),
     ["device-limit", "device-limit"],
   );
 });

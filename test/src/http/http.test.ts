@@ -32,42 +32,42 @@ describe("a session", () => {
   test("ends after 15 minutes without use, however often it is only looked at", () => {
     const clock = new ManualClock();
     const sessions = new Sessions(clock, options);
-    const id = sessions.open()!;
+    const id = sessions.open("holder")!;
     for (let passed = 0; passed < 14; passed++) {
       clock.advanceMs(minute);
-      assert.equal(sessions.check(id, "look"), true, `after ${passed + 1} minutes`);
+      assert.equal(sessions.check(id, "look"), "holder", `after ${passed + 1} minutes`);
     }
     clock.advanceMs(minute);
-    assert.equal(sessions.check(id, "look"), false);
-    assert.equal(sessions.check(id, "touch"), false, "use does not bring it back");
+    assert.equal(sessions.check(id, "look"), undefined);
+    assert.equal(sessions.check(id, "touch"), undefined, "use does not bring it back");
   });
 
   test("is prolonged by use, but never beyond 12 hours", () => {
     const clock = new ManualClock();
     const sessions = new Sessions(clock, options);
-    const id = sessions.open()!;
+    const id = sessions.open("holder")!;
     for (let passed = 10; passed < 720; passed += 10) {
       clock.advanceMs(10 * minute);
-      assert.equal(sessions.check(id, "touch"), true, `after ${passed} minutes`);
+      assert.equal(sessions.check(id, "touch"), "holder", `after ${passed} minutes`);
     }
     clock.advanceMs(10 * minute);
-    assert.equal(sessions.check(id, "touch"), false);
+    assert.equal(sessions.check(id, "touch"), undefined);
   });
 
   test("is not counted any more once it has ended: one more than the limit is refused until then", () => {
     const clock = new ManualClock();
     const sessions = new Sessions(clock, options);
-    for (let i = 0; i < 3; i++) assert.notEqual(sessions.open(), undefined);
-    assert.equal(sessions.open(), undefined);
+    for (let i = 0; i < 3; i++) assert.notEqual(sessions.open("holder"), undefined);
+    assert.equal(sessions.open("holder"), undefined);
     clock.advanceMs(15 * minute);
-    assert.notEqual(sessions.open(), undefined);
+    assert.notEqual(sessions.open("holder"), undefined);
   });
 
   test("closed by its owner is gone", () => {
     const sessions = new Sessions(new ManualClock(), options);
-    const id = sessions.open()!;
+    const id = sessions.open("holder")!;
     sessions.close(id);
-    assert.equal(sessions.check(id, "touch"), false);
+    assert.equal(sessions.check(id, "touch"), undefined);
   });
 });
 

@@ -1,0 +1,79 @@
+import type { Clock } from "../../src/clock.ts";
+import { auditRecord, type AuditEntry } from "../../src/wire/audit.ts";
+import type { Actor, AuditRecord } from "../../src/wire/records.ts";
+import type { ConsoleActions, RetryResult } from "../console/view.ts";
+import type { AlertBoard } from "./alerts.ts";
+
+type RetryOutcome =
+  | { readonly kind: "read" | "gone" | "abandoned" }
+  | { readonly kind: "bad"; readonly reason: string; readonly detail: string };
+
+export interface AgentActionsParts {
+  readonly gateway: string;
+  readonly clock: Clock;
+  readonly alerts: AlertBoard;
+  readonly retry: { all(ids: readonly number[], by: Actor): Promise<readonly RetryOutcome[]> };
+  readonly journal: { deleteQuarantined(ids: readonly number[], by: Actor): Promise<number> };
+  /** Into the open group of the journal; false where it has no room. */
+  readonly append: (record: AuditRecord) => boolean;
+  /** The alert board becomes durable with the open group. */
+  readonly saveAlerts: () => void;
+  readonly whenStored: (settle: (outcome: "stored" | "abandoned") => void) => void;
+  readonly changed: () => void;
+}
+
+/** Audit records that wait for room while the disk refuses; of more only the number is kept. */
+const waitingMax = 1_000;
+
+/** What people do on this gateway. The journal writes the audit of what it does itself; the rest is written here. */
+export class AgentActions implements ConsoleActions {
+  readonly #parts: AgentActionsParts;
+  #waiting: AuditRecord[] = [];
+  #leftOut = 0;
+
+  constructor(parts: AgentActionsParts) {
+    this.#parts = parts;
+  }
+
+  async retry(ids: readonly number[], by: Actor): Promise<RetryResult[]> {
+    const outcomes = await this.#parts.retry.all(ids, by);
+    this.#parts.changed();
+    return outcomes.map((outcome, i) => {
+      const { reason, detail } = outcome.kind === "bad" ? outcome : { reason: "", detail: "" };
+      return { id: ids[i]!, outcome: outcome.kind, reason, detail };
+    });
+  }
+
+  async deleteQuarantined(ids: readonly number[], by: Actor): Promise<number> {
+    const deleted = await this.#parts.journal.deleteQuarantined(ids, by);
+    this.#parts.changed();
+    return deleted;
+  }
+
+  async acknowledge(episode: string, by: Actor): Promise<"done" | "gone"> {
+    if (!this.#parts.alerts.acknowledge(episode)) return "gone";
+    this.#parts.saveAlerts();
+    this.audit({ by, action: "alert-acknowledge", target: episode, result: "done", count: 1, detail: "" });
+    const outcome = await new Promise<"stored" | "abandoned">((settle) => this.#parts.whenStored(settle));
+    this.#parts.changed();
+    return outcome === "stored" ? "done" : "gone";
+  }
+
+  audit(entry: AuditEntry): void {
+    if (this.#waiting.length >= waitingMax) {
+      this.#leftOut++;
+      return;
+    }
+    const { gateway, clock } = this.#parts;
+    const before = this.#leftOut === 0 ? "" : ` (${this.#leftOut} actions before it had no room in the journal)`;
+    this.#leftOut = 0;
+    this.#waiting.push(auditRecord(gateway, clock.nowMicros(), { ...entry, detail: entry.detail + before }));
+    this.#flush();
+  }
+
+  /** A group without room is sealed at once, so the rest goes with the next. */
+  #flush(): void {
+    while (this.#waiting.length > 0 && this.#parts.append(this.#waiting[0]!)) this.#waiting.shift();
+    if (this.#waiting.length > 0) this.#parts.whenStored(() => this.#flush());
+  }
+}
