@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { exitCodes } from "../../src/errors.ts";
-import { bufferCommand } from "./buffer.ts";
+import { bufferCommand } from "./buffer/command.ts";
 import { checkCommand } from "./check.ts";
 import { initCommand } from "./init.ts";
 import { runCommand } from "./run.ts";
@@ -12,8 +12,10 @@ import { topicsCommand } from "./topics.ts";
 const help = `
 Exit codes:
    0  done, or the answer is yes
-   1  the answer is no: a topic is missing, a file is already there
+   1  the answer is no: a topic is missing, a file is already there, a journal is damaged
   64  wrong usage of the command line
+  65  the file is no journal, or too damaged to be opened
+  66  there is no journal
   69  something needed is not available: a port is taken, Kafka does not answer
   70  an unexpected failure
   73  another process uses the data folder

@@ -61,11 +61,14 @@ function stopSignal(): Promise<"stop"> {
   });
 }
 
-function announce(terminal: Terminal, json: boolean, { epoch, consoleUrl, consoleToken }: RunningAgent): void {
+function announce(terminal: Terminal, json: boolean, agent: RunningAgent): void {
   if (json) {
-    terminal.out(JSON.stringify({ event: "started", pid: process.pid, epoch, consoleUrl, consoleToken }));
+    const { epoch, consoleUrl, consoleToken, viewerToken } = agent;
+    terminal.out(JSON.stringify({ event: "started", pid: process.pid, epoch, consoleUrl, consoleToken, viewerToken }));
     return;
   }
-  terminal.err(`console: ${consoleUrl}`);
+  terminal.err(`console: ${agent.consoleUrl}`);
+  const { consoleToken, viewerToken } = agent;
   if (consoleToken !== undefined) terminal.err(`access token, shown only this once: ${consoleToken}`);
+  if (viewerToken !== undefined) terminal.err(`token that may look and not act, shown only this once: ${viewerToken}`);
 }

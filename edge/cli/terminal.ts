@@ -1,4 +1,5 @@
 import { TidegateError, exitCodeOf } from "../../src/errors.ts";
+import { pour } from "./lines.ts";
 
 /** Where a command writes: a terminal or a test. */
 export interface Terminal {
@@ -6,6 +7,8 @@ export interface Terminal {
   out(text: string): void;
   /** What goes beside the answer: progress, warnings, errors. */
   err(text: string): void;
+  /** A long answer in pieces with their line ends; resolves when the reader has taken all of it. */
+  lines(chunks: AsyncIterable<string>): Promise<void>;
 }
 
 /** What the commands share: where they write, and with which exit code the program ends. */
@@ -20,6 +23,7 @@ export const defaultConfigFile = "tidegate.yaml";
 export const processTerminal: Terminal = {
   out: (text) => process.stdout.write(`${text}\n`),
   err: (text) => process.stderr.write(`${text}\n`),
+  lines: (chunks) => pour(chunks, process.stdout),
 };
 
 export interface ErrorStyle {

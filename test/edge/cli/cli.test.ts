@@ -3,26 +3,11 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
-import { runCli } from "../../../edge/cli/program.ts";
-import { emptyHead } from "../../../edge/journal/head.ts";
+import { run } from "./run-cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tidegate-cli-"));
 after(() => rmSync(folder, { recursive: true }));
-
-interface Run {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function run(...args: string[]): Promise<Run> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await runCli(args, { out: (text) => out.push(text), err: (text) => err.push(text) });
-  return { code, out: out.join("\n"), err: err.join("\n") };
-}
 
 function file(name: string, text: string): string {
   const path = join(folder, name);
@@ -123,7 +108,18 @@ const ends: readonly {
   },
   { name: "help", args: ["--help"], code: 0, says: /78 {2}the configuration, a profile or a secret file is wrong/ },
   { name: "the version", args: ["--version"], code: 0, says: /^\d+\.\d+\.\d+/ },
-  ...["init", "check", "run", "topics list", "topics check", "topics create", "buffer"].map((command) => ({
+  ...[
+    "init",
+    "check",
+    "run",
+    "topics list",
+    "topics check",
+    "topics create",
+    "buffer",
+    "buffer inspect",
+    "buffer verify",
+    "buffer export",
+  ].map((command) => ({
     name: `help of ${command}`,
     args: [...command.split(" "), "--help"],
     code: 0,
@@ -166,30 +162,3 @@ test("an own profile whose example does not come true is named by check", async 
   assert.equal(code, 78);
   assert.match(err, /me\/x\.yaml: example "one" gives .*"values":\{"t":1\}/);
 });
-
-test("buffer of an agent that never ran, that is stopped, and that is running", async () => {
-  const path = file("buf/t.yaml", minimal);
-  const never = JSON.parse((await run("buffer", "-c", path, "--json")).out) as Record<string, unknown>;
-  assert.equal(never["recordsUnsent"], 0);
-
-  const db = journalWith(join(folder, "buf/d"), 42);
-  const stopped = JSON.parse((await run("buffer", "-c", path, "--json")).out) as Record<string, unknown>;
-  assert.deepEqual([stopped["agent"], stopped["recordsUnsent"]], ["stopped", 42]);
-
-  db.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
-  const running = await run("buffer", "-c", path);
-  db.close();
-  assert.equal(running.code, 73);
-  assert.match(running.err, /the agent is running[^]*--token-file/);
-});
-
-/** A journal as an agent leaves it, as far as `buffer` reads it. */
-function journalWith(dataFolder: string, unsentRecords: number): DatabaseSync {
-  mkdirSync(dataFolder, { recursive: true });
-  const db = new DatabaseSync(join(dataFolder, "journal.db"));
-  db.exec("PRAGMA journal_mode = WAL; CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID");
-  const head = emptyHead();
-  head.lanes.telemetry.unsentRecords = unsentRecords;
-  db.prepare("INSERT INTO state VALUES ('head', ?)").run(JSON.stringify(head));
-  return db;
-}
