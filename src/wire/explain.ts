@@ -7,6 +7,7 @@ export const lossMeanings: Readonly<Record<LossReason, string>> = {
   age: "Kafka was away for longer than records of this kind are kept",
   corrupt: "the disk returned other bytes than were written",
   "maybe-delivered": "they were dropped while a send of them was under way, so Kafka may have them all the same",
+  "expired-sent": "Kafka had acknowledged them and lost them, and they were no longer kept here when the cloud asked",
   refused: "Kafka refused them for ever; their bytes are in the quarantine",
   "source-overflow": "the device's own queue overflowed before the gateway could read it",
   "source-gap": "the device or its broker could not keep them while the gateway was away",
