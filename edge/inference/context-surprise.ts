@@ -13,12 +13,14 @@ import type { StateReader, StateWriter } from "./state.ts";
 /** Values that are only learned from: no alert can rest on less. */
 export const warmUpValues = 150;
 /** Without a range from the profile: values from which a range is taken, and the longer warm-up that this needs. */
-const rangeValues = 300;
-const warmUpValuesWithoutRange = 900;
+const rangeValues = 150;
+const warmUpValuesWithoutRange = 300;
+/** Room on either side of a range that had to be learned, as a part of the spread. */
+const rangeRoom = 0.25;
 /** Beyond the extremes by this part of the sensor's range scores 1. */
 const beyondPart = 0.02;
-/** Where the range had to be learned: part of the spread of all values so far, which is far narrower than a range. */
-const beyondPartLearned = 0.5;
+/** Where the range had to be learned: part of the spread of all values so far, which is narrower than a range. */
+const beyondPartLearned = 0.05;
 /**
  * Extremes grow only by whole batches, one batch late. If each value moved them at once, a slow drift would carry
  * its own extremes along and never stand out.
@@ -68,14 +70,15 @@ export class ContextSurprise {
    */
   score(value: number, timeMicros: number, learn: boolean): number {
     if (!this.#rangeKnown && !this.#learnRange(value)) return 0;
-    // A value out of all experience says nothing of its bin or its context, and must not linger in the experts' means.
-    if (!this.learning && this.#isBeyond(value)) return 1;
-    const surprise = this.#askExperts(value, timeMicros, learn);
     const { learning } = this;
+    const beyond = !learning && this.#isBeyond(value);
+    const surprise = this.#askExperts(value, timeMicros, learn);
     if (learning || learn) this.#learnExtremes(value);
-    if (!learning) return surprise;
-    this.#seen++;
-    return 0;
+    if (learning) {
+      this.#seen++;
+      return 0;
+    }
+    return beyond ? 1 : surprise;
   }
 
   #isBeyond(value: number): boolean {
@@ -110,8 +113,8 @@ export class ContextSurprise {
     const spread = this.#high - this.#low || Math.abs(this.#high) / 2 || 1;
     this.#least = this.#low;
     this.#most = this.#high;
-    this.#low -= spread;
-    this.#high += spread;
+    this.#low -= spread * rangeRoom;
+    this.#high += spread * rangeRoom;
     this.#rangeKnown = true;
     return true;
   }
@@ -216,9 +219,12 @@ class Expert {
   }
 
   score(bin: number, context: number, learn: boolean): number {
-    const recentMean = this.#remember(this.#surprise(bin, context));
+    const surprise = this.#surprise(bin, context);
+    const recentMean = this.#remember(surprise);
     const deviation = Math.max(Math.sqrt(this.#variance), deviationFloor);
-    const score = this.#values < historySkips ? 0 : tailScore((recentMean - this.#mean) / deviation);
+    // A usual value is no cause for alarm, however odd those before it were: they are still in the mean.
+    const usual = this.#values < historySkips || surprise <= this.#mean + deviation;
+    const score = usual ? 0 : tailScore((recentMean - this.#mean) / deviation);
     if (learn) this.#learn(bin, context, recentMean);
     return score;
   }

@@ -23,7 +23,7 @@ export function watchOf(metric: MetricSpec): WatchSpec | undefined {
 
 /** Names that go into alerts. A version changes with anything that changes scores. */
 export const models = ["guards", "context-surprise"] as const;
-export const modelVersion = "1.0.0";
+export const modelVersion = "1.1.0";
 
 export interface Judgement {
   readonly step: NonNullable<EpisodeStep>;
