@@ -5,7 +5,9 @@ import { pino } from "pino";
 import { makeTokenFile } from "./api/token-file.ts";
 import { cloudConfig, type CloudConfig } from "./config.ts";
 import { CloudService } from "./service.ts";
+import { kafkaAccessFaults } from "../src/config/kafka.ts";
 import { loadConfig, unreadable } from "../src/config/load.ts";
+import { forEachPath } from "../src/config/paths.ts";
 import { exitCodeOf, exitCodes, TidegateError } from "../src/errors.ts";
 
 const usage = `tidegate-cloud: aggregates what a fleet of gateways sends to Kafka, and serves it
@@ -85,23 +87,12 @@ function readConfig(file: string): CloudConfig {
   } catch (cause) {
     throw unreadable(file, cause, "Name the file with --config.");
   }
-  return withAbsolutePaths(loadConfig(cloudConfig, text, file), dirname(file));
-}
-
-function withAbsolutePaths(config: CloudConfig, folder: string): CloudConfig {
-  const { tls, sasl } = config.kafka;
-  const absolute = (path: string): string => resolve(folder, path);
-  return {
-    ...config,
-    dataFolder: absolute(config.dataFolder),
-    kafka: {
-      ...config.kafka,
-      ...(tls === undefined
-        ? {}
-        : { tls: Object.fromEntries(Object.entries(tls).map(([key, path]) => [key, absolute(path)])) }),
-      ...(sasl === undefined ? {} : { sasl: { ...sasl, passwordFile: absolute(sasl.passwordFile) } }),
+  return loadConfig(cloudConfig, text, file, {
+    check(value, report) {
+      forEachPath(value, (path, holder, key) => (holder[key] = resolve(dirname(file), path)));
+      for (const [key, message] of kafkaAccessFaults(value.kafka)) report(["kafka", ...key], message);
     },
-  };
+  });
 }
 
 async function run(config: CloudConfig): Promise<number> {

@@ -83,6 +83,7 @@ const defaultPartitions = 8;
 /** Rows of the journal's state table. */
 const alertsKey = "alerts";
 const devicePrefix = "device:";
+const topicPrefix = "topic:";
 
 /**
  * Starts the agent: opens the journal, wires threads and pipeline, starts the sources. It starts with no network, no
@@ -117,6 +118,8 @@ interface Memory {
   /** Device → id of its profile, for observations that are scored again before the device speaks. */
   readonly profiles: ReadonlyMap<string, string>;
   readonly usage: Usage;
+  /** Topic → id in Kafka: another id means that it was deleted and made anew. */
+  readonly topicIds: readonly (readonly [string, string])[];
 }
 
 async function readMemory(journal: Journal): Promise<Memory> {
@@ -127,6 +130,7 @@ async function readMemory(journal: Journal): Promise<Memory> {
     alerts: alerts === undefined ? undefined : String(alerts),
     profiles: new Map(await journal.statesBelow(devicePrefix)),
     usage: await journal.usage(),
+    topicIds: await journal.statesBelow(topicPrefix),
   };
 }
 
@@ -142,6 +146,7 @@ class Agent implements RunningAgent {
   readonly #journal: Journal;
   readonly #memory: Memory;
   readonly #log: Logger;
+  readonly #topicIds: Map<string, string>;
   readonly #devices: Devices;
   readonly #live = new LiveValues();
   readonly #alerts: AlertBoard;
@@ -169,6 +174,7 @@ class Agent implements RunningAgent {
     this.#setup = setup;
     this.#journal = journal;
     this.#memory = memory;
+    this.#topicIds = new Map(memory.topicIds);
     this.#log = log;
     this.#usage = memory.usage;
     this.#alerts = new AlertBoard(memory.alerts);
@@ -196,6 +202,7 @@ class Agent implements RunningAgent {
         kafka,
         forward,
         journal: await this.#journal.forwardPort(),
+        topicIds: this.#memory.topicIds,
       });
       this.#forward.onDeath(this.#die);
       this.#journal.onOwnBlocks((blocks) => this.#forward?.announce(blocks));
@@ -374,6 +381,7 @@ class Agent implements RunningAgent {
     void this.#lookAtJournal();
     this.#view.tick();
     this.#sayKafka();
+    this.#rememberTopics();
     for (const id of this.#live.takeGrown()) this.#unpublished.push(this.#devices.all.get(id)!);
     this.#publishDevices();
   }
@@ -388,6 +396,14 @@ class Agent implements RunningAgent {
     this.#kafkaSaid = said;
     if (state === "connected" && alarms.length === 0) this.#log.info("Kafka takes records");
     else this.#log.warn({ state, fault: fault?.message, alarms }, "Kafka does not take everything; it is kept on disk");
+  }
+
+  #rememberTopics(): void {
+    for (const [topic, id] of Object.entries(this.#forward?.report?.topicIds ?? {})) {
+      if (this.#topicIds.get(topic) === id) continue;
+      this.#topicIds.set(topic, id);
+      this.#committer.setState(topicPrefix + topic, id);
+    }
   }
 
   async #lookAtJournal(): Promise<void> {

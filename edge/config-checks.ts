@@ -1,3 +1,4 @@
+import { kafkaAccessFaults } from "../src/config/kafka.ts";
 import type { Report } from "../src/config/load.ts";
 import { nearest } from "../src/config/nearest.ts";
 import { TidegateError } from "../src/errors.ts";
@@ -20,18 +21,7 @@ export function checkConfig(config: EdgeConfig, profileIds: readonly string[], r
 
 function checkKafka({ kafka }: EdgeConfig, report: Report): void {
   if (kafka === undefined) return;
-  const { tls, sasl } = kafka;
-  if (tls !== undefined && (tls.certFile === undefined) !== (tls.keyFile === undefined)) {
-    report(["kafka", "tls"], "certFile and keyFile belong together");
-  }
-  if (sasl === undefined) return;
-  const needed = sasl.mechanism === "OAUTHBEARER" ? (["tokenFile"] as const) : (["username", "passwordFile"] as const);
-  for (const key of needed) {
-    if (sasl[key] === undefined) report(["kafka", "sasl", key], `is missing; ${sasl.mechanism} needs it`);
-  }
-  if (tls === undefined && sasl.mechanism !== "SCRAM-SHA-256" && sasl.mechanism !== "SCRAM-SHA-512") {
-    report(["kafka", "sasl", "mechanism"], `${sasl.mechanism} sends the secret itself; use it with kafka.tls only`);
-  }
+  for (const [key, message] of kafkaAccessFaults(kafka)) report(["kafka", ...key], message);
 }
 
 function checkNames(sources: readonly SourceConfig[], report: Report): void {

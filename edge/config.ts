@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { loadConfig, unreadable } from "../src/config/load.ts";
+import { forEachPath } from "../src/config/paths.ts";
 import { refuseUnsafe } from "../src/config/secrets.ts";
 import { createRouter, type DeviceRule } from "../src/profile/router.ts";
 import type { AgentSetup } from "./agent.ts";
@@ -78,19 +79,7 @@ function resolvePaths(value: unknown, folder: string): void {
   });
 }
 
-function forEachPath(
-  value: unknown,
-  visit: (path: string, holder: Record<string, unknown>, key: string) => void,
-): void {
-  if (typeof value !== "object" || value === null) return;
-  const holder = value as Record<string, unknown>;
-  for (const [key, inner] of Object.entries(holder)) {
-    if (typeof inner === "string" && /(?:File|Folder)$/.test(key)) visit(inner, holder, key);
-    else forEachPath(inner, visit);
-  }
-}
-
-const secretKeys = new Set(["passwordFile", "keyFile", "tokenFile", "usersFile"]);
+const secretKeys = new Set(["passwordFile", "keyFile", "tokenFile", "clientSecretFile", "usersFile"]);
 
 /** Every file that the configuration names can be read, and the secret ones by us alone. */
 function checkReferencedFiles(config: EdgeConfig): void {

@@ -19,15 +19,17 @@ export interface ForwardWorkerData {
   readonly kafka: KafkaOptions;
   readonly forward: ForwardOptions;
   readonly journal: MessagePort;
+  /** Topic → id, as an earlier process saw it. */
+  readonly topicIds: readonly (readonly [topic: string, id: string])[];
 }
 
 const reportEveryMs = 500;
 
 assert(parentPort !== null, "this file is the entry of a worker thread");
 const main = parentPort;
-const { gateway, kafka, forward, journal: journalEnd } = workerData as ForwardWorkerData;
+const { gateway, kafka, forward, journal: journalEnd, topicIds } = workerData as ForwardWorkerData;
 const journal = new JournalPort(journalEnd);
-const sink = new KafkaSink(gateway, kafka);
+const sink = new KafkaSink(gateway, kafka, new Map(topicIds));
 const forwarder = new Forwarder({
   sink,
   journal,

@@ -40,7 +40,7 @@ export type SendOutcome =
   | { readonly kind: "accepted" }
   /** Rows that the broker will never take (indexes into `rows`); the others were not stored and are to be sent again. */
   | { readonly kind: "refused"; readonly rows: readonly number[]; readonly reason: string }
-  /** Too large as a whole: send in smaller parts. */
+  /** Too large as a whole: send in smaller parts. Never of a single row. */
   | { readonly kind: "too-large" }
   /** Perhaps stored, perhaps not: send again. `configuration` asks for a slow retry and an alarm. */
   | { readonly kind: "unknown"; readonly cause: SinkFault };
@@ -53,9 +53,20 @@ export interface SinkFault {
 
 export interface SinkDescription {
   readonly reachable: boolean;
+  /** While `reachable`: what a person should repair although records flow. */
   readonly fault: SinkFault | undefined;
   /** Topic → partition count and id; absent where the topic does not exist. */
   readonly topics: ReadonlyMap<string, { readonly partitions: number; readonly id: string }>;
-  /** Topics that were deleted and created again while this process ran: what they held and was acknowledged is gone. */
+  /** Topics that were deleted and created again since they were first seen: what they held and was acknowledged is gone. */
   readonly recreated: readonly string[];
+  readonly certificates: readonly CertificateState[];
+}
+
+/** A certificate that the connection depends on. */
+export interface CertificateState {
+  /** For a person: which one. */
+  readonly name: string;
+  readonly file: string;
+  /** Milliseconds since 1970. */
+  readonly expiresMs: number;
 }

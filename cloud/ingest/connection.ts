@@ -1,44 +1,28 @@
 import * as fs from "node:fs";
 import type { BaseOptions } from "@platformatic/kafka";
+import { clientAccess, type ClientAccess } from "../../src/config/kafka.ts";
 import { unreadable } from "../../src/config/load.ts";
 import { readSecret } from "../../src/config/secrets.ts";
+import { TokenSources } from "../../src/http/client-credentials.ts";
 import type { KafkaOptions } from "./options.ts";
 
-export type ConnectionSettings = Pick<
-  BaseOptions,
-  "clientId" | "bootstrapBrokers" | "tls" | "sasl" | "connectTimeout" | "autocreateTopics" | "strict"
->;
+export type ConnectionSettings = Pick<BaseOptions, "clientId" | "connectTimeout" | "autocreateTopics" | "strict"> &
+  ClientAccess;
+
+const tokens = new TokenSources({ fetch, secret, monotonicMs: () => performance.now() });
 
 /**
- * What each client of the service needs to reach the brokers. The password is read again for each connection.
+ * What each client of the service needs to reach the brokers. Passwords and tokens are read again for each connection.
  * Throws CONFIG_UNREADABLE or SECRET_UNSAFE.
  */
 export function connectionSettings(options: KafkaOptions): ConnectionSettings {
-  const { tls, sasl } = options;
   return {
     clientId: "tidegate-cloud",
-    bootstrapBrokers: [...options.brokers],
     connectTimeout: 3000,
     autocreateTopics: false,
     strict: false,
-    ...(tls === undefined ? {} : { tls: tlsSettings(tls) }),
-    ...(sasl === undefined ? {} : { sasl: saslSettings(sasl) }),
+    ...clientAccess(options, { publicFile: readPublic, secret, token: (endpoint) => tokens.token(endpoint) }),
   };
-}
-
-function tlsSettings(tls: NonNullable<KafkaOptions["tls"]>): NonNullable<BaseOptions["tls"]> {
-  return {
-    minVersion: "TLSv1.2",
-    ...(tls.caFile === undefined ? {} : { ca: readPublic(tls.caFile) }),
-    ...(tls.certFile === undefined ? {} : { cert: readPublic(tls.certFile) }),
-    ...(tls.keyFile === undefined ? {} : { key: secret(tls.keyFile) }),
-  };
-}
-
-function saslSettings(sasl: NonNullable<KafkaOptions["sasl"]>): NonNullable<BaseOptions["sasl"]> {
-  const { mechanism, username, passwordFile } = sasl;
-  // A file that cannot be read fails the connection as a rejection, not as an exception inside the client.
-  return { mechanism, username, password: () => Promise.resolve(passwordFile).then(secret) };
 }
 
 function secret(path: string): string {

@@ -23,7 +23,7 @@ export interface KafkaOptions {
   /** Clients are sent to this port instead: that of a proxy in front of the broker. */
   readonly advertisedPort?: number;
   readonly heapMb?: number;
-  /** Adds a second listener with TLS and SCRAM-SHA-512; only effective when the folder is new. */
+  /** Adds a second listener with TLS and SCRAM-SHA-512 (`properties` may enable SCRAM-SHA-256 and others); only effective when the folder is new. */
   readonly secure?: SecureListener;
   /** More lines for server.properties, for example a quota of message.max.bytes. */
   readonly properties?: Readonly<Record<string, string>>;
@@ -142,8 +142,10 @@ async function format(options: KafkaOptions, propertiesFile: string): Promise<vo
   // The first character stays a letter: an id that begins with "-" would be read as an option.
   bytes[0]! &= 0x7f;
   const id = bytes.toString("base64url");
-  const user =
-    secure === undefined ? [] : ["--add-scram", `SCRAM-SHA-512=[name=${secure.username},password=${secure.password}]`];
+  const user = (secure === undefined ? [] : ["SCRAM-SHA-256", "SCRAM-SHA-512"]).flatMap((mechanism) => [
+    "--add-scram",
+    `${mechanism}=[name=${secure?.username},password=${secure?.password}]`,
+  ]);
   const tool = ["kafka.tools.StorageTool", "format", "-t", id, "-c", propertiesFile, ...user];
   const child = spawnJava([...quickJvm, "-Xmx128m", "-cp", options.jars.classPath, ...tool]);
   const output = tailOf(child);

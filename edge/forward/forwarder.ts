@@ -8,6 +8,7 @@ import type { ForwardOptions } from "./options.ts";
 import type { ForwardReport, LaneReport, StreamCounters } from "./protocol.ts";
 import type { RowGroup } from "./rows.ts";
 import { PartitionSender, type Sent } from "./sender.ts";
+import { sinkAlarms } from "./sink-alarms.ts";
 import { Slots } from "./slots.ts";
 
 export interface ForwarderParts {
@@ -39,7 +40,7 @@ export class Forwarder {
   #state: ForwardReport["state"] = "starting";
   #fault: SinkFault | undefined;
   #journalFault: string | undefined;
-  #topicAlarms: readonly string[] = [];
+  #described: SinkDescription | undefined;
   #healthySinceMs: number | undefined;
   #sent = 0;
   #rate = { atMs: 0, sent: 0, perSecond: 0 };
@@ -99,6 +100,8 @@ export class Forwarder {
       oldestUnsentMs: Math.round(Math.max(0, ...lanes.map((lane) => lane.oldestUnsentMs(now)))),
       sentPerSecond: this.#sentPerSecond(now),
       streams: Object.fromEntries([...this.#counters].map(([stream, counters]) => [stream, { ...counters }])),
+      certificates: this.#described?.certificates ?? [],
+      topicIds: Object.fromEntries([...(this.#described?.topics ?? [])].map(([topic, { id }]) => [topic, id])),
       lanes: Object.fromEntries(lanes.map((lane): [Lane, LaneReport] => [lane.lane, lane.report()])),
     };
   }
@@ -197,7 +200,10 @@ export class Forwarder {
     const failing = [...this.#senders.values()].filter(({ fault }) => fault?.kind === "configuration");
     const refused = new Set(failing.map(({ fault }) => `Kafka refuses the gateway: ${fault?.message}`));
     const journal = this.#journalFault === undefined ? [] : [`The journal does not answer: ${this.#journalFault}`];
-    return [...refused, ...journal, ...this.#topicAlarms];
+    const { partitions, clock } = this.#parts;
+    const seen = this.#described;
+    const described = seen === undefined ? [] : sinkAlarms(this.#topics(), partitions, seen, clock.nowMicros() / 1000);
+    return [...new Set([...refused, ...journal, ...described])];
   }
 
   #describeAfter(ms: number): void {
@@ -209,17 +215,19 @@ export class Forwarder {
   }
 
   async #describe(): Promise<void> {
-    const { sink, topicPrefix, partitions } = this.#parts;
-    const topics = streamNames.flatMap((name) => {
-      const { topic } = streams[name];
-      return topic === undefined ? [] : [topicName(topicPrefix, topic)];
-    });
-    const description = await sink.describe(topics);
+    const description = await this.#parts.sink.describe(this.#topics());
     if (this.#state === "stopped") return;
-    this.#topicAlarms = topicAlarms(topics, partitions, description);
+    this.#described = description;
     if (description.reachable && this.#state === "starting") this.#onWorking();
     if (!description.reachable && this.#state !== "connected") this.#waitFor(description.fault);
     this.#describeAfter(description.reachable ? describeEveryMs : describeAgainMs);
+  }
+
+  #topics(): string[] {
+    return streamNames.flatMap((name) => {
+      const { topic } = streams[name];
+      return topic === undefined ? [] : [topicName(this.#parts.topicPrefix, topic)];
+    });
   }
 
   #waitFor(fault: SinkFault | undefined): void {
@@ -230,21 +238,3 @@ export class Forwarder {
 
 /** More blocks than this arrive only when the journal is slow to say what is settled; the rest is read back. */
 const earlyBlocksMax = 64;
-
-/** What is wrong with the topics, as sentences. */
-export function topicAlarms(topics: readonly string[], partitions: number, description: SinkDescription): string[] {
-  if (!description.reachable) {
-    return description.fault?.kind === "configuration"
-      ? [`Kafka refuses the gateway: ${description.fault.message}`]
-      : [];
-  }
-  const missing = topics.filter((topic) => !description.topics.has(topic));
-  const wrong = [...description.topics].filter(([, seen]) => seen.partitions !== partitions);
-  return [
-    ...missing.map((topic) => `Topic ${topic} does not exist: run tidegate topics create.`),
-    ...wrong.map(
-      ([topic, seen]) => `Topic ${topic} has ${seen.partitions} partitions, the configuration says ${partitions}.`,
-    ),
-    ...description.recreated.map((topic) => `Topic ${topic} was deleted and created again: what it held is gone.`),
-  ];
-}

@@ -1,5 +1,5 @@
 import type { Lane, Stream } from "../../src/wire/streams.ts";
-import type { SinkFault } from "../sink.ts";
+import type { CertificateState, SinkFault } from "../sink.ts";
 
 /*
  * The forward worker talks to two threads. With main: configuration at start (`ForwardWorkerData` in edge/forward-worker.ts),
@@ -94,6 +94,10 @@ export interface ForwardReport {
   /** Totals since start; resent rows count once, when they are settled. */
   readonly streams: Readonly<Partial<Record<Stream, StreamCounters>>>;
   readonly lanes: Readonly<Partial<Record<Lane, LaneReport>>>;
+  /** Of the connection to Kafka. */
+  readonly certificates: readonly CertificateState[];
+  /** Topic → id, as far as Kafka was asked: to be remembered for the next process. */
+  readonly topicIds: Readonly<Record<string, string>>;
 }
 
 export interface StreamCounters {

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { isNumbered, type Lane, type Stream } from "../../src/wire/streams.ts";
 import type { SendOutcome, Sink, SinkFault } from "../sink.ts";
 import type { ForwardOptions } from "./options.ts";
@@ -214,7 +215,7 @@ export class PartitionSender {
   }
 
   async #deliverHalves(rows: readonly Row[], backfill: boolean): Promise<boolean> {
-    if (rows.length === 1) return this.#refuse(rows, "larger than the topic takes");
+    assert(rows.length > 1, "a single row is refused, never too large");
     const middle = rows.length >> 1;
     const first = await this.#deliver(rows.slice(0, middle), backfill);
     return first && (await this.#deliver(rows.slice(middle), backfill));

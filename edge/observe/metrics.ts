@@ -125,6 +125,24 @@ function addForward(registers: Registry[], from: MetricsSources): void {
     registers,
     collect: () => connected.set(from.forward()?.state === "connected" ? 1 : 0),
   });
+  const expiry: Gauge = new Gauge({
+    name: "tidegate_forward_certificate_expires_timestamp_seconds",
+    help: "When a certificate of the connection to Kafka expires, in seconds since 1970",
+    labelNames: ["certificate"],
+    registers,
+    collect: () => {
+      expiry.reset();
+      for (const { name, expiresMs } of from.forward()?.certificates ?? []) {
+        expiry.set({ certificate: name }, expiresMs / 1_000);
+      }
+    },
+  });
+  const alarms: Gauge = new Gauge({
+    name: "tidegate_forward_alarms",
+    help: "What a person should repair so that Kafka takes everything; the console and the log name it",
+    registers,
+    collect: () => alarms.set(from.forward()?.alarms.length ?? 0),
+  });
   // Each collects its own: what one metric sets of another would be a scrape late.
   const perStream = (name: "sent" | "refused" | "resent", help: string): void => {
     const metric: Counter = new Counter({

@@ -1,12 +1,13 @@
 // Goal: the Kafka sink keeps what the port promises, against a real broker.
 import assert from "node:assert/strict";
-import { after, before, type TestContext } from "node:test";
+import { after, before, test, type TestContext } from "node:test";
 import { KafkaSink } from "../../edge/sinks/kafka/sink.ts";
 import type { KafkaBroker } from "../../demo/kafka/broker.ts";
-import { testSinkContract, type Arrived, type SinkUnderTest } from "../contract/sink.ts";
+import { accepted, rowsOf, testSinkContract, type Arrived, type SinkUnderTest } from "../contract/sink.ts";
 import { readTopic, type ReadRecord } from "../support/consume.ts";
 import { startTestKafka } from "../support/kafka.ts";
-import { configureTopic, createTopics } from "../support/topics.ts";
+import { configureTopic, createTopics, deleteTopic } from "../support/topics.ts";
+import { until } from "../support/until.ts";
 
 const partitions = 4;
 const hourMs = 3_600_000;
@@ -22,32 +23,60 @@ after(async () => {
   for (const cleanUp of cleanUps) await cleanUp();
 });
 
-testSinkContract("Kafka", async (t: TestContext): Promise<SinkUnderTest> => {
+async function makeSink(t: TestContext): Promise<{ sink: KafkaSink; topic: string }> {
   const topic = `t${++topics}.observations.v1`;
-  await createTopics(broker.bootstrap, [topic], partitions, { "message.timestamp.before.max.ms": `${hourMs}` });
-  const sink = new KafkaSink("gw-1", {
-    brokers: [broker.bootstrap],
-    topicPrefix: "t",
-    partitions,
-    valueBytesMax: 900_000,
-  });
+  await createTopics(broker.bootstrap, [topic], partitions);
+  const options = { brokers: [broker.bootstrap], topicPrefix: "t", partitions, valueBytesMax: 900_000 };
+  const sink = new KafkaSink("gw-1", options);
   t.after(() => sink[Symbol.asyncDispose]());
-  const { now } = Date;
+  return { sink, topic };
+}
+
+testSinkContract("Kafka", async (t: TestContext): Promise<SinkUnderTest> => {
+  const { sink, topic } = await makeSink(t);
   return {
     sink,
     topic,
     partitions,
     arrived: async () => (await readTopic(broker.bootstrap, topic)).map(arrivedOf),
-    // Kafka refuses by record, and all records of a send have the send time: a clock that is behind is refused as a whole.
-    refuse: (rows) => {
-      t.mock.method(Date, "now", () => now() - 2 * hourMs);
-      return Promise.resolve(Array.from({ length: rows }, (_, index) => index));
-    },
-    acceptAgain: () => Promise.resolve(t.mock.restoreAll()),
     limitBytes: () => configureTopic(broker.bootstrap, topic, { "max.message.bytes": "1024" }),
     away: () => broker.kill(),
     back: () => broker.restart(),
   };
+});
+
+test("a clock that is far ahead is a fault of the configuration: nothing is refused, and all arrives when it is right", async (t) => {
+  const { sink, topic } = await makeSink(t);
+  const rows = rowsOf("press-17", 1, 3);
+  const { now } = Date;
+  t.mock.method(Date, "now", () => now() + 2 * hourMs);
+  const outcome = await sink.send(topic, 0, rows);
+  assert.equal(outcome.kind === "unknown" && outcome.cause.kind, "configuration");
+  assert.match(outcome.kind === "unknown" ? outcome.cause.message : "", /clock of this machine/);
+  t.mock.restoreAll();
+  assert.deepEqual(await sink.send(topic, 0, rows), { kind: "accepted" });
+  assert.equal((await readTopic(broker.bootstrap, topic)).length, 3);
+});
+
+test("a topic that was deleted and created again is noticed, also by a later process", async (t) => {
+  const { sink, topic } = await makeSink(t);
+  const before = (await sink.describe([topic])).topics.get(topic)!.id;
+  await deleteTopic(broker.bootstrap, topic);
+  await until(
+    "deleted",
+    () => sink.describe([topic]),
+    ({ topics: seen }) => !seen.has(topic),
+  );
+  await createTopics(broker.bootstrap, [topic], partitions);
+  await until(
+    "noticed",
+    () => sink.describe([topic]),
+    ({ recreated }) => recreated.includes(topic),
+  );
+  assert.deepEqual(await accepted(sink, topic, rowsOf("press-17", 1, 3)), { kind: "accepted" });
+  const options = { brokers: [broker.bootstrap], topicPrefix: "t", partitions, valueBytesMax: 900_000 };
+  await using later = new KafkaSink("gw-1", options, new Map([[topic, before]]));
+  assert.deepEqual((await later.describe([topic])).recreated, [topic]);
 });
 
 function arrivedOf({ partition, key, value, headers }: ReadRecord): Arrived {

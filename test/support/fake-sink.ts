@@ -51,11 +51,11 @@ export class FakeSink implements Sink {
 
   describe(topics: readonly string[]): Promise<SinkDescription> {
     if (!this.reachable) {
-      return Promise.resolve({ reachable: false, fault: connectionFault, topics: new Map(), recreated: [] });
+      return Promise.resolve({ reachable: false, fault: connectionFault, topics: new Map(), ...nothingElse });
     }
     const found = topics.filter((topic) => !this.missingTopics.includes(topic));
     const described = new Map(found.map((topic) => [topic, { partitions: 4, id: topic }]));
-    return Promise.resolve({ reachable: true, fault: undefined, topics: described, recreated: [] });
+    return Promise.resolve({ reachable: true, fault: undefined, topics: described, ...nothingElse });
   }
 
   /** Ends every send that hangs. */
@@ -88,7 +88,9 @@ export class FakeSink implements Sink {
   #answer(topic: string, partition: number, rows: readonly OutRow[], resolve: (outcome: SendOutcome) => void): void {
     const bytes = rows.reduce((sum, { value }) => sum + value.length, 0);
     const decided =
-      this.batchBytesMax > 0 && bytes > this.batchBytesMax ? tooLarge : this.script(topic, partition, rows);
+      this.batchBytesMax > 0 && bytes > this.batchBytesMax
+        ? tooLarge(rows.length)
+        : this.script(topic, partition, rows);
     if (decided === "hang") return;
     if (decided === "lost" || decided.kind === "accepted") for (const row of rows) this.#store(topic, partition, row);
     resolve(decided === "lost" ? unknown : decided);
@@ -110,7 +112,11 @@ export class FakeSink implements Sink {
   }
 }
 
-const tooLarge: SendOutcome = { kind: "too-large" };
+const nothingElse = { recreated: [], certificates: [] };
+
+function tooLarge(rows: number): SendOutcome {
+  return rows > 1 ? { kind: "too-large" } : { kind: "refused", rows: [0], reason: "MESSAGE_TOO_LARGE" };
+}
 
 function identity({ origin, seq }: OutRow): string {
   return `${origin.epoch}/${origin.device}/${seq}`;

@@ -1,9 +1,9 @@
 import { Admin, ConfigResourceTypes } from "@platformatic/kafka";
 import { TidegateError } from "../../../src/errors.ts";
 import { topicSpecs, type TopicSpec } from "../../../src/wire/streams.ts";
+import { Access } from "./access.ts";
 import { faultOf } from "./classify.ts";
 import type { KafkaOptions } from "./options.ts";
-import { connectionSettings } from "./settings.ts";
 
 const visibleAttemptsMax = 50;
 const visibleEveryMs = 100;
@@ -52,7 +52,7 @@ async function inspectCreated(
 }
 
 async function withAdmin<T>(options: KafkaOptions, work: (admin: Admin) => Promise<T>): Promise<T> {
-  const settings = connectionSettings(options, options.brokers);
+  const settings = new Access(options).settings(options.brokers);
   const admin = new Admin({
     clientId: "tidegate-topics",
     ...settings,

@@ -1,3 +1,4 @@
+import { TidegateError } from "../../../src/errors.ts";
 import type { SendOutcome, SinkFault } from "../../sink.ts";
 
 /*
@@ -16,7 +17,11 @@ interface ErrorNode {
 }
 
 const nodesMax = 100;
-const refusing = new Set(["INVALID_TIMESTAMP", "INVALID_RECORD"]);
+const clockMessage =
+  "INVALID_TIMESTAMP: the clock of this machine is too far from Kafka's. Set it (is NTP reachable?); records wait on disk. If it is right, look at the brokers' clocks and at message.timestamp.before.max.ms and .after.max.ms of the topics";
+const refusing = "INVALID_RECORD";
+/** Every row has the time of the send, so it is the clock that is refused, not the row: rows wait until it is right. */
+const refusingClock = "INVALID_TIMESTAMP";
 const tooLarge = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
 const credentialIds = new Set([
   "SASL_AUTHENTICATION_FAILED",
@@ -27,27 +32,39 @@ const credentialIds = new Set([
 const credentialCodes = /^(PLT_KFK_AUTHENTICATION|SECRET_UNSAFE|CONFIG_.*|SINK_UNAUTHORIZED)$/;
 const certificateCodes =
   /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|ERR_TLS_|ERR_SSL_|ERR_OSSL_)/;
+/** Somebody does not answer, in our own words. */
+const ours = "SINK_UNREACHABLE";
 const connectionCodes =
   /^(PLT_KFK_NETWORK|PLT_KFK_TIMEOUT|ECONN.*|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE)$/;
 
 /** `rows` is the number of rows of the send. */
 export function outcomeOf(error: unknown, rows: number): SendOutcome {
   const nodes = nodesOf(error);
-  if (nodes.some(({ apiId }) => tooLarge.has(String(apiId)))) return { kind: "too-large" };
-  const refusal = nodes.find(({ apiId }) => refusing.has(String(apiId)));
-  if (refusal !== undefined) return refusedOutcome(nodes, rows, `${String(refusal.apiId)}: ${textOf(refusal)}`);
+  const large = nodes.find(({ apiId }) => tooLarge.has(String(apiId)));
+  if (large !== undefined) return rows > 1 ? { kind: "too-large" } : refusedRow(large);
+  const refusal = nodes.find(({ apiId }) => apiId === refusing);
+  if (refusal !== undefined) return refusedOutcome(nodes, rows, refusal);
   return { kind: "unknown", cause: faultOf(error) };
 }
 
 /** Without named rows, halving finds the row that is refused. */
-function refusedOutcome(nodes: readonly ErrorNode[], rows: number, reason: string): SendOutcome {
+function refusedOutcome(nodes: readonly ErrorNode[], rows: number, refusal: ErrorNode): SendOutcome {
   const named = refusedRows(nodes).filter((row) => row >= 0 && row < rows);
-  if (named.length > 0) return { kind: "refused", rows: named, reason };
-  return rows === 1 ? { kind: "refused", rows: [0], reason } : { kind: "too-large" };
+  if (named.length > 0) return { kind: "refused", rows: named, reason: reasonOf(refusal) };
+  return rows > 1 ? { kind: "too-large" } : refusedRow(refusal);
+}
+
+function refusedRow(refusal: ErrorNode): SendOutcome {
+  return { kind: "refused", rows: [0], reason: reasonOf(refusal) };
+}
+
+function reasonOf(refusal: ErrorNode): string {
+  return `${String(refusal.apiId)}: ${textOf(refusal)}`.slice(0, 500);
 }
 
 export function faultOf(error: unknown): SinkFault {
   const nodes = nodesOf(error);
+  if (nodes.some(({ apiId }) => apiId === refusingClock)) return { kind: "configuration", message: clockMessage };
   return { kind: faultKind(nodes), message: messageOf(nodes) };
 }
 
@@ -57,6 +74,8 @@ export function isTimeout(error: unknown): boolean {
 }
 
 function faultKind(nodes: readonly ErrorNode[]): SinkFault["kind"] {
+  // The client wraps whatever its token provider throws into a refusal: an endpoint that is away is none.
+  if (nodes.some(({ code }) => code === ours)) return "connection";
   if (nodes.some(isConfiguration)) return "configuration";
   if (nodes.some(isTopicMissing)) return "topic-missing";
   if (nodes.some(({ code }) => connectionCodes.test(String(code)))) return "connection";
@@ -77,11 +96,16 @@ function isTopicMissing(node: ErrorNode): boolean {
   );
 }
 
-/** The deepest cause says what happened; those above say what was being done. */
+/** Our own errors are written for people; else the deepest cause says what happened, those above what was being done. */
 function messageOf(nodes: readonly ErrorNode[]): string {
-  const telling = nodes.find((node) => isConfiguration(node) || isTopicMissing(node)) ?? nodes.at(-1);
+  const telling =
+    nodes.find((node): node is ErrorNode => node instanceof TidegateError) ?? nodes.findLast(isTelling) ?? nodes.at(-1);
   const id = typeof telling?.apiId === "string" ? `${telling.apiId}: ` : "";
   return telling === undefined ? "unknown error" : `${id}${textOf(telling)}`.slice(0, 500);
+}
+
+function isTelling(node: ErrorNode): boolean {
+  return isConfiguration(node) || isTopicMissing(node);
 }
 
 function refusedRows(nodes: readonly ErrorNode[]): number[] {

@@ -1,9 +1,10 @@
 import { compatibilityPartitioner } from "@platformatic/kafka";
 import type { OutRow, SendOutcome, Sink, SinkDescription, SinkFault } from "../../sink.ts";
-import { faultOf, isTimeout, outcomeOf } from "./classify.ts";
+import { Access } from "./access.ts";
+import { faultOf, outcomeOf } from "./classify.ts";
+import { Client, type ProducerClient } from "./client.ts";
 import type { KafkaOptions } from "./options.ts";
 import { BatchProducer } from "./producer.ts";
-import { connectionSettings } from "./settings.ts";
 
 /** Proven against a real broker under faults; do not change one without running the fault tests again. */
 const provenSettings = {
@@ -21,51 +22,50 @@ const provenSettings = {
   connectTimeout: 3000,
 } as const;
 
-/** A new client costs a connection, a producer id and metadata: not more often than this. */
-const renewEveryMs = 5000;
-const timeoutsMax = 2;
+export interface KafkaSinkParts {
+  readonly monotonicMs?: () => number;
+  /** Default: the real client. */
+  readonly makeProducer?: (brokers: readonly string[]) => ProducerClient;
+}
 
-/**
- * Kafka through @platformatic/kafka. The client is made anew, with certificates read again and the next broker first,
- * after a configuration fault and after two timeouts in a row: a hung broker first in the list costs 25 s per attempt.
- */
+/** Kafka through @platformatic/kafka. Certificates that were replaced on disk are taken up by `describe`. */
 export class KafkaSink implements Sink {
   readonly valueBytesMax: number;
-  readonly #gateway: string;
-  readonly #options: KafkaOptions;
-  readonly #monotonicMs: () => number;
-  readonly #topicIds = new Map<string, string>();
+  readonly #access: Access;
+  readonly #client: Client;
+  /** Topic → id when it was first seen. */
+  readonly #topicIds: Map<string, string>;
   readonly #recreated = new Set<string>();
-  readonly #closing = new Set<Promise<void>>();
-  #brokers: readonly string[];
-  #producer: BatchProducer | undefined;
-  #producerMadeMs = 0;
-  #timeouts = 0;
-  #closed = false;
 
-  constructor(gateway: string, options: KafkaOptions, monotonicMs: () => number = () => performance.now()) {
-    this.#gateway = gateway;
-    this.#options = options;
-    this.#brokers = options.brokers;
-    this.#monotonicMs = monotonicMs;
+  /** `knownTopics`: the ids that topics had in an earlier process. */
+  constructor(
+    gateway: string,
+    options: KafkaOptions,
+    knownTopics: ReadonlyMap<string, string> = new Map(),
+    parts: KafkaSinkParts = {},
+  ) {
+    this.#access = new Access(options);
+    this.#topicIds = new Map(knownTopics);
     this.valueBytesMax = options.valueBytesMax;
+    const make = (brokers: readonly string[]): ProducerClient => {
+      const settings = { ...provenSettings, ...this.#access.settings(brokers) };
+      return new BatchProducer(gateway, { clientId: `tidegate-${gateway}`, ...settings });
+    };
+    const { makeProducer = make, monotonicMs = () => performance.now() } = parts;
+    this.#client = new Client(options.brokers, makeProducer, monotonicMs);
   }
 
   async send(topic: string, partition: number, rows: readonly OutRow[]): Promise<SendOutcome> {
-    let producer: BatchProducer | undefined;
     try {
-      producer = this.#client();
-      await producer.sendRows(topic, partition, rows);
-      this.#timeouts = 0;
+      await this.#client.use((producer) => producer.sendRows(topic, partition, rows));
       return { kind: "accepted" };
     } catch (error) {
-      const outcome = outcomeOf(error, rows.length);
-      if (outcome.kind === "unknown") this.#onFault(producer, outcome.cause, error);
-      return outcome;
+      return outcomeOf(error, rows.length);
     }
   }
 
   async describe(topics: readonly string[]): Promise<SinkDescription> {
+    const problem = this.#takeUpCertificates();
     const found = new Map<string, { partitions: number; id: string }>();
     let fault: SinkFault | undefined;
     // One by one: a look-up that names a missing topic fails as a whole.
@@ -75,26 +75,39 @@ export class KafkaSink implements Sink {
       if ("kind" in seen) fault ??= seen;
       else found.set(topic, seen);
     }
-    return this.#description(found, fault, true);
+    return this.#description(found, problem ?? fault, true);
+  }
+
+  /** The client is replaced when its certificates were; what is wrong with new ones is returned, and the old stay in use. */
+  #takeUpCertificates(): SinkFault | undefined {
+    try {
+      if (this.#access.changed()) this.#client.renew();
+      return undefined;
+    } catch (error) {
+      return faultOf(error);
+    }
   }
 
   async #describeTopic(topic: string): Promise<{ partitions: number; id: string } | SinkFault> {
-    let producer: BatchProducer | undefined;
     try {
-      producer = this.#client();
-      const seen = (await producer.metadata({ topics: [topic], forceUpdate: true })).topics.get(topic);
+      const metadata = await this.#client.use((producer) => producer.metadata({ topics: [topic], forceUpdate: true }));
+      const seen = metadata.topics.get(topic);
       if (seen === undefined) return { kind: "topic-missing", message: `Unknown topic ${topic}.` };
       this.#remember(topic, seen.id);
       return { partitions: seen.partitionsCount, id: seen.id };
     } catch (error) {
-      const fault = faultOf(error);
-      this.#onFault(producer, fault, error);
-      return fault;
+      return faultOf(error);
     }
   }
 
   #description(topics: SinkDescription["topics"], fault: SinkFault | undefined, reachable: boolean): SinkDescription {
-    return { reachable, fault, topics, recreated: [...this.#recreated] };
+    return {
+      reachable,
+      fault,
+      topics,
+      recreated: [...this.#recreated],
+      certificates: this.#access.certificates(),
+    };
   }
 
   #remember(topic: string, id: string): void {
@@ -103,43 +116,7 @@ export class KafkaSink implements Sink {
     this.#topicIds.set(topic, id);
   }
 
-  /** Throws where a certificate or key file cannot be read. */
-  #client(): BatchProducer {
-    if (this.#producer !== undefined) return this.#producer;
-    const settings = { ...provenSettings, ...connectionSettings(this.#options, this.#brokers) };
-    this.#producer = new BatchProducer(this.#gateway, { clientId: `tidegate-${this.#gateway}`, ...settings });
-    this.#producerMadeMs = this.#monotonicMs();
-    return this.#producer;
-  }
-
-  #onFault(producer: BatchProducer | undefined, fault: SinkFault, error: unknown): void {
-    if (producer === undefined || producer !== this.#producer || this.#closed) return;
-    const timedOut = isTimeout(error);
-    this.#timeouts = timedOut ? this.#timeouts + 1 : 0;
-    const wanted = fault.kind === "configuration" || this.#timeouts >= timeoutsMax;
-    if (!wanted || this.#monotonicMs() - this.#producerMadeMs < renewEveryMs) return;
-    const [first, ...others] = this.#brokers;
-    if (timedOut && first !== undefined) this.#brokers = [...others, first];
-    this.#timeouts = 0;
-    this.#retire();
-  }
-
-  /** Sends of the retired client that are outstanding reject, which makes them unknown: they are sent again. */
-  #retire(): void {
-    const producer = this.#producer;
-    this.#producer = undefined;
-    if (producer === undefined) return;
-    const closing: Promise<void> = producer.close(true).then(
-      () => void this.#closing.delete(closing),
-      // It is given up anyway; its connections end with their sockets.
-      () => void this.#closing.delete(closing),
-    );
-    this.#closing.add(closing);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    this.#retire();
-    await Promise.all(this.#closing);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#client.close();
   }
 }

@@ -23,6 +23,8 @@ const from: MetricsSources = {
     sentPerSecond: 0,
     streams: { observations: { sent: 6, sentBytes: 600, refused: 1, resent: 2 } },
     lanes: {},
+    certificates: [{ name: "client certificate", file: "/c.pem", expiresMs: 1_800_000_000_000 }],
+    topicIds: {},
   }),
   sources: () => [
     { name: "plant", status: { kind: "broker", state: "listening", address: "", detail: "", sinceMicros: 0 } },

@@ -18,12 +18,6 @@ testSinkContract("fake sink", () => {
           return { partition, key, value, epoch, stream, seq, backfill };
         }),
       ),
-    refuse: (rows) => {
-      const bad = Array.from({ length: rows }, (_, index) => index).filter((index) => index % 3 === 1);
-      sink.script = () => ({ kind: "refused", rows: bad, reason: "INVALID_RECORD" });
-      return Promise.resolve(bad);
-    },
-    acceptAgain: () => Promise.resolve(accept()),
     limitBytes: () => {
       sink.batchBytesMax = 1000;
       return Promise.resolve();

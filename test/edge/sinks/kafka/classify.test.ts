@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  AuthenticationError,
   MultipleErrors,
   NetworkError,
   ProtocolError,
@@ -28,9 +29,9 @@ function withCode(code: string): Error {
 const outcomes = [
   { name: "a batch over the topic's limit is to be halved", error: answer(10, null), is: { kind: "too-large" } },
   {
-    name: "rows with a refused timestamp are named",
-    error: answer(32, "out of range", [1, 3]),
-    is: { kind: "refused", rows: [1, 3], reason: "INVALID_TIMESTAMP: " },
+    name: "rows that are refused are named",
+    error: answer(87, "no key", [1, 3]),
+    is: { kind: "refused", rows: [1, 3], reason: "INVALID_RECORD: This" },
   },
   { name: "a refusal that names no row is found by halving", error: answer(87, null), is: { kind: "too-large" } },
   {
@@ -43,10 +44,15 @@ const outcomes = [
 for (const { name, error, is } of outcomes) {
   test(name, () => {
     const outcome = outcomeOf(error, 4);
-    const comparable = outcome.kind === "refused" ? { ...outcome, reason: outcome.reason.slice(0, 19) } : outcome;
+    const comparable = outcome.kind === "refused" ? { ...outcome, reason: outcome.reason.slice(0, 20) } : outcome;
     assert.deepEqual(comparable, is);
   });
 }
+
+test("a single row over the topic's limit is refused", () => {
+  const outcome = outcomeOf(answer(10, null), 1);
+  assert.deepEqual(outcome.kind === "refused" && outcome.rows, [0]);
+});
 
 test("a single row that is refused without being named is the refused one", () => {
   const outcome = outcomeOf(answer(87, "no key"), 1);
@@ -63,6 +69,15 @@ const faults = [
     name: "an untrusted certificate",
     error: new NetworkError("x", { cause: withCode("SELF_SIGNED_CERT_IN_CHAIN") }),
     kind: "configuration",
+  },
+  { name: "a clock too far from Kafka's", error: answer(32, "out of range", [1, 3]), kind: "configuration" },
+  { name: "a client that stayed silent", error: new TidegateError("SINK_UNREACHABLE", "x"), kind: "connection" },
+  {
+    name: "a token endpoint that does not answer",
+    error: new NetworkError("x", {
+      cause: new AuthenticationError("provider threw", { cause: new TidegateError("SINK_UNREACHABLE", "idp") }),
+    }),
+    kind: "connection",
   },
   {
     name: "a principal without the right to write",
