@@ -103,7 +103,8 @@ class ClientCredentials {
 async function textOf(response: Response): Promise<string> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
-  for await (const part of response.body ?? []) {
+  const body: AsyncIterable<Uint8Array> | undefined = response.body ?? undefined;
+  for await (const part of body ?? []) {
     parts.push(part);
     bytes += part.length;
     if (bytes > answerBytesMax) break;
