@@ -11,6 +11,7 @@ export const groups = {
   broker: "End to end into Kafka, closed loop, embedded broker",
   mosquitto: "End to end into Kafka, closed loop, through mosquitto",
   buffer: "Kafka away: embedded broker into the journal",
+  idle: "Nothing to do: connected to Kafka, no messages",
   stages: "Where the agent's processor time goes: the closed loop under V8's sampling profiler",
   limit: "Limits of this machine, in the same run",
   ratio: "Ratios",
@@ -84,6 +85,7 @@ type MeasuredName =
   | `${"ack" | "ack20"}.${AcknowledgementFigure}`
   | `${"broker" | "mosquitto"}.${EndToEndFigure}`
   | `buffer.${"rate" | "cpu" | "rss" | "written" | "noise" | "acknowledged" | "duplicates" | "lost"}`
+  | `idle.${"cpu" | "rss"}`
   | `stages.${StageFigure}`
   | `limit.${"mosquitto" | "journal" | "journalWritten" | "kafka" | "kafkaCpu"}`;
 type RatioName =
@@ -159,6 +161,14 @@ export const figures: Readonly<Record<FigureName, FigureSpec>> = {
   "buffer.acknowledged": { group: "buffer", label: "acknowledged in a run", unit: "messages" },
   "buffer.duplicates": { group: "buffer", label: "twice in the journal", unit: "records" },
   "buffer.lost": { group: "buffer", label: "acknowledged and lost", unit: "messages", goal: atMost(0) },
+  "idle.cpu": {
+    group: "idle",
+    label: "agent, processor time",
+    unit: "% of one processor",
+    digits: 1,
+    goal: atMost(2),
+  },
+  "idle.rss": { group: "idle", label: "agent, resident memory", unit: "MB" },
   "stages.receive": stage("receive: sockets, MQTT packets, PUBACK; Node itself"),
   "stages.decode": stage("decode: JSON, profile, units, times"),
   "stages.pipeline": stage("pipeline: curation, encoding, groups"),

@@ -12,6 +12,7 @@ import { Scope } from "./scope.ts";
 import { measureAcknowledgement } from "./sections/acknowledgement.ts";
 import { measureBuffering } from "./sections/buffering.ts";
 import { measureEndToEnd } from "./sections/end-to-end.ts";
+import { measureIdle } from "./sections/idle.ts";
 import { measureJournalLimit, measureKafkaLimit, measureMosquittoLimit } from "./sections/limits.ts";
 import { measureStages } from "./sections/stages.ts";
 import { tableOf } from "./table.ts";
@@ -75,10 +76,11 @@ const sections: Readonly<Record<SectionName, (bench: Bench, round: number) => Pr
   broker: (bench, round) => measureEndToEnd(bench, "broker", round),
   mosquitto: (bench, round) => measureEndToEnd(bench, "mosquitto", round),
   buffer: measureBuffering,
+  idle: measureIdle,
   stages: measureStages,
 };
 /** The others are repeated in each round, so that slow minutes of the machine meet all of them alike. */
-const measuredOnce: ReadonlySet<SectionName> = new Set(["ack", "ack20", "buffer", "stages"]);
+const measuredOnce: ReadonlySet<SectionName> = new Set(["ack", "ack20", "buffer", "idle", "stages"]);
 
 function makeBench(scope: Scope, folder: string, options: BenchOptions, results: Results): Bench {
   let kafka: Promise<KafkaBroker> | undefined;

@@ -10,6 +10,7 @@ export const sectionNames = [
   "broker",
   "mosquitto",
   "buffer",
+  "idle",
   "stages",
 ] as const;
 export type SectionName = (typeof sectionNames)[number];
