@@ -47,7 +47,7 @@ test("messages that were not acknowledged come again when the gateway is back, a
   const port = await freePort();
   const file = await usersFile(t);
   const before = new FakeIngest();
-  const first = await startBroker(before, port, file);
+  await using first = await startBroker(before, port, file);
   const url = `mqtt://127.0.0.1:${port}`;
   await using devices = new MqttDevices({
     url,
@@ -60,7 +60,8 @@ test("messages that were not acknowledged come again when the gateway is back, a
     badEveryMs: 0,
   });
   devices.start();
-  await until("the first messages", () => before.offered.length >= 6);
+  // Each connection waits for its password to be hashed, which takes long on purpose.
+  await until("the first messages", () => before.offered.length >= 6, Boolean, { withinMs: 40_000 });
   before.settle();
   await until("messages that are not stored yet", () => before.unsettled >= 2);
   before.settle(before.unsettled, "abandoned");
@@ -73,8 +74,8 @@ test("messages that were not acknowledged come again when the gateway is back, a
   t.after(() => clearInterval(store));
   await using second = await startBroker(after, port, file);
   assert.equal(second.status().state, "listening");
-  await until("the devices to go on", () => devices.counts().acknowledged > lost.sent);
-  assert(await devices.finish(5000), "every message was acknowledged");
+  await until("the devices to go on", () => devices.counts().acknowledged > lost.sent, Boolean, { withinMs: 40_000 });
+  assert(await devices.finish(20_000), "every message was acknowledged");
   const { sent, acknowledged, refused, skipped } = devices.counts();
   assert.deepEqual({ acknowledged, refused, skipped }, { acknowledged: sent, refused: 0, skipped: 0 });
   assert.equal(new Set([...arrived(before), ...arrived(after)]).size, sent);
