@@ -1,9 +1,11 @@
 import type { MessagePort } from "node:worker_threads";
 import { TidegateError } from "../../src/errors.ts";
 import type { Lane } from "../../src/wire/streams.ts";
-import { unpackBlock, type Block } from "../journal/block.ts";
+import type { Block } from "../journal/block.ts";
+import { unpackStored } from "../journal/merged-block.ts";
 import type { BlockReader, ForwardCursor } from "../reader.ts";
 import type { FromJournal, LaneRange, RefusedRecord, StoredBlock, ToJournal } from "./protocol.ts";
+import { ReadAhead } from "./read-ahead.ts";
 
 /** What the journal gives the forwarder. */
 export interface ForwardJournal extends BlockReader, ForwardCursor {
@@ -30,6 +32,7 @@ type Answer = Exclude<FromJournal, { kind: "failed" }>;
 export class JournalPort implements ForwardJournal {
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
+  readonly #ahead = new Map<Lane, ReadAhead>();
   #requests = 0;
   #sending: [Lane, number, number][] = [];
   #settled: [Lane, number, number][] = [];
@@ -41,17 +44,28 @@ export class JournalPort implements ForwardJournal {
   }
 
   async next(lane: Lane, after: number): Promise<Block | undefined> {
+    const ahead = this.#aheadOf(lane);
     for (;;) {
+      const read = ahead.next(after);
+      if (read !== undefined) return read;
       const answer = await this.#ask({ kind: "next", request: ++this.#requests, lane, after });
       if (answer.kind !== "block" || answer.block === undefined) return undefined;
       const { id, crc, data } = answer.block;
       try {
-        return unpackBlock(id, data, crc);
+        const blocks = unpackStored(id, data, crc);
+        ahead.put(after, blocks);
+        return blocks.find((block) => block.id > after);
       } catch (error) {
         if (!(error instanceof TidegateError && error.code === "JOURNAL_CORRUPT")) throw error;
       }
       await this.#ask({ kind: "corrupt", request: ++this.#requests, lane, id });
     }
+  }
+
+  #aheadOf(lane: Lane): ReadAhead {
+    let ahead = this.#ahead.get(lane);
+    if (ahead === undefined) this.#ahead.set(lane, (ahead = new ReadAhead()));
+    return ahead;
   }
 
   async load(): Promise<ReadonlyMap<Lane, readonly number[]>> {

@@ -98,9 +98,8 @@ export class Appender {
     const count = entries.reduce((sum, entry) => sum + entry.count, 0);
     const monoMs = Math.round(this.#clock.monotonicMs());
     const row = { id, epoch: this.#epoch.counter, count, storedMicros: this.#clock.nowMicros(), monoMs };
-    const previous = this.#blocks.insert(lane, row, packed);
+    const { previous, bytes } = this.#blocks.append(lane, row, packed);
     this.#stored.push(...entries);
-    const bytes = packed.block.length + packed.directory.length;
     const counts = head.lanes[lane];
     counts.blocks++;
     counts.bytes += bytes;

@@ -1,24 +1,52 @@
 import { TidegateError } from "../../src/errors.ts";
+import { crc32c } from "../../src/wire/crc32c.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
-import { readDirectory, unpackBlock, type Directory, type Packed } from "./block.ts";
+import type { Block, Packed } from "./block.ts";
 import type { Connection, Row, SqlValue } from "./connection.ts";
+import { directoryWithin, unpackStored } from "./merged-block.ts";
 import { perLane } from "./per-lane.ts";
 import type { PackedBlock } from "./protocol.ts";
+import { packDirectory, Parts, readDirectory, unpackDirectory, type StoredDirectory } from "./stored-directory.ts";
 
 /** What stands beside a block's bytes in its row. */
 export interface BlockRow {
   readonly id: number;
+  /** Counter of the epoch. */
   readonly epoch: number;
   readonly count: number;
   readonly storedMicros: number;
   readonly monoMs: number;
 }
 
-/** The blocks of all lanes with their directories, as rows. */
+export interface SizedRow extends BlockRow {
+  /** Packed, without the directory. */
+  readonly blockBytes: number;
+}
+
+/** What a merged block replaces. */
+export interface Merged {
+  /** Id of its first part. */
+  readonly first: number;
+  /** When that was stored. */
+  readonly sinceMicros: number;
+}
+
+/** A row with everything that counting needs. */
+export interface Extent {
+  readonly id: number;
+  readonly records: number;
+  /** Packed, directory included. */
+  readonly bytes: number;
+  readonly parts: Parts;
+}
+
+/** The blocks of all lanes with their directories, as rows. A merged block has the id of its last part. */
 export class BlockTables {
   readonly #connection: Connection;
   /** The lane's newest block; 0 where it has none. */
   readonly #last: Record<Lane, number>;
+  /** The merged block whose parts were asked for last: a forwarder settles one after the other. */
+  #known: { readonly lane: Lane; readonly id: number; readonly parts: Parts } | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -29,8 +57,15 @@ export class BlockTables {
     return this.#last[lane];
   }
 
-  /** Returns the id of the lane's block before it; 0 for the first. */
-  insert(lane: Lane, row: BlockRow, packed: Packed): number {
+  /** Adds the lane's newest block. Returns its packed size, and the id of the block before it; 0 for the first. */
+  append(lane: Lane, row: BlockRow, packed: Packed): { previous: number; bytes: number } {
+    const bytes = this.#insert(lane, row, packed);
+    const previous = this.#last[lane];
+    this.#last[lane] = row.id;
+    return { previous, bytes };
+  }
+
+  #insert(lane: Lane, row: BlockRow, { block, directory }: Packed): number {
     this.#connection.run(
       `INSERT INTO blocks_${lane} (id, epoch, count, stored, mono, crc, data) VALUES (?, ?, ?, ?, ?, ?, ?)`,
       row.id,
@@ -38,23 +73,33 @@ export class BlockTables {
       row.count,
       row.storedMicros,
       row.monoMs,
-      packed.blockCrc,
-      packed.block,
+      crc32c(block),
+      block,
     );
+    const packedDirectory = packDirectory(directory);
     this.#connection.run(
       `INSERT INTO directories_${lane} (id, crc, data) VALUES (?, ?, ?)`,
       row.id,
-      packed.directoryCrc,
-      packed.directory,
+      crc32c(packedDirectory),
+      packedDirectory,
     );
-    const previous = this.#last[lane];
-    this.#last[lane] = row.id;
-    return previous;
+    return block.length + packedDirectory.length;
   }
 
   delete(lane: Lane, id: number): void {
-    this.#connection.run(`DELETE FROM blocks_${lane} WHERE id = ?`, id);
-    this.#connection.run(`DELETE FROM directories_${lane} WHERE id = ?`, id);
+    for (const table of ["blocks", "directories", "merged"]) {
+      this.#connection.run(`DELETE FROM ${table}_${lane} WHERE id = ?`, id);
+    }
+  }
+
+  /** Puts one block in the place of its parts, which end with `row.id`. Returns its packed size. */
+  replace(lane: Lane, row: BlockRow, { first, sinceMicros }: Merged, packed: Packed): number {
+    for (const table of ["blocks", "directories"]) {
+      this.#connection.run(`DELETE FROM ${table}_${lane} WHERE id BETWEEN ? AND ?`, first, row.id);
+    }
+    const bytes = this.#insert(lane, row, packed);
+    this.#connection.run(`INSERT INTO merged_${lane} (id, first, since) VALUES (?, ?, ?)`, row.id, first, sinceMicros);
+    return bytes;
   }
 
   /** Keeps the bytes of a damaged block for a person to look at. */
@@ -82,38 +127,33 @@ export class BlockTables {
     return row === undefined ? undefined : packedOf(lane, row);
   }
 
-  /** The first commit above `commit` that is still stored, with its blocks of all lanes; undefined where there is none yet. */
-  nextCommit(commit: number): { commit: number; blocks: PackedBlock[] } | undefined {
-    for (let from = commit + 1; ;) {
-      const heads = lanes.map((lane) => ({ lane, id: this.#firstFrom(lane, from) })).filter(({ id }) => id > 0);
-      const first = heads.toSorted((a, b) => a.id - b.id)[0];
-      if (first === undefined) return undefined;
-      const found = this.#commitOf(first.lane, first.id);
-      // Later blocks of the commit that the reader has share its number; a damaged directory says nothing.
-      if (found === undefined || found <= commit) from = first.id + 1;
-      else return { commit: found, blocks: heads.flatMap(({ lane, id }) => this.#blocksOfCommit(lane, id, found)) };
-    }
+  /** Rows above `after`, without their bytes. */
+  rowsAfter(lane: Lane, after: number, limit: number): SizedRow[] {
+    const rows = this.#connection.all(
+      `SELECT id, epoch, count, stored, mono, length(data) AS size FROM blocks_${lane} WHERE id > ? ORDER BY id LIMIT ?`,
+      after,
+      limit,
+    );
+    return rows.map((row) => ({
+      id: Number(row.id),
+      epoch: Number(row.epoch),
+      count: Number(row.count),
+      storedMicros: Number(row.stored),
+      monoMs: Number(row.mono),
+      blockBytes: Number(row.size),
+    }));
   }
 
-  #firstFrom(lane: Lane, id: number): number {
-    return this.#connection.number(`SELECT coalesce(min(id), 0) AS n FROM blocks_${lane} WHERE id >= ?`, id);
+  /** The lane's newest merged block; 0 where there is none. */
+  lastMerged(lane: Lane): number {
+    return this.#connection.number(`SELECT coalesce(max(id), 0) AS n FROM merged_${lane}`);
   }
 
-  #commitOf(lane: Lane, id: number): number | undefined {
-    const row = this.#directoryRow(lane, id);
-    return row === undefined ? undefined : sound(() => readRow(row))?.commit;
+  countWithin(lane: Lane, first: number, last: number): number {
+    return this.#connection.number(`SELECT count(*) AS n FROM blocks_${lane} WHERE id BETWEEN ? AND ?`, first, last);
   }
 
-  #blocksOfCommit(lane: Lane, from: number, commit: number): PackedBlock[] {
-    const blocks: PackedBlock[] = [];
-    for (let id = from; this.#commitOf(lane, id) === commit; id++) {
-      const block = this.get(lane, id);
-      if (block !== undefined) blocks.push(block);
-    }
-    return blocks;
-  }
-
-  /** Records and packed bytes of the lane's blocks in [first, last], directories included. */
+  /** Records and packed bytes of the blocks with ids in [first, last]; a merged block counts by its own id. */
   sizeOf(lane: Lane, first: number, last: number): { records: number; bytes: number } {
     const row = this.#connection.get(
       `SELECT coalesce(sum(count), 0) AS records, coalesce(sum(length(data)), 0) AS bytes FROM blocks_${lane} WHERE id BETWEEN ? AND ?`,
@@ -128,10 +168,41 @@ export class BlockTables {
     return { records: Number(row.records), bytes: Number(row.bytes) + directories };
   }
 
-  /** When the first block from `id` on was stored. */
+  /** Merged blocks with a part in [first, last]. */
+  mergedOverlapping(lane: Lane, first: number, last: number): Extent[] {
+    const rows = this.#connection.all(
+      `SELECT id FROM merged_${lane} WHERE id >= ? AND id <= coalesce((SELECT min(id) FROM merged_${lane} WHERE id >= ?), ?) AND first <= ? ORDER BY id`,
+      first,
+      last,
+      Number.MAX_SAFE_INTEGER,
+      last,
+    );
+    return rows.map((row) => this.extent(lane, Number(row.id))!);
+  }
+
+  extent(lane: Lane, id: number): Extent | undefined {
+    const { records, bytes } = this.sizeOf(lane, id, id);
+    if (records === 0) return undefined;
+    const merged = this.#connection.get(`SELECT first FROM merged_${lane} WHERE id = ?`, id);
+    const parts = merged === undefined ? new Parts([id], [id], [records]) : this.#partsOf(lane, id, records);
+    return { id, records, bytes, parts };
+  }
+
+  #partsOf(lane: Lane, id: number, records: number): Parts {
+    if (this.#known?.lane === lane && this.#known.id === id) return this.#known.parts;
+    // Where both copies of the directory are damaged, the block counts as one.
+    const parts = this.directoryOf(lane, id)?.parts ?? new Parts([id], [id], [records]);
+    this.#known = { lane, id, parts };
+    return parts;
+  }
+
+  /** When the first record of the first block from `id` on was stored. */
   storedMicros(lane: Lane, id: number): number | undefined {
-    const row = this.#connection.get(`SELECT stored FROM blocks_${lane} WHERE id >= ? ORDER BY id LIMIT 1`, id);
-    return row === undefined ? undefined : Number(row.stored);
+    const row = this.#connection.get(
+      `SELECT coalesce((SELECT since FROM merged_${lane} WHERE id = b.id), stored) AS n FROM blocks_${lane} b WHERE id >= ? ORDER BY id LIMIT 1`,
+      id,
+    );
+    return row === undefined ? undefined : Number(row.n);
   }
 
   /** Blocks from `first` on that were stored until `untilMicros`, oldest first. */
@@ -146,36 +217,42 @@ export class BlockTables {
   }
 
   /** The separate directory row, or where that is damaged the copy inside the block; undefined where both are gone. */
-  directoryOf(lane: Lane, id: number): Directory | undefined {
+  directoryOf(lane: Lane, id: number): StoredDirectory | undefined {
     const row = this.#directoryRow(lane, id);
     const separate = row === undefined ? undefined : sound(() => readRow(row));
     if (separate !== undefined) return separate;
     const block = this.get(lane, id);
-    return block === undefined ? undefined : sound(() => unpackBlock(id, block.data, block.crc));
+    return block === undefined ? undefined : sound(() => directoryWithin(id, block.data, block.crc));
+  }
+
+  /** The blocks that a stored one holds; undefined where it is damaged. */
+  partsWithin(lane: Lane, id: number): Block[] | undefined {
+    const block = this.get(lane, id);
+    return block === undefined ? undefined : sound(() => unpackStored(id, block.data, block.crc));
   }
 
   /** Directories from `first` on, in order; undefined for one that is damaged. Nothing may be written meanwhile. */
-  *directoriesFrom(lane: Lane, first: number): Generator<{ id: number; directory: Directory | undefined }> {
+  *directoriesFrom(lane: Lane, first: number): Generator<StoredDirectory | undefined> {
     const rows = this.#connection.each(
       `SELECT id, crc, data FROM directories_${lane} WHERE id >= ? ORDER BY id`,
       first,
     );
-    for (const row of rows) yield { id: Number(row.id), directory: sound(() => readRow(row)) };
+    for (const row of rows) yield sound(() => readRow(row));
   }
 
-  /** Encoded directories from `first` on, each with the block before it. */
-  encodedFrom(lane: Lane, first: number): { id: number; previous: number; encoded: Uint8Array; crc: number }[] {
+  /** Encoded directories from `first` on, each with the block before it. Throws JOURNAL_CORRUPT. */
+  encodedFrom(lane: Lane, first: number): { id: number; previous: number; encoded: Buffer }[] {
     const rows = this.#connection.all(`SELECT id, crc, data FROM directories_${lane} WHERE id >= ? ORDER BY id`, first);
     return rows.map((row) => ({
       id: Number(row.id),
       previous: this.#connection.number(`SELECT coalesce(max(id), 0) AS n FROM blocks_${lane} WHERE id < ?`, row.id!),
-      encoded: blobOf(row.data),
-      crc: Number(row.crc),
+      encoded: unpackDirectory(Number(row.id), blobOf(row.data), Number(row.crc)),
     }));
   }
 
   /** Memory goes back to what the last transaction left on disk. */
   reload(): void {
+    this.#known = undefined;
     for (const lane of lanes) this.#last[lane] = this.#readLast(lane);
   }
 
@@ -192,7 +269,7 @@ function packedOf(lane: Lane, row: Row): PackedBlock {
   return { id: Number(row.id), lane, crc: Number(row.crc), data: blobOf(row.data) };
 }
 
-function readRow(row: Row): Directory {
+function readRow(row: Row): StoredDirectory {
   return readDirectory(Number(row.id), blobOf(row.data), Number(row.crc));
 }
 

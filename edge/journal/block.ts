@@ -3,6 +3,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { crc32c } from "../../src/wire/crc32c.ts";
 import { lanes, streamOfCode, streams, type Lane, type Stream } from "../../src/wire/streams.ts";
 import { TidegateError } from "../../src/errors.ts";
+import { Reader, Writer } from "./bytes.ts";
 
 /*
  * A block is the records of one lane of one commit. It exists in three forms:
@@ -29,7 +30,9 @@ export const noTime = 0xffff;
 export const entriesMax = 0xffff;
 export const recordsMax = 0xffff;
 
-const codecs = { none: 0, zstd: 1 } as const;
+export const codecs = { none: 0, zstd: 1 } as const;
+/** Level 1 is nearly free, and for these blocks the higher ones up to 5 gain nothing. */
+export const fast = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 /** Smaller blocks gain too little to pay for a compression call. */
 const compressAboveBytes = 512;
 const packedHeaderBytes = 6;
@@ -56,9 +59,7 @@ export interface Directory {
 
 export interface Packed {
   readonly block: Uint8Array;
-  readonly blockCrc: number;
   readonly directory: Uint8Array;
-  readonly directoryCrc: number;
 }
 
 /** A block as readers see it. */
@@ -72,10 +73,7 @@ export function packBlock(records: Uint8Array, directory: Directory): Packed {
   const whole = Buffer.allocUnsafe(records.length + encoded.length);
   whole.set(records, 0);
   whole.set(encoded, records.length);
-  const compressed =
-    whole.length < compressAboveBytes
-      ? undefined
-      : zstdCompressSync(whole, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+  const compressed = whole.length < compressAboveBytes ? undefined : zstdCompressSync(whole, fast);
   const useCompressed = compressed !== undefined && compressed.length < whole.length;
   const payload = useCompressed ? compressed : whole;
   const block = Buffer.allocUnsafe(packedHeaderBytes + payload.length);
@@ -83,7 +81,7 @@ export function packBlock(records: Uint8Array, directory: Directory): Packed {
   block[1] = useCompressed ? codecs.zstd : codecs.none;
   block.writeUInt32LE(records.length, 2);
   block.set(payload, packedHeaderBytes);
-  return { block, blockCrc: crc32c(block), directory: encoded, directoryCrc: crc32c(encoded) };
+  return { block, directory: encoded };
 }
 
 /** Unpacks and verifies. Throws JOURNAL_CORRUPT: the caller sets the block aside and ledgers it from its directory. */
@@ -103,13 +101,7 @@ export function unpackBlock(id: number, packed: Uint8Array, expectedCrc: number)
   return { id, ...decodeDirectory(whole.subarray(recordBytes)), records: whole.subarray(0, recordBytes) };
 }
 
-/** Reads the separate directory row. Throws JOURNAL_CORRUPT. */
-export function readDirectory(id: number, encoded: Uint8Array, expectedCrc: number): Directory {
-  if (crc32c(encoded) !== expectedCrc) throw corrupt(`the directory of block ${id} failed its checksum`);
-  return decodeDirectory(Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength));
-}
-
-function corrupt(message: string): TidegateError {
+export function corrupt(message: string): TidegateError {
   return new TidegateError("JOURNAL_CORRUPT", message, {
     hint: "The disk returned other bytes than were written. The records are named in the ledger; check the disk's health.",
   });
@@ -168,15 +160,21 @@ export function* recordsOf(block: Pick<Block, "entries" | "records">): Generator
 }
 
 export function encodeDirectory(directory: Directory): Uint8Array {
-  const base = directory.entries.reduce((least, entry) => Math.min(least, entry.minTimeMicros), Infinity);
   const writer = new Writer(64 + directory.entries.length * 48);
   writer.byte(formatVersion);
   writer.byte(lanes.indexOf(directory.lane));
   writer.text(directory.epoch);
   writer.varint(directory.commit);
-  writer.double(directory.entries.length === 0 ? 0 : base);
-  writer.varint(directory.entries.length);
-  for (const entry of directory.entries) {
+  writeEntries(writer, directory.entries);
+  return writer.done();
+}
+
+/** f64 base | varint n | entry* */
+export function writeEntries(writer: Writer, entries: readonly Entry[]): void {
+  const base = entries.reduce((least, entry) => Math.min(least, entry.minTimeMicros), Infinity);
+  writer.double(entries.length === 0 ? 0 : base);
+  writer.varint(entries.length);
+  for (const entry of entries) {
     writer.byte(streams[entry.stream].code);
     writer.varint(entry.partition);
     writer.text(entry.device);
@@ -185,7 +183,6 @@ export function encodeDirectory(directory: Directory): Uint8Array {
     writer.varint(entry.minTimeMicros - base);
     writer.varint(entry.maxTimeMicros - entry.minTimeMicros);
   }
-  return writer.done();
 }
 
 /** Reads what `encodeDirectory` wrote, without a checksum: for bytes that never left this process. */
@@ -202,6 +199,10 @@ export function decodeDirectory(encoded: Buffer): Directory {
   assert(lane !== undefined, "a known lane");
   const epoch = reader.text();
   const commit = reader.varint();
+  return { lane, epoch, commit, entries: readEntries(reader) };
+}
+
+export function readEntries(reader: Reader): Entry[] {
   const base = reader.double();
   const count = reader.varint();
   const entries: Entry[] = [];
@@ -216,79 +217,5 @@ export function decodeDirectory(encoded: Buffer): Directory {
     const maxTimeMicros = minTimeMicros + reader.varint();
     entries.push({ stream, device, partition, firstSeq, count: records, minTimeMicros, maxTimeMicros });
   }
-  return { lane, epoch, commit, entries };
-}
-
-/** Grows as needed; varints hold integers up to 2^53 - 1. */
-class Writer {
-  #bytes: Buffer;
-  #at = 0;
-  constructor(bytes: number) {
-    this.#bytes = Buffer.allocUnsafe(bytes);
-  }
-  #room(bytes: number): void {
-    if (this.#at + bytes <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe((this.#at + bytes) * 2);
-    larger.set(this.#bytes.subarray(0, this.#at));
-    this.#bytes = larger;
-  }
-  byte(value: number): void {
-    this.#room(1);
-    this.#bytes[this.#at++] = value;
-  }
-  varint(value: number): void {
-    assert(Number.isSafeInteger(value) && value >= 0, `varint of ${value}`);
-    this.#room(8);
-    let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#at++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.#bytes[this.#at++] = rest;
-  }
-  double(value: number): void {
-    this.#room(8);
-    this.#at = this.#bytes.writeDoubleLE(value, this.#at);
-  }
-  text(value: string): void {
-    const length = Buffer.byteLength(value);
-    this.varint(length);
-    this.#room(length);
-    this.#at += this.#bytes.write(value, this.#at, "utf8");
-  }
-  done(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at);
-  }
-}
-
-class Reader {
-  readonly #bytes: Buffer;
-  #at = 0;
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-  byte(): number {
-    return this.#bytes.readUInt8(this.#at++);
-  }
-  varint(): number {
-    let value = 0;
-    let factor = 1;
-    for (;;) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return value;
-      factor *= 0x80;
-    }
-  }
-  double(): number {
-    const value = this.#bytes.readDoubleLE(this.#at);
-    this.#at += 8;
-    return value;
-  }
-  text(): string {
-    const length = this.varint();
-    const value = this.#bytes.toString("utf8", this.#at, this.#at + length);
-    this.#at += length;
-    return value;
-  }
+  return entries;
 }

@@ -1,6 +1,6 @@
 import { Ranges } from "../../src/wire/ranges.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
-import type { BlockTables } from "./block-tables.ts";
+import type { BlockTables, Extent } from "./block-tables.ts";
 import type { Counters } from "./counters.ts";
 import { perLane } from "./per-lane.ts";
 import type { StateTable } from "./state-table.ts";
@@ -37,9 +37,25 @@ export class Cursors {
     return this.#settled[lane].has(id);
   }
 
-  /** True where records of the block may be in Kafka although nobody said so. */
-  isSent(lane: Lane, id: number): boolean {
-    return this.#sent[lane].has(id);
+  /** Records of a stored block that Kafka does not have, and their share of its bytes. */
+  unsent(lane: Lane, { records, bytes, parts }: Extent): { records: number; bytes: number } {
+    const settled = this.#settled[lane]
+      .overlapping(parts.first, parts.last)
+      .reduce((sum, [first, last]) => sum + parts.recordsWithin(first, last), 0);
+    return { records: records - settled, bytes: Math.floor((bytes * (records - settled)) / records) };
+  }
+
+  /** Packed bytes of the plain blocks in [first, last] that are not settled. */
+  unsentBytesWithin(lane: Lane, first: number, last: number): number {
+    const open = this.#settled[lane].missing(first, last);
+    return open.reduce((sum, [from, to]) => sum + this.#blocks.sizeOf(lane, from, to).bytes, 0);
+  }
+
+  /** Which of the ids in [first, last] may be in Kafka although nobody said so. */
+  sentWithin(lane: Lane, first: number, last: number): "all" | "none" | "some" {
+    const sent = this.#sent[lane];
+    if (sent.covers(first, last)) return "all";
+    return sent.overlapping(first, last).length === 0 ? "none" : "some";
   }
 
   settledRanges(lane: Lane): number[] {
@@ -63,20 +79,37 @@ export class Cursors {
   }
 
   #settle(lane: Lane, first: number, last: number): void {
-    const { lanes: counts, total } = this.#counters.head;
+    const counts = this.#counters.head.lanes[lane];
+    const merged = this.#blocks.mergedOverlapping(lane, first, last);
+    const before = merged.map((extent) => this.unsent(lane, extent));
+    let records = 0;
+    let bytes = 0;
     for (const [from, to] of this.#settled[lane].missing(first, last)) {
-      const { records, bytes } = this.#blocks.sizeOf(lane, from, to);
-      counts[lane].unsentRecords -= records;
-      counts[lane].unsentBytes -= bytes;
-      total.published += records;
+      const size = this.#blocks.sizeOf(lane, from, to);
+      records += size.records;
+      bytes += size.bytes;
+      // These count by their parts.
+      for (const extent of merged) {
+        if (extent.id < from || extent.id > to) continue;
+        records -= extent.records;
+        bytes -= extent.bytes;
+      }
     }
     this.#settled[lane].add(first, last);
     this.#dirty.add(lane);
+    merged.forEach((extent, i) => {
+      const after = this.unsent(lane, extent);
+      records += before[i]!.records - after.records;
+      bytes += before[i]!.bytes - after.bytes;
+    });
+    counts.unsentRecords -= records;
+    counts.unsentBytes -= bytes;
+    this.#counters.head.total.published += records;
   }
 
-  /** The block is gone: nothing is left to send of it. */
-  dropped(lane: Lane, id: number): void {
-    this.#settled[lane].add(id);
+  /** The blocks are gone: nothing is left to send of them. */
+  dropped(lane: Lane, first: number, last: number): void {
+    this.#settled[lane].add(first, last);
     this.#dirty.add(lane);
   }
 

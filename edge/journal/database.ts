@@ -8,7 +8,7 @@ import { makeDurableFolder } from "./sync-folder.ts";
 
 /** "TGJ1" as SQLite's application id: another program's database is not opened. */
 export const applicationId = 0x54474a31;
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 /** First release without the WAL-reset bug, which loses committed writes (sqlite.org/wal.html, section 8). */
 const sqliteMinimum = [3, 51, 3] as const;
 const walPages = 1_000;
@@ -33,6 +33,9 @@ const lossTable = `CREATE TABLE losses (id INTEGER PRIMARY KEY AUTOINCREMENT, re
  * touches is written to flash, and a commit of one record costs the leaf of its blocks table, of its directories
  * table, of `state` and of `redelivery`.
  */
+const mergedTables = lanes.map(
+  (lane) => `CREATE TABLE merged_${lane} (id INTEGER PRIMARY KEY, first INTEGER NOT NULL, since INTEGER NOT NULL)`,
+);
 const createTables = [
   "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
   `CREATE TABLE epochs (counter INTEGER PRIMARY KEY, text TEXT NOT NULL, boot TEXT NOT NULL, started INTEGER NOT NULL,
@@ -42,6 +45,7 @@ const createTables = [
        stored INTEGER NOT NULL, mono INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL)`,
     `CREATE TABLE directories_${lane} (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL)`,
   ]),
+  ...mergedTables,
   "CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
   "CREATE TABLE redelivery (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL)",
   quarantineTable("quarantine"),
@@ -50,7 +54,7 @@ const createTables = [
 ];
 
 /** Steps from one format version to the next; index 0 leads from version 1 to 2. */
-const migrations: readonly ((db: DatabaseSync) => void)[] = [describeQuarantine];
+const migrations: readonly ((db: DatabaseSync) => void)[] = [describeQuarantine, addMerged];
 
 /** Version 2: the quarantine knows device, profile and tries; what was lost lately can be listed. */
 function describeQuarantine(db: DatabaseSync): void {
@@ -63,6 +67,11 @@ function describeQuarantine(db: DatabaseSync): void {
   db.exec("DROP TABLE quarantine");
   db.exec("ALTER TABLE described RENAME TO quarantine");
   db.exec(lossTable);
+}
+
+/** Version 3: small blocks are merged. */
+function addMerged(db: DatabaseSync): void {
+  for (const statement of mergedTables) db.exec(statement);
 }
 
 export interface Opened {

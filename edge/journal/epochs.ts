@@ -49,7 +49,7 @@ export class Epochs {
       for (const lane of lanes) {
         if (lane === "history") continue;
         // Where a directory is damaged, a reader of the block finds out and ledgers what is lost.
-        for (const { directory } of this.#blocks.directoriesFrom(lane, Number(manifest))) {
+        for (const directory of this.#blocks.directoriesFrom(lane, Number(manifest))) {
           if (directory?.epoch === String(text)) for (const entry of directory.entries) tracker.note(entry);
         }
       }

@@ -1,8 +1,11 @@
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { TidegateError } from "../../src/errors.ts";
 import type { Actor } from "../../src/wire/records.ts";
-import { unpackBlock, type Block } from "./block.ts";
+import type { Lane } from "../../src/wire/streams.ts";
+import type { Block } from "./block.ts";
+import { CommitReader, type ReadCommit, type ReadLanes } from "./commit-reader.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
+import { unpackStored } from "./merged-block.ts";
 import { RpcClient } from "./rpc.ts";
 import type { LossRow, PackedBlock, QuarantineFilter, QuarantinePage, QuarantineRow, Usage } from "./protocol.ts";
 import type { StoreOptions } from "./store.ts";
@@ -18,6 +21,7 @@ export class Journal implements AsyncDisposable {
   readonly setAside: string | undefined;
   readonly #worker: Worker;
   readonly #rpc: RpcClient<JournalCalls>;
+  readonly #commits = new CommitReader((wanted) => this.#readLanes(wanted));
   #onOwnBlocks: (blocks: readonly CommittedBlock[]) => void = () => undefined;
 
   /** Opens or creates the journal and starts a new epoch. Throws DATA_FOLDER_IN_USE, JOURNAL_FORMAT_NEWER, JOURNAL_IO, CONFIG_INVALID. */
@@ -66,21 +70,28 @@ export class Journal implements AsyncDisposable {
     return this.#rpc.call("commit", [group]);
   }
 
-  /** The first commit above `commit` with all of its readable blocks; undefined where there is none yet. */
-  async nextCommit(commit: number): Promise<{ commit: number; blocks: Block[] } | undefined> {
-    const found = await this.#rpc.call("nextCommit", [commit]);
-    if (found === undefined) return undefined;
-    const blocks = found.blocks.flatMap((packed) => this.#unpack(packed) ?? []);
-    return { commit: found.commit, blocks };
+  /** The first commit above `commit` with all of its readable blocks; undefined where there is none yet. One call at a time. */
+  nextCommit(commit: number): Promise<ReadCommit | undefined> {
+    return this.#commits.next(commit);
   }
 
-  #unpack(packed: PackedBlock): Block | undefined {
+  async #readLanes(wanted: Parameters<ReadLanes>[0]): Promise<ReadonlyMap<Lane, readonly Block[]>> {
+    for (;;) {
+      const found = await this.#rpc.call("nextOf", [wanted]);
+      const unpacked = found.map((packed) => [packed.lane, this.#unpack(packed)] as const);
+      const damaged = found.filter((_, i) => unpacked[i]![1] === undefined);
+      if (damaged.length === 0) return new Map(unpacked.map(([lane, blocks]) => [lane, blocks!]));
+      // Set aside, so that the lanes can be read again at one moment.
+      for (const { lane, id } of damaged) await this.#rpc.call("corrupt", [lane, id]);
+    }
+  }
+
+  #unpack({ id, data, crc }: PackedBlock): Block[] | undefined {
     try {
-      return unpackBlock(packed.id, packed.data, packed.crc);
+      return unpackStored(id, data, crc);
     } catch (error) {
-      if (!(error instanceof TidegateError && error.code === "JOURNAL_CORRUPT")) throw error;
-      void this.#rpc.call("corrupt", [packed.lane, packed.id]);
-      return undefined;
+      if (error instanceof TidegateError && error.code === "JOURNAL_CORRUPT") return undefined;
+      throw error;
     }
   }
 

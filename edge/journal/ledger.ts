@@ -1,7 +1,7 @@
 import { formatWireTime } from "../../src/observation/time.ts";
 import type { LedgerRecord, LossReason } from "../../src/wire/records.ts";
 import { isNumbered } from "../../src/wire/streams.ts";
-import type { Directory } from "./block.ts";
+import type { Entry } from "./block.ts";
 import type { Counters } from "./counters.ts";
 import type { LossTable } from "./loss-table.ts";
 import type { OwnRecords } from "./own-records.ts";
@@ -27,12 +27,12 @@ export class Ledger {
   }
 
   /** All numbered records of a block. */
-  addBlock(directory: Directory, reason: LossReason): void {
-    for (const entry of directory.entries) {
+  addBlock({ epoch, entries }: { epoch: string; entries: readonly Entry[] }, reason: LossReason): void {
+    for (const entry of entries) {
       if (!isNumbered(entry.stream)) continue;
       this.add({
         kind: "loss",
-        epoch: directory.epoch,
+        epoch,
         stream: entry.stream,
         device: entry.device,
         first: entry.firstSeq,

@@ -1,7 +1,7 @@
 import type { Clock } from "../../src/clock.ts";
 import type { LossReason } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
-import type { BlockTables } from "./block-tables.ts";
+import type { BlockTables, Extent } from "./block-tables.ts";
 import type { Connection } from "./connection.ts";
 import type { Counters } from "./counters.ts";
 import type { Cursors } from "./cursors.ts";
@@ -115,34 +115,53 @@ export class Space {
           : before;
       const ids = this.#blocks
         .idsUntil(lane, 0, window, reclaimBlocksMax)
-        .filter((id) => this.#cursors.isSettled(lane, id));
+        .filter((id) => this.#cursors.unsent(lane, this.#blocks.extent(lane, id)!).records === 0);
       if (ids.length > 0) return { lane, ids };
     }
     return undefined;
   }
 
-  /** Deletes a block; what Kafka does not have is named in the ledger, from the directory. */
-  drop(
-    lane: Lane,
-    id: number,
-    reason: LossReason = this.#cursors.isSent(lane, id) ? "maybe-delivered" : "quota",
-  ): void {
-    const { records, bytes } = this.#blocks.sizeOf(lane, id, id);
-    if (records === 0) return;
+  /** Deletes a block; what Kafka does not have of it is named in the ledger. */
+  drop(lane: Lane, id: number, reason: "quota" | "corrupt"): void {
+    const extent = this.#blocks.extent(lane, id);
+    if (extent === undefined) return;
+    const { records, bytes, parts } = extent;
     const { lanes: counted, total } = this.#counters.head;
     const counts = counted[lane];
     counts.blocks--;
     counts.bytes -= bytes;
     counts.records -= records;
+    const unsent = this.#cursors.unsent(lane, extent);
     if (lane === "history") total.expired += records;
-    else if (!this.#cursors.isSettled(lane, id)) {
-      // Where both copies are gone, the manifest still says which numbers exist, so the cloud sees the hole.
-      const directory = this.#blocks.directoryOf(lane, id);
-      if (directory !== undefined) this.#ledger.addBlock(directory, reason);
-      counts.unsentRecords -= records;
-      counts.unsentBytes -= bytes;
-      this.#cursors.dropped(lane, id);
+    else if (unsent.records > 0) {
+      this.#name(lane, extent, unsent.records, reason);
+      counts.unsentRecords -= unsent.records;
+      counts.unsentBytes -= unsent.bytes;
+      this.#cursors.dropped(lane, parts.first, parts.last);
     }
     this.#blocks.delete(lane, id);
   }
+
+  #name(lane: Lane, { id, records, parts }: Extent, unsent: number, reason: "quota" | "corrupt"): void {
+    const sent = this.#cursors.sentWithin(lane, parts.first, parts.last);
+    const alike = unsent === records && sent !== "some";
+    const blocks = alike || reason === "corrupt" ? undefined : this.#blocks.partsWithin(lane, id);
+    if (blocks === undefined) {
+      // Where both copies are gone, the manifest still says which numbers exist, so the cloud sees the hole. Where only
+      // the block is damaged, it is named whole, also what Kafka has of it: what was received beats the ledger.
+      const directory = this.#blocks.directoryOf(lane, id);
+      if (directory !== undefined)
+        this.#ledger.addBlock(directory, alike && reason === "quota" ? reasonOf(sent) : "corrupt");
+      return;
+    }
+    // Some of a merged block is settled or was sent, some not: each of its parts is named for itself.
+    for (const part of blocks) {
+      if (this.#cursors.isSettled(lane, part.id)) continue;
+      this.#ledger.addBlock(part, reasonOf(this.#cursors.sentWithin(lane, part.id, part.id)));
+    }
+  }
+}
+
+function reasonOf(sent: "all" | "none" | "some"): LossReason {
+  return sent === "none" ? "quota" : "maybe-delivered";
 }

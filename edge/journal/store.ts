@@ -6,7 +6,7 @@ import type { Actor, LedgerRecord } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import { Appender } from "./appender.ts";
 import { BlockTables } from "./block-tables.ts";
-import { readDirectory, unpackBlock } from "./block.ts";
+import { decodeDirectory } from "./block.ts";
 import { Connection } from "./connection.ts";
 import { Counters } from "./counters.ts";
 import { Cursors } from "./cursors.ts";
@@ -17,6 +17,8 @@ import { unsentRecords } from "./head.ts";
 import { Ledger } from "./ledger.ts";
 import { LossTable } from "./loss-table.ts";
 import { ManifestTracker } from "./manifest.ts";
+import { unpackStored } from "./merged-block.ts";
+import { Merger, type Merge } from "./merger.ts";
 import type { JournalOptions } from "./options.ts";
 import { OwnRecords } from "./own-records.ts";
 import type { LossRow, PackedBlock, QuarantineFilter, QuarantinePage, QuarantineRow, Usage } from "./protocol.ts";
@@ -61,6 +63,7 @@ export class Store {
   readonly #quarantined: QuarantineTable;
   readonly #quarantine: Quarantine;
   readonly #space: Space;
+  readonly #merger: Merger;
 
   /** Throws DATA_FOLDER_IN_USE, JOURNAL_FORMAT_NEWER, SQLITE_TOO_OLD, JOURNAL_IO, JOURNAL_FULL and CONFIG_INVALID. */
   static open(options: StoreOptions, clock: Clock): Store {
@@ -94,6 +97,7 @@ export class Store {
     const bounds = { ...options, epoch: this.epoch.text };
     this.#quarantine = new Quarantine(this.#quarantined, this.#counters, this.#ledger, this.#own, bounds);
     this.#space = new Space(connection, clock, this.#blocks, this.#cursors, this.#counters, this.#ledger, options);
+    this.#merger = new Merger(this.#blocks, this.#cursors, this.#counters);
     this.#write(() => {
       this.#epochs.freezePartitions(unsentRecords(this.#counters.head));
       this.#epochs.begin(this.epoch);
@@ -151,9 +155,9 @@ export class Store {
     return this.#blocks.next(lane, after);
   }
 
-  /** The first commit above `commit` that is still stored, with its blocks of all lanes; undefined where there is none yet. */
-  nextCommit(commit: number): { commit: number; blocks: PackedBlock[] } | undefined {
-    return this.#blocks.nextCommit(commit);
+  /** `next` for several lanes, as they are at one moment. */
+  nextOf(wanted: readonly (readonly [lane: Lane, after: number])[]): PackedBlock[] {
+    return wanted.flatMap(([lane, after]) => this.#blocks.next(lane, after) ?? []);
   }
 
   state(key: string): Uint8Array | string | undefined {
@@ -187,6 +191,11 @@ export class Store {
 
   usage(): Usage {
     return this.#space.usage();
+  }
+
+  /** Records since the journal was made. */
+  get storedRecords(): number {
+    return this.#counters.head.total.stored;
   }
 
   // ---- forwarding --------------------------------------------------------------------------------------------
@@ -235,7 +244,7 @@ export class Store {
     const block = this.#blocks.get(lane, id);
     if (block === undefined) return [];
     try {
-      unpackBlock(id, block.data, block.crc);
+      unpackStored(id, block.data, block.crc);
       return [];
     } catch (error) {
       if (!(error instanceof TidegateError)) throw error;
@@ -263,7 +272,34 @@ export class Store {
     const victims = this.#space.nextVictims();
     if (victims === undefined) return { blocks: [], more: false };
     const { lane, ids } = victims;
-    return { blocks: this.#write(() => ids.forEach((id) => this.#space.drop(lane, id))), more: true };
+    return { blocks: this.#write(() => ids.forEach((id) => this.#space.drop(lane, id, "quota"))), more: true };
+  }
+
+  /** Looks for small blocks that can be merged; a bounded look. */
+  findMerge(): Merge | "again" | "nothing" {
+    return this.#merger.find();
+  }
+
+  /** Reads one more block of the merge; false where it has all. Returns what the journal wrote where one was damaged. */
+  takeForMerge(merge: Merge): { more: boolean; blocks: readonly CommittedBlock[] } {
+    const { lane, waiting } = merge;
+    const id = waiting[0]?.id;
+    try {
+      return { more: this.#merger.take(merge), blocks: [] };
+    } catch (error) {
+      if (!(error instanceof TidegateError && error.code === "JOURNAL_CORRUPT")) throw error;
+      return { more: true, blocks: this.setCorruptAside(lane, id!) };
+    }
+  }
+
+  /** Ends a merge in one transaction. Readers find the same blocks before and after. */
+  finishMerge(merge: Merge, compressed: Uint8Array): void {
+    let done = false;
+    try {
+      this.#write(() => (done = this.#merger.replace(merge, compressed)));
+    } finally {
+      if (!done) this.#merger.giveUp(merge);
+    }
   }
 
   /** Ends the epoch with its last manifest and closes. Everything was durable before. */
@@ -280,7 +316,7 @@ export class Store {
   // ---- transactions ------------------------------------------------------------------------------------------
 
   /** `work` in one transaction with what the journal adds by itself: its ledger entries, cursors and counters. */
-  #write(work: () => void): readonly CommittedBlock[] {
+  #write(work: () => unknown): readonly CommittedBlock[] {
     try {
       const own = this.#connection.transaction(() => {
         work();
@@ -331,8 +367,8 @@ export class Store {
     this.#reopen();
     if (this.#counters.head.nextBlock === attempted) return undefined;
     const blocks = lanes.flatMap((lane) =>
-      this.#blocks.encodedFrom(lane, attempted).map(({ id, previous, encoded, crc }): CommittedBlock => {
-        this.#appender.takeOver(readDirectory(id, encoded, crc).entries);
+      this.#blocks.encodedFrom(lane, attempted).map(({ id, previous, encoded }): CommittedBlock => {
+        this.#appender.takeOver(decodeDirectory(encoded).entries);
         const from = group.lanes.findIndex((candidate, i) => candidate.lane === lane && attempted + i === id);
         return { lane, id, previous, directory: encoded, from: from < 0 ? undefined : from };
       }),

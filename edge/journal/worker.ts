@@ -8,6 +8,7 @@ import { lanes, type Lane } from "../../src/wire/streams.ts";
 import { serveForwarder, type ForwardStore } from "../forward/journal-port.ts";
 import type { RefusedRecord } from "../forward/protocol.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
+import { startMerging } from "./merging.ts";
 import { serveRpc } from "./rpc.ts";
 import type { PackedBlock, QuarantineFilter } from "./protocol.ts";
 import { Store, type StoreOptions } from "./store.ts";
@@ -49,7 +50,7 @@ function makeCalls() {
       if (committed.kind === "full") reclaimSome();
       return committed;
     },
-    nextCommit: (commit: number): { commit: number; blocks: PackedBlock[] } | undefined => store.nextCommit(commit),
+    nextOf: (wanted: readonly (readonly [Lane, number])[]): PackedBlock[] => store.nextOf(wanted),
     corrupt: (lane: Lane, id: number): void => tell(store.setCorruptAside(lane, id)),
     state: (key: string): string | Uint8Array | undefined => store.state(key),
     statesBelow: (prefix: string): [string, string][] => store.statesBelow(prefix),
@@ -70,6 +71,7 @@ function makeCalls() {
     },
     close: (): void => {
       for (const timer of timers) clearInterval(timer);
+      stopMerging();
       store.close();
     },
   };
@@ -141,5 +143,7 @@ const timers = [
   setInterval(() => guarded(reclaimSome), reclaimMs),
   setInterval(() => guarded(() => tell(store.writeManifest())), options.manifestSeconds * 1_000),
 ];
+
+const stopMerging = startMerging(store, tell);
 
 serveRpc(port, makeCalls());

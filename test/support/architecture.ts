@@ -83,7 +83,7 @@ function rootOf(path: string): string {
 const ports = [
   /^edge\/(source|sink|reader)\.ts$/,
   /^edge\/console\/view\.ts$/,
-  /^edge\/journal\/(block|group)\.ts$/,
+  /^edge\/journal\/(block|group|merged-block)\.ts$/,
   /^edge\/[a-z-]+\/(protocol|[a-z-]+-port)\.ts$/,
   /^edge\/sources\/mqtt-wire\//,
 ];

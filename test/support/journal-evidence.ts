@@ -1,5 +1,5 @@
 import { Value } from "typebox/value";
-import { recordsOf, unpackBlock, type Block } from "../../edge/journal/block.ts";
+import { recordsOf, type Block } from "../../edge/journal/block.ts";
 import { journalOptions, type JournalOptions } from "../../edge/journal/options.ts";
 import { Store } from "../../edge/journal/store.ts";
 import { systemClock } from "../../src/clock.ts";
@@ -8,6 +8,7 @@ import type { LedgerRecord } from "../../src/wire/records.ts";
 import type { Lane, Stream } from "../../src/wire/streams.ts";
 import type { ReadRecord } from "./consume.ts";
 import { gatewayId, gatewayPartitions } from "./gateway.ts";
+import { blocksOf } from "./stored.ts";
 
 /** What a stopped gateway still holds, in the form in which Kafka would carry it. */
 export interface JournalEvidence {
@@ -39,17 +40,14 @@ export function readJournal(folder: string): JournalEvidence {
 
 function records(store: Store, lane: Lane, stream: Stream): ReadRecord[] {
   const found: ReadRecord[] = [];
-  for (let after = 0; ;) {
-    const packed = store.next(lane, after);
-    if (packed === undefined) return found;
-    after = packed.id;
-    const block = unpackBlock(packed.id, packed.data, packed.crc);
+  for (const block of blocksOf(store, lane)) {
     for (const { entry, seq, value } of recordsOf(block)) {
       if (entry.stream !== stream) continue;
       const { device: key, partition } = entry;
       found.push({ partition, offset: found.length, key, value, headers: headersOf(block, stream, seq) });
     }
   }
+  return found;
 }
 
 function headersOf({ epoch }: Block, stream: Stream, seq: number): ReadonlyMap<string, string> {

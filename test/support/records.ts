@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { noTime } from "../../edge/journal/block.ts";
 import type { Group } from "../../edge/journal/group.ts";
 import type { StoreOptions } from "../../edge/journal/store.ts";
 import { Devices } from "../../edge/pipeline/devices.ts";
@@ -41,7 +42,7 @@ export interface TestRecord {
   readonly device: string;
   readonly value: string;
   readonly timeMicros?: number;
-  /** Where in the value its wire time starts; nowhere unless told. */
+  /** Where in the value its time starts; default: it has none. */
   readonly timeAt?: number;
 }
 
@@ -57,7 +58,7 @@ export class GroupMaker {
   }
 
   group(records: readonly TestRecord[], extra: Partial<Group> = {}): Group {
-    records.forEach(({ stream, device, value, timeMicros = 1.7e15, timeAt = 0xffff }, position) => {
+    records.forEach(({ stream, device, value, timeMicros = 1.7e15, timeAt = noTime }, position) => {
       const writer = this.#writers[streams[stream].lane]!;
       writer.reserve(Buffer.byteLength(value), 1);
       writer.write(this.#devices.slot(stream, device), value, timeAt, timeMicros, position);

@@ -2,7 +2,7 @@ import { formatWireTime } from "../../../src/observation/time.ts";
 import type { LedgerRecord } from "../../../src/wire/records.ts";
 import { isNumbered, lanes, type Lane, type Stream } from "../../../src/wire/streams.ts";
 import { recordsOf, type Entry } from "../block.ts";
-import type { OfflineJournal, StoredBlock } from "./reader.ts";
+import { OfflineJournal, type StoredBlock } from "./reader.ts";
 
 /** What a journal holds, for a person and, as it is, for a program. Times are wire times. */
 export interface Inspection {
@@ -89,11 +89,11 @@ export function inspect(journal: OfflineJournal): Inspection {
   const content = lanes.map((lane) => {
     const tally = new LaneTally(lane, journal);
     for (const block of journal.directories(lane)) {
-      const isUnsent = tally.add(block);
+      const unsentShare = tally.add(block) / block.count;
       if (block.directory === undefined) facts.unreadableBlocks++;
       for (const entry of block.directory?.entries ?? []) {
         facts.gateway = gatewayOf(entry) ?? facts.gateway;
-        addToDevice(devices, entry, block.directory!.epoch, isUnsent);
+        addToDevice(devices, entry, block.directory!.epoch, unsentShare);
       }
       if (block.directory?.entries.some(({ stream }) => stream === "ledger") === true) ledger.add(journal, block);
     }
@@ -157,18 +157,19 @@ class LaneTally {
     this.#settled = journal.settled(lane);
   }
 
-  /** True where Kafka does not have the block and should. */
-  add({ id, count, bytes, storedMicros }: StoredBlock): boolean {
+  /** Returns how many of its records Kafka does not have and should. */
+  add(block: StoredBlock): number {
+    const { count, bytes, storedMicros } = block;
     this.#blocks++;
     this.#bytes += bytes;
     this.#records += count;
     this.#oldest ??= storedMicros;
     this.#newest = storedMicros;
-    if (this.#lane === "history" || this.#settled.has(id)) return false;
-    this.#unsentRecords += count;
-    this.#unsentBytes += bytes;
-    this.#oldestUnsent ??= storedMicros;
-    return true;
+    const unsent = OfflineJournal.unsentRecords(block, this.#settled);
+    this.#unsentRecords += unsent;
+    this.#unsentBytes += Math.floor((bytes * unsent) / count);
+    if (unsent > 0) this.#oldestUnsent ??= storedMicros;
+    return unsent;
   }
 
   content(): LaneContent {
@@ -201,9 +202,10 @@ class StreamTally {
     this.#epoch = epoch;
   }
 
-  add({ count, firstSeq, minTimeMicros, maxTimeMicros }: Entry, isUnsent: boolean): void {
+  /** Of a merged block that is sent in part, a device's share is taken for that of the block. */
+  add({ count, firstSeq, minTimeMicros, maxTimeMicros }: Entry, unsentShare: number): void {
     this.#records += count;
-    if (isUnsent) this.#unsent += count;
+    this.#unsent += Math.round(count * unsentShare);
     this.#first = Math.min(this.#first, firstSeq);
     this.#last = Math.max(this.#last, firstSeq + count - 1);
     this.#fromMicros = Math.min(this.#fromMicros, minTimeMicros);
@@ -229,14 +231,14 @@ function addToDevice(
   devices: Map<string, Map<string, StreamTally>>,
   entry: Entry,
   epoch: string,
-  isUnsent: boolean,
+  unsentShare: number,
 ): void {
   let tallies = devices.get(entry.device);
   if (tallies === undefined) devices.set(entry.device, (tallies = new Map<string, StreamTally>()));
   const key = `${entry.stream} ${epoch}`;
   let tally = tallies.get(key);
   if (tally === undefined) tallies.set(key, (tally = new StreamTally(entry.stream, epoch)));
-  tally.add(entry, isUnsent);
+  tally.add(entry, unsentShare);
 }
 
 class LedgerTally {
@@ -245,9 +247,7 @@ class LedgerTally {
   #newest: LedgerRecord[] = [];
 
   add(journal: OfflineJournal, { lane, id }: StoredBlock): void {
-    const block = journal.block(lane, id);
-    if (block === undefined) return;
-    for (const { entry, value } of recordsOf(block)) {
+    for (const { entry, value } of (journal.blocksWithin(lane, id) ?? []).flatMap((block) => [...recordsOf(block)])) {
       if (entry.stream !== "ledger") continue;
       const record = JSON.parse(value.toString("utf8")) as LedgerRecord | { kind: "manifest" };
       if (record.kind === "loss") this.#addLoss(record);

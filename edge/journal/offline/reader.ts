@@ -5,12 +5,14 @@ import { TidegateError } from "../../../src/errors.ts";
 import { epochOf } from "../../../src/wire/epoch.ts";
 import { Ranges } from "../../../src/wire/ranges.ts";
 import type { Lane } from "../../../src/wire/streams.ts";
-import { readDirectory, unpackBlock, type Block, type Directory } from "../block.ts";
+import type { Block } from "../block.ts";
 import type { Row } from "../connection.ts";
 import { applicationId, schemaVersion } from "../database.ts";
 import { parseHead, type Head } from "../head.ts";
+import { directoryWithin, unpackStored } from "../merged-block.ts";
 import type { QuarantineRow } from "../protocol.ts";
 import { quarantineRow } from "../quarantine-table.ts";
+import { readDirectory, type StoredDirectory } from "../stored-directory.ts";
 
 /*
  * A journal read without touching it: not a byte of its files changes and none appears beside it, so a copy, a file
@@ -35,7 +37,7 @@ export interface Unreadable {
   readonly before: number | undefined;
 }
 
-/** A block with what is known of it. */
+/** A block, of one commit or merged of many, with what is known of it. */
 export interface StoredBlock {
   readonly lane: Lane;
   readonly id: number;
@@ -44,14 +46,16 @@ export interface StoredBlock {
   /** Of block and directory. */
   readonly bytes: number;
   /** From the row of its own, or where that is damaged from the block; undefined where both are. */
-  readonly directory: Directory | undefined;
+  readonly directory: StoredDirectory | undefined;
   /** The directory's own row is missing or fails its checksum. */
   readonly directoryDamaged: boolean;
 }
 
 export interface CheckedBlock extends StoredBlock {
-  /** Undefined where it fails its checksum. */
-  readonly block: Block | undefined;
+  /** The blocks that it holds; undefined where it fails its checksum. */
+  readonly blocks: readonly Block[] | undefined;
+  /** The directory that stands inside it. */
+  readonly within: StoredDirectory | undefined;
 }
 
 export interface StoredEpoch {
@@ -157,15 +161,35 @@ export class OfflineJournal implements Disposable {
 
   /** Every block of the lane, with its checksum checked. */
   *blocks(lane: Lane): Generator<CheckedBlock> {
-    for (const stored of this.directories(lane)) yield { ...stored, block: this.block(lane, stored.id) };
+    for (const stored of this.directories(lane)) {
+      const blocks = this.blocksWithin(lane, stored.id);
+      yield { ...stored, blocks, within: blocks && this.#directoryWithin(lane, stored.id) };
+    }
   }
 
-  /** Undefined where it is missing or fails its checksum. */
-  block(lane: Lane, id: number): Block | undefined {
+  /** The blocks that a stored one holds; undefined where it is missing or fails its checksum. */
+  blocksWithin(lane: Lane, id: number): Block[] | undefined {
+    return this.#read(lane, id, unpackStored);
+  }
+
+  #directoryWithin(lane: Lane, id: number): StoredDirectory | undefined {
+    return this.#read(lane, id, directoryWithin);
+  }
+
+  #read<T>(lane: Lane, id: number, unpack: (id: number, data: Uint8Array, crc: number) => T): T | undefined {
     return orUndefined(() => {
       const row = this.#first(`SELECT crc, data FROM blocks_${lane} WHERE id = ?`, id);
-      return row === undefined ? undefined : unpackBlock(id, bytesOf(row.data), Number(row.crc));
+      return row === undefined ? undefined : unpack(id, bytesOf(row.data), Number(row.crc));
     });
+  }
+
+  /** Records of a block that Kafka does not have and should. */
+  static unsentRecords({ lane, id, count, directory }: StoredBlock, settled: Ranges): number {
+    if (lane === "history") return 0;
+    if (directory === undefined) return settled.has(id) ? 0 : count;
+    const { parts } = directory;
+    const sent = settled.overlapping(parts.first, parts.last).map(([first, last]) => parts.recordsWithin(first, last));
+    return count - sent.reduce((sum, records) => sum + records, 0);
   }
 
   /** Ids of directories whose block is gone. */
@@ -225,7 +249,7 @@ export class OfflineJournal implements Disposable {
       count: Number(row.count),
       storedMicros: Number(row.stored),
       bytes: Number(row.size) + (own?.length ?? 0),
-      directory: read ?? this.block(lane, id),
+      directory: read ?? this.#directoryWithin(lane, id),
       directoryDamaged: read === undefined,
     };
   }

@@ -1,7 +1,7 @@
 import { parseWireTime } from "../../../src/observation/time.ts";
 import { isNumbered, lanes, type Lane, type Stream } from "../../../src/wire/streams.ts";
 import { recordsOf, type Block, type BlockRecord, type Entry } from "../block.ts";
-import type { OfflineJournal, StoredBlock } from "./reader.ts";
+import { OfflineJournal, type StoredBlock } from "./reader.ts";
 
 /** Which records of a journal are wanted; what is absent fits everything. */
 export interface RecordFilter {
@@ -32,17 +32,20 @@ export function* exportRecords(journal: OfflineJournal, filter: RecordFilter): G
   const settled = new Map(wanted.map((lane) => [lane, journal.settled(lane)]));
   for (const stored of inOrderOfArrival(wanted.map((lane) => journal.directories(lane)))) {
     const { lane, id, directory, count } = stored;
-    const isUnsent = lane !== "history" && !settled.get(lane)!.has(id);
-    if (filter.unsent === true && !isUnsent) continue;
+    const sent = settled.get(lane)!;
+    if (filter.unsent === true && OfflineJournal.unsentRecords(stored, sent) === 0) continue;
     if (directory !== undefined && !directoryFits(directory, filter)) continue;
-    const block = journal.block(lane, id);
-    if (block === undefined) yield { kind: "damaged", lane, block: id, records: count };
-    else yield* linesOf(block, isUnsent, filter);
+    const blocks = journal.blocksWithin(lane, id);
+    if (blocks === undefined) yield { kind: "damaged", lane, block: id, records: count };
+    for (const block of blocks ?? []) {
+      const isUnsent = lane !== "history" && !sent.has(block.id);
+      if (isUnsent || filter.unsent !== true) yield* linesOf(block, isUnsent, filter);
+    }
   }
   journal.requireUntouched();
 }
 
-/** Block ids are unique over the lanes and ascend within each. */
+/** Block ids are unique over the lanes and ascend within each; a merged block stands where its last part was. */
 function* inOrderOfArrival(sources: readonly Generator<StoredBlock>[]): Generator<StoredBlock> {
   const heads = sources.map((source) => ({ source, block: nextOf(source) }));
   for (;;) {

@@ -1,8 +1,9 @@
 import { Ranges } from "../../../src/wire/ranges.ts";
 import type { LedgerRecord, ManifestRecord } from "../../../src/wire/records.ts";
 import { isNumbered, lanes, type Lane, type Stream } from "../../../src/wire/streams.ts";
-import { recordsOf, type Directory, type Entry } from "../block.ts";
-import type { CheckedBlock, OfflineJournal } from "./reader.ts";
+import { recordsOf, type Block, type Entry } from "../block.ts";
+import type { StoredDirectory } from "../stored-directory.ts";
+import { OfflineJournal, type CheckedBlock } from "./reader.ts";
 
 /** One thing that is wrong, in words, with what it means for the data. */
 export interface Finding {
@@ -75,15 +76,19 @@ function checkLane(
   const tally: LaneTally = { lane, blocks: 0, bytes: 0, records: 0, unsentRecords: 0, damagedBlocks: 0 };
   const settled = journal.settled(lane);
   for (const stored of journal.blocks(lane)) {
-    const isUnsent = lane !== "history" && !settled.has(stored.id);
+    const unsent = OfflineJournal.unsentRecords(stored, settled);
     tally.blocks++;
     tally.bytes += stored.bytes;
     tally.records += stored.count;
-    if (isUnsent) tally.unsentRecords += stored.count;
+    tally.unsentRecords += unsent;
     existing.add(stored.id);
-    checkBlock(stored, isUnsent, tally, findings);
-    if (stored.directory !== undefined) numbers.add(lane, stored.id, stored.directory);
-    if (stored.block !== undefined && lane === "critical") numbers.readLedger(stored.block);
+    for (const id of stored.directory?.parts.ids ?? []) existing.add(id);
+    checkBlock(stored, unsent, tally, findings);
+    for (const block of stored.blocks ?? []) {
+      numbers.add(lane, block.id, block);
+      if (lane === "critical") numbers.readLedger(block);
+    }
+    if (stored.blocks === undefined && stored.directory !== undefined) numbers.add(lane, stored.id, stored.directory);
   }
   for (const id of journal.orphanDirectories(lane)) {
     findings.add(
@@ -95,13 +100,13 @@ function checkLane(
   return tally;
 }
 
-function checkBlock(stored: CheckedBlock, isUnsent: boolean, tally: LaneTally, findings: Findings): void {
-  const { lane, id, count, block, directory } = stored;
+function checkBlock(stored: CheckedBlock, unsent: number, tally: LaneTally, findings: Findings): void {
+  const { lane, id, count, blocks, within, directory } = stored;
   const where = `${lane}: block ${id}`;
-  if (block === undefined) {
+  if (blocks === undefined || within === undefined) {
     tally.damagedBlocks++;
     const holds = directory === undefined ? `${count} records; which, nobody can say` : contentOf(directory);
-    findings.addBlock(`${where} fails its checksum (${holds})`, lane, isUnsent ? count : 0);
+    findings.addBlock(`${where} fails its checksum (${holds})`, lane, unsent);
     return;
   }
   if (stored.directoryDamaged) {
@@ -110,38 +115,39 @@ function checkBlock(stored: CheckedBlock, isUnsent: boolean, tally: LaneTally, f
       `${where}: its directory fails its checksum or is missing`,
       "No record is lost: the block has a copy of its directory.",
     );
-  } else if (!sameDirectory(directory!, block)) {
+  } else if (!sameDirectory(directory!, within)) {
     findings.add(
       "damage",
       `${where}: its directory is not the one inside the block`,
       "Both are whole, so one of them belongs to another block: the file was put together from two states.",
     );
   }
-  const records = countRecords(block);
+  const records = sum(blocks, countRecords);
   if (records !== count) {
     findings.add("damage", `${where} holds ${records} records and is counted as ${count}`, "The count is wrong.");
   }
 }
 
-/** What the entries claim, and what the records say, must be the same. */
-function countRecords(block: Directory & { readonly records: Buffer }): number {
+/** What the entries claim, and what the records say, must be the same; NaN where it is not. */
+function countRecords(block: Block): number {
   const perEntry = new Map<Entry, number>();
   let total = 0;
   for (const { entry } of recordsOf(block)) {
     perEntry.set(entry, (perEntry.get(entry) ?? 0) + 1);
     total++;
   }
-  return block.entries.every((entry) => perEntry.get(entry) === entry.count) ? total : -1;
+  return block.entries.every((entry) => perEntry.get(entry) === entry.count) ? total : Number.NaN;
 }
 
-function sameDirectory(a: Directory, b: Directory): boolean {
-  const text = ({ lane, epoch, commit, entries }: Directory): string => JSON.stringify([lane, epoch, commit, entries]);
+function sameDirectory(a: StoredDirectory, b: StoredDirectory): boolean {
+  const text = ({ lane, epoch, parts, entries }: StoredDirectory): string =>
+    JSON.stringify([lane, epoch, parts, entries]);
   return text(a) === text(b);
 }
 
 const namedMax = 3;
 
-function contentOf({ entries }: Directory): string {
+function contentOf({ entries }: StoredDirectory): string {
   const named = entries.slice(0, namedMax).map((entry) => `${entry.stream} of ${entry.device}${numbersOf(entry)}`);
   const rest = entries.length - named.length;
   return named.join(", ") + (rest > 0 ? ` and ${rest} more` : "");
@@ -187,7 +193,7 @@ class NumberCheck {
   readonly #manifests: Map<string, number> = new Map();
 
   /** Blocks of a lane come in the order of their ids. */
-  add(lane: Lane, block: number, { epoch, entries }: Directory): void {
+  add(lane: Lane, block: number, { epoch, entries }: Pick<StoredDirectory, "epoch" | "entries">): void {
     for (const { stream, device, firstSeq, count } of entries) {
       if (!isNumbered(stream)) continue;
       const key = keyOf(epoch, stream, device);
@@ -213,7 +219,7 @@ class NumberCheck {
     if (this.#gaps.length < gapsMax) this.#gaps.push(gap);
   }
 
-  readLedger(block: Directory & { readonly records: Buffer }): void {
+  readLedger(block: Block): void {
     for (const { entry, value } of recordsOf(block)) {
       if (entry.stream !== "ledger") continue;
       const record = JSON.parse(value.toString("utf8")) as LedgerRecord | ManifestRecord;

@@ -12,6 +12,7 @@ import { systemClock } from "../../../src/clock.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import type { Lane } from "../../../src/wire/streams.ts";
 import { GroupMaker, observations, storeOptions, temporaryFolder } from "../../support/records.ts";
+import { mergeAll } from "../../support/stored.ts";
 
 const refused: RefusedRecord = {
   epoch: "3-00112233445566aa",
@@ -76,6 +77,23 @@ test("blocks come back whole, also a second time, and absence stays absence", as
   assert.deepEqual(sequences(blocks), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
   assert.deepEqual(await readAll(port, "telemetry"), blocks);
   assert.equal(await port.next("insight", 0), undefined);
+});
+
+test("merged blocks come back one by one, also to two passes that read at different places", async (t) => {
+  const { store, port } = connectStore(t, 8);
+  const before = await readAll(port, "telemetry");
+  store.commit(new GroupMaker().group(observations("b", 1)));
+  assert.equal(mergeAll(store), 1);
+  const others = connect(t, { next: (lane, after) => (asked++, store.next(lane, after)) });
+  let asked = 0;
+  const [main, repair]: [Block[], Block[]] = [[], []];
+  for (let i = 0; i < 7; i++) {
+    main.push((await others.port.next("telemetry", main.at(-1)?.id ?? 0))!);
+    if (i % 2 === 1) repair.push((await others.port.next("telemetry", repair.at(-1)?.id ?? 0))!);
+  }
+  assert.deepEqual(main, before.slice(0, 7));
+  assert.deepEqual(repair, before.slice(0, 3));
+  assert.equal(asked, 1, "the journal gave them all at once");
 });
 
 test("corrupt blocks are skipped and named in the ledger, their neighbours are delivered", async (t) => {

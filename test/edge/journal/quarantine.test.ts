@@ -9,6 +9,7 @@ import type { QuarantineItem, RetriedMessage } from "../../../edge/journal/group
 import { Store } from "../../../edge/journal/store.ts";
 import { ManualClock } from "../../../src/clock.ts";
 import type { Actor, AuditRecord, LedgerRecord } from "../../../src/wire/records.ts";
+import { lanes } from "../../../src/wire/streams.ts";
 import { GroupMaker, observations, storeOptions, temporaryFolder } from "../../support/records.ts";
 
 const t0 = 1.7e15;
@@ -188,6 +189,7 @@ test("a journal of format 1 keeps its quarantine and never gives an id twice", (
   const store = openStore(t, folder);
   store.abandon();
   const db = new DatabaseSync(join(folder, "journal.db"));
+  for (const lane of lanes) db.exec(`DROP TABLE merged_${lane}`);
   db.exec(`DROP TABLE quarantine; DROP TABLE losses; PRAGMA user_version = 1;
     CREATE TABLE quarantine (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, source TEXT NOT NULL,
       address TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL);

@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
-import { recordsOf, unpackBlock, type Block } from "../../../edge/journal/block.ts";
+import { recordsOf, unpackBlock } from "../../../edge/journal/block.ts";
 import type { Group } from "../../../edge/journal/group.ts";
 import { Store, type StoreOptions } from "../../../edge/journal/store.ts";
 import { ManualClock, systemClock, type Clock } from "../../../src/clock.ts";
@@ -22,6 +22,7 @@ import { TidegateError } from "../../../src/errors.ts";
 import type { LedgerRecord, ManifestRecord } from "../../../src/wire/records.ts";
 import { lanes, type Lane } from "../../../src/wire/streams.ts";
 import { GroupMaker, observations, storeOptions, temporaryFolder, type TestRecord } from "../../support/records.ts";
+import { blocksOf, commitReader } from "../../support/stored.ts";
 
 interface Identity {
   readonly epoch: string;
@@ -29,16 +30,6 @@ interface Identity {
   readonly device: string;
   readonly seq: number;
   readonly value: string;
-}
-
-function blocksOf(store: Store, lane: Lane): Block[] {
-  const blocks: Block[] = [];
-  for (let after = 0; ;) {
-    const packed = store.next(lane, after);
-    if (packed === undefined) return blocks;
-    blocks.push(unpackBlock(packed.id, packed.data, packed.crc));
-    after = packed.id;
-  }
 }
 
 function recordsIn(store: Store, lane: Lane = "telemetry"): Identity[] {
@@ -232,19 +223,20 @@ test("settling the same range twice counts once", (t) => {
   assert.equal(store.usage().head.lanes.telemetry.unsentRecords, 0);
 });
 
-test("commits are read back in order with all their lanes", (t) => {
+test("commits are read back in order with all their lanes", async (t) => {
   const store = openStore(t, storeOptions(temporaryFolder(t)));
   const maker = new GroupMaker();
   append(store, maker, [...observations("a", 2), { stream: "history", device: "a", value: "h1" }]);
   append(store, maker, [{ stream: "history", device: "a", value: "h2" }]);
   append(store, maker, observations("a", 1, 3));
+  const reader = commitReader(store);
   const seen: string[][] = [];
   for (let commit = 0; ;) {
-    const next = store.nextCommit(commit);
+    const next = await reader.next(commit);
     if (next === undefined) break;
     assert(next.commit > commit);
     commit = next.commit;
-    const records = next.blocks.flatMap(({ id, data, crc }) => [...recordsOf(unpackBlock(id, data, crc))]);
+    const records = next.blocks.flatMap((block) => [...recordsOf(block)]);
     seen.push(records.toSorted((a, b) => a.position - b.position).map(({ entry, seq }) => `${entry.stream}${seq}`));
   }
   const own = seen.filter((records) => records.some((record) => !record.startsWith("ledger")));

@@ -10,6 +10,7 @@ import type { CompiledProfile } from "../../../src/profile/profile.ts";
 import type { AlertRecord } from "../../../src/wire/records.ts";
 import { runSeed } from "../../support/seed.ts";
 import { GroupMaker, storeOptions, temporaryFolder, type TestRecord } from "../../support/records.ts";
+import { commitReader } from "../../support/stored.ts";
 
 const profile = { id: "p", metrics: new Map() } as unknown as CompiledProfile;
 
@@ -41,13 +42,9 @@ class Process {
 
   constructor(folder: string) {
     this.store = Store.open(storeOptions(folder), systemClock);
+    const commits = commitReader(this.store);
     const log = {
-      nextCommit: (commit: number) => {
-        const next = this.store.nextCommit(commit);
-        return Promise.resolve(
-          next && { commit: next.commit, blocks: next.blocks.map(({ id, data, crc }) => unpackBlock(id, data, crc)) },
-        );
-      },
+      nextCommit: (commit: number) => commits.next(commit),
       state: (key: string) => Promise.resolve(this.store.state(key)),
     };
     const output = {

@@ -1,4 +1,5 @@
 import { recordsOf, unpackBlock, type Block } from "../../../edge/journal/block.ts";
+import { unpackStored } from "../../../edge/journal/merged-block.ts";
 import type { PackedBlock } from "../../../edge/journal/protocol.ts";
 import { Store } from "../../../edge/journal/store.ts";
 import { systemClock } from "../../../src/clock.ts";
@@ -38,7 +39,7 @@ export class Oracle {
   readonly #epochs: string[] = [];
   readonly #history = new Set<number>();
   #last: readonly [session: number, n: number] | undefined;
-  readonly #cache = new Map<string, ReadBlock>();
+  readonly #cache = new Map<string, { readonly data: Buffer; readonly blocks: readonly ReadBlock[] }>();
 
   constructor(recording: readonly Mark[]) {
     let epoch = "";
@@ -112,10 +113,11 @@ export class Oracle {
       const packed = store.next(lane, after);
       if (packed === undefined) return;
       after = packed.id;
-      const block = this.#read(packed);
-      found.problems.push(...block.problems);
-      if (!settled.has(packed.id)) this.#takeBlock(block, found);
-      else if (lane === "history") found.problems.push("history is never settled");
+      for (const block of this.#read(packed)) {
+        found.problems.push(...block.problems);
+        if (!settled.has(block.id)) this.#takeBlock(block, found);
+        else if (lane === "history") found.problems.push("history is never settled");
+      }
     }
   }
 
@@ -136,13 +138,13 @@ export class Oracle {
   }
 
   /** Verified once per content: most states share most blocks. */
-  #read({ id, lane, crc, data }: PackedBlock): ReadBlock {
+  #read({ id, lane, crc, data }: PackedBlock): readonly ReadBlock[] {
     const at = `${lane}/${id}/${crc}`;
     const known = this.#cache.get(at);
-    if (known !== undefined && known.data.equals(data)) return known;
-    const fresh = readBlock(unpackBlock(id, data, crc), Buffer.from(data), this.#numberAt);
-    this.#cache.set(at, fresh);
-    return fresh;
+    if (known !== undefined && known.data.equals(data)) return known.blocks;
+    const blocks = unpackStored(id, data, crc).map((block) => readBlock(block, this.#numberAt));
+    this.#cache.set(at, { data: Buffer.from(data), blocks });
+    return blocks;
   }
 
   #compareRecords(found: Found): void {
@@ -228,7 +230,7 @@ export class Oracle {
 
 /** What the oracle wants to know of a block. */
 interface ReadBlock {
-  readonly data: Buffer;
+  readonly id: number;
   /** Per entry of a numbered stream: key, first number, count. */
   readonly numbers: readonly (readonly [at: string, first: number, count: number])[];
   readonly history: readonly number[];
@@ -237,7 +239,7 @@ interface ReadBlock {
 }
 
 /** `numberAt`: which record of the load was acknowledged under an identity. */
-function readBlock(block: Block, data: Buffer, numberAt: ReadonlyMap<string, number>): ReadBlock {
+function readBlock(block: Block, numberAt: ReadonlyMap<string, number>): ReadBlock {
   const history: number[] = [];
   const own: (LedgerRecord | ManifestRecord)[] = [];
   const problems: string[] = [];
@@ -256,7 +258,7 @@ function readBlock(block: Block, data: Buffer, numberAt: ReadonlyMap<string, num
   const numbers = block.entries
     .filter(({ stream }) => isNumbered(stream))
     .map(({ stream, device, firstSeq, count }) => [key(block.epoch, stream, device), firstSeq, count] as const);
-  return { data, numbers, history, own, problems };
+  return { id: block.id, numbers, history, own, problems };
 }
 
 /** What one reopened journal holds that the forwarder would still send, and what is wrong with it. */
