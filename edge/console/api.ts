@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { securityHeaders } from "../../src/http/guard.ts";
 import { refuse, type Access } from "./access.ts";
 import { askedOf, ledgerScreen, quarantineScreen } from "./quarantine-api.ts";
-import { alertsScreen, deviceScreen, lineScreen, overviewScreen } from "./screens.ts";
+import { alertsScreen, bufferScreen, deviceScreen, lineScreen, overviewScreen } from "./screens.ts";
 import type { Streams } from "./stream.ts";
 import type { ConsoleView } from "./view.ts";
 
@@ -15,6 +15,7 @@ export interface ApiParts {
 /** The routes that programs use and the page too: what the page shows can be fetched, under the same names. */
 export function addApi(server: FastifyInstance, { view, access, streams }: ApiParts): void {
   server.get("/api/v1/overview", async () => overviewScreen(view));
+  server.get("/api/v1/buffer", async () => bufferScreen(view));
   server.get("/api/v1/alerts", async () => alertsScreen(view));
   // Asked by the login page, and by the others when a person does something: that keeps the session open.
   server.get("/api/v1/session", { config: { open: true } }, async (request) => ({
@@ -70,6 +71,8 @@ function streamScreen(view: ConsoleView, query: Record<string, unknown>): Stream
   switch (of) {
     case "overview":
       return make(() => overviewScreen(view));
+    case "buffer":
+      return make(() => bufferScreen(view));
     case "alerts":
       return make(() => alertsScreen(view));
     case "line":

@@ -23,6 +23,11 @@ export interface OverviewScreen {
   readonly lines: readonly LineSummary[];
 }
 
+export interface BufferScreen {
+  readonly gateway: GatewayView;
+  readonly buffer: BufferView;
+}
+
 export interface AlertSummary {
   /** Alerts that still need a person: not returned to normal, or never acknowledged. */
   readonly open: number;
@@ -91,6 +96,10 @@ export function overviewScreen(view: ConsoleView): OverviewScreen {
     },
     lines: lineSummaries(view.devices(), open),
   };
+}
+
+export function bufferScreen(view: ConsoleView): BufferScreen {
+  return { gateway: view.gateway(), buffer: view.buffer() };
 }
 
 export function lineScreen(view: ConsoleView, path: string, search: string): LineScreen {

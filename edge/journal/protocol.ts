@@ -74,4 +74,6 @@ export interface Usage {
   readonly head: Head;
   /** When the oldest unsent block was stored; undefined where everything is sent. */
   readonly oldestUnsentMicros: number | undefined;
+  /** The same for each lane that has unsent records. */
+  readonly oldestUnsent: Readonly<Partial<Record<Lane, number>>>;
 }

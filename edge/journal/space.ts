@@ -55,11 +55,14 @@ export class Space {
   }
 
   usage(): Usage {
+    const oldestUnsent = this.#oldestUnsent();
+    const times = Object.values(oldestUnsent);
     return {
       bytes: this.#bytesUsed(),
       quotaBytes: this.#options.quotaBytes,
       head: this.#counters.head,
-      oldestUnsentMicros: this.#oldestUnsent(),
+      oldestUnsentMicros: times.length === 0 ? undefined : Math.min(...times),
+      oldestUnsent,
     };
   }
 
@@ -67,12 +70,12 @@ export class Space {
     return this.#connection.bytesUsed() + this.#options.ballastBytes;
   }
 
-  #oldestUnsent(): number | undefined {
-    let oldest: number | undefined;
+  #oldestUnsent(): Partial<Record<Lane, number>> {
+    const oldest: Partial<Record<Lane, number>> = {};
     for (const lane of lanes) {
       if (this.#counters.head.lanes[lane].unsentRecords === 0) continue;
       const stored = this.#blocks.storedMicros(lane, this.#cursors.firstUnsettled(lane));
-      if (stored !== undefined) oldest = Math.min(oldest ?? Infinity, stored);
+      if (stored !== undefined) oldest[lane] = stored;
     }
     return oldest;
   }

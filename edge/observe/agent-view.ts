@@ -43,14 +43,31 @@ const lossesMax = 100;
 /** The fill rate is averaged over about this many looks, one a second. */
 const rateLooks = 30;
 
+/** How fast something grows, smoothed over the last looks. */
+class Rate {
+  bytesPerSecond = 0;
+  #last: number | undefined;
+
+  /** Once a second. */
+  sample(bytes: number): void {
+    if (this.#last !== undefined) this.bytesPerSecond += (bytes - this.#last - this.bytesPerSecond) / rateLooks;
+    this.#last = bytes;
+  }
+
+  /** Undefined while it does not grow. */
+  secondsTo(bytes: number): number | undefined {
+    return this.bytesPerSecond > 1 ? Math.max(0, bytes / this.bytesPerSecond) : undefined;
+  }
+}
+
 /** The agent as the console and the metrics see it: everything is in memory, the disk is asked once a second. */
 export class AgentView implements ConsoleView {
   readonly #parts: AgentViewParts;
   readonly #startedMs: number;
   readonly #listeners: Set<() => void> = new Set();
   readonly notices: string[] = [];
-  #bytesPerSecond = 0;
-  #lastUnsentBytes: number | undefined;
+  readonly #unsentRate = new Rate();
+  readonly #laneRates: ReadonlyMap<Lane, Rate> = new Map(lanes.map((lane) => [lane, new Rate()]));
   #bufferingSinceMicros: number | undefined;
   #kafkaState: ConnectionView["state"] = "connecting";
   #kafkaSinceMicros: number;
@@ -68,17 +85,12 @@ export class AgentView implements ConsoleView {
     const { clock, live, usage } = this.#parts;
     live.sample(clock.monotonicMs(), clock.nowMicros() / 1_000);
     const head = usage()?.head;
-    if (head !== undefined) this.#measureRate(lanes.reduce((sum, lane) => sum + head.lanes[lane].unsentBytes, 0));
+    if (head !== undefined) {
+      this.#unsentRate.sample(lanes.reduce((sum, lane) => sum + head.lanes[lane].unsentBytes, 0));
+      for (const lane of lanes) this.#laneRates.get(lane)!.sample(head.lanes[lane].bytes);
+    }
     this.#watchKafka();
     this.changed();
-  }
-
-  #measureRate(unsentBytes: number): void {
-    if (this.#lastUnsentBytes !== undefined) {
-      const rate = unsentBytes - this.#lastUnsentBytes;
-      this.#bytesPerSecond += (rate - this.#bytesPerSecond) / rateLooks;
-    }
-    this.#lastUnsentBytes = unsentBytes;
   }
 
   #watchKafka(): void {
@@ -149,20 +161,26 @@ export class AgentView implements ConsoleView {
           ? undefined
           : Math.max(0, (nowMicros - usage.oldestUnsentMicros) / 1_000),
       bufferingSinceMicros: isBuffering && unsent > 0 ? this.#bufferingSinceMicros : undefined,
-      fullInSeconds: isBuffering && this.#bytesPerSecond > 1 ? Math.max(0, free / this.#bytesPerSecond) : undefined,
+      fullInSeconds: isBuffering ? this.#unsentRate.secondsTo(free) : undefined,
       holdingSenders: this.trouble !== undefined,
       lanes: usage === undefined ? [] : lanes.map((lane) => this.#lane(lane, usage)),
     };
   }
 
   #lane(lane: Lane, usage: Usage): LaneView {
-    const { bytes, unsentRecords } = usage.head.lanes[lane];
+    const { bytes, records, unsentRecords } = usage.head.lanes[lane];
+    const rate = this.#laneRates.get(lane)!;
+    const oldest = usage.oldestUnsent[lane];
     return {
       lane,
       bytesUsed: bytes,
       bytesQuota: usage.quotaBytes,
       recordsUnsent: unsentRecords,
-      oldestUnsentAgeMs: undefined,
+      oldestUnsentAgeMs:
+        oldest === undefined ? undefined : Math.max(0, (this.#parts.clock.nowMicros() - oldest) / 1_000),
+      records,
+      bytesPerSecond: rate.bytesPerSecond,
+      fullInSeconds: rate.secondsTo(usage.quotaBytes - usage.bytes),
       whenFull: this.#whenFull(lane),
     };
   }

@@ -39,8 +39,8 @@ export function priorityWord(priority) {
   return Object.hasOwn(words, priority) ? words[priority] : "Low";
 }
 
-/** One alert with its explanation. `alert` has the fields of an alert record, and `state`, `raisedMs`, `clearedMs`, `href`. */
-export function alertItem(alert, now) {
+/** One alert with its explanation. `alert` has the fields of an alert record, and `state`, `raisedMs`, `clearedMs`, `href`; `action` is what can be done about it here. */
+export function alertItem(alert, now, action) {
   const isOver = alert.clearedMs !== undefined;
   return h(
     "li",
@@ -67,6 +67,7 @@ export function alertItem(alert, now) {
         alert.action &&
         h("p", { class: "alert-then" }, h("span", { class: "quiet" }, "What to do: "), name(alert.action)),
       h("p", { class: "quiet" }, states[alert.state] ?? "", isOver ? ", from " : ", since ", span(alert, now)),
+      action,
       details(alert),
     ),
   );

@@ -168,6 +168,101 @@ for (const view of [narrow, wide]) {
       assert.equal(await overflow(page), 0);
     });
 
+    test("one message is retried and stays, then is retried and gone; another is deleted after a question", async () => {
+      makeAbnormal();
+      const page = await open(view, "#/quarantine/3");
+      await page.getByRole("button", { name: "Retry" }).click();
+      await page.getByText("1 message still cannot be read and stayed.").waitFor();
+      await page.getByText("1 try, last").waitFor();
+      running.actions.readable.add(3);
+      await page.getByRole("button", { name: "Retry" }).click();
+      await page.getByRole("heading", { name: "1 message could be read and left the quarantine." }).waitFor();
+      await page.goto(`${running.server.url}/#/quarantine/2`);
+      await page.getByRole("button", { name: "Delete …" }).click();
+      const dialog = page.getByRole("dialog", { name: "Delete this message?" });
+      await dialog.waitFor();
+      assert.equal(await overflow(page), 0);
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+      assert.equal(running.view.messages.length, 2, "Escape is no");
+      await page.getByRole("button", { name: "Delete …" }).focus();
+      await page.keyboard.press("Enter");
+      await page.keyboard.press("Tab");
+      assert.equal((await focused(page)).text, "Delete for good");
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: "1 message deleted; the ledger and the audit name them." }).waitFor();
+      assert.deepEqual(
+        running.view.messages.map(({ id }) => id),
+        [1],
+      );
+      assert.deepEqual(watched.complaints, []);
+    });
+
+    test("all messages that fit a filter are retried, exported and deleted, page by page", async () => {
+      running.view.messages = Array.from({ length: 250 }, (_, i) =>
+        quarantined(250 - i, "{", i % 2 === 0 ? { reason: "unroutable" } : {}),
+      );
+      const page = await open(view, "#/quarantine");
+      await page.getByText("100 of 250, newest first").waitFor();
+      await page.getByRole("button", { name: "Older" }).click();
+      await page.getByRole("button", { name: "Newest" }).waitFor();
+      await page.getByRole("button", { name: "Newest" }).click();
+      await page.getByLabel("Reason").fill("unroutable");
+      await page.getByText("100 messages that fit").waitFor();
+      for (const { id, reason } of running.view.messages) if (reason === "unroutable") running.actions.readable.add(id);
+      await page.getByRole("button", { name: "Retry all that fit" }).click();
+      await page.getByText("125 messages could be read and left the quarantine.").waitFor();
+      const download = page.waitForEvent("download");
+      await page.getByLabel("Reason").fill("");
+      await page.getByRole("link", { name: "Export all 125" }).click();
+      assert.equal((await download).suggestedFilename(), "quarantine.ndjson");
+      await page.getByRole("button", { name: "Delete all 125 …" }).click();
+      await page.getByRole("dialog", { name: "Delete 125 messages?" }).waitFor();
+      await page.getByRole("button", { name: "Delete for good" }).click();
+      await page.getByText("125 messages deleted; the ledger and the audit name them.").waitFor();
+      await page.getByText("The quarantine is empty.").waitFor();
+      assert.equal(await overflow(page), 0);
+      assert.deepEqual(watched.complaints, []);
+    });
+
+    test("ledger and buffer say what was lost and why, and until when each lane lasts", async () => {
+      const since = new Date(Date.now() - 3_600_000).toISOString().replace("Z", "000Z");
+      running.view.lossesView = {
+        reasons: [{ reason: "quota", records: 12_000 }],
+        latest: [
+          {
+            id: 1,
+            reason: "quota",
+            stream: "observations",
+            device: "",
+            records: 12_000,
+            from: since,
+            to: since,
+            since,
+            until: since,
+          },
+        ],
+      };
+      running.view.totalsView = { ...running.view.totalsView, ledgered: 12_000 };
+      const lanes = running.view.bufferView.lanes.map((lane) =>
+        lane.lane === "telemetry" ? { ...lane, bytesPerSecond: 1_000, fullInSeconds: 3 * 86_400 } : lane,
+      );
+      running.view.bufferView = bufferView({ lanes });
+      const page = await open(view);
+      await page.getByRole("link", { name: "12,000 records will never arrive" }).click();
+      await page
+        .getByText("The buffer was full, so the oldest unsent records made room for new ones.")
+        .first()
+        .waitFor();
+      await page.getByText("12,000 records since this journal was made").waitFor();
+      assert.equal(await overflow(page), 0);
+      await page.getByRole("link", { name: "Buffer", exact: true }).click();
+      const lane = page.getByRole("region", { name: "Measurements" });
+      await lane.getByText("about 3 days").waitFor();
+      assert.equal(await overflow(page), 0);
+      assert.deepEqual(watched.complaints, []);
+    });
+
     test("hostile names are shown as text, run nothing and break nothing", async () => {
       const { view: fake } = running;
       fake.deviceViews = hostileNames.map((name) =>
@@ -204,6 +299,33 @@ for (const view of [narrow, wide]) {
     });
   });
 }
+
+test("an alert is acknowledged, by keyboard too", async () => {
+  makeAbnormal();
+  const page = await open(wide, "#/alerts");
+  await page.getByRole("button", { name: "Acknowledge flow of pump-2" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Acknowledge flow of pump-2" }).waitFor({ state: "detached" });
+  assert.equal(running.view.alertViews[0]!.state, "acknowledged");
+});
+
+test("a viewer sees everything and is told what the token cannot do", async () => {
+  makeAbnormal();
+  watched = await openPage(browser, narrow);
+  const { page } = watched;
+  await page.goto(`${running.server.url}/`);
+  await page.getByLabel("Access token").fill(running.viewerToken);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Gateway gw-berlin-1" }).waitFor();
+  for (const hash of ["#/quarantine", "#/quarantine/3"]) {
+    await page.goto(`${running.server.url}/${hash}`);
+    await page.getByText("Your token may look and not act").waitFor();
+    assert.equal(await page.getByRole("button", { name: /Retry|Delete/ }).count(), 0);
+  }
+  await page.goto(`${running.server.url}/#/alerts`);
+  await page.getByText("Unacknowledged, since").first().waitFor();
+  assert.equal(await page.getByRole("button", { name: /Acknowledge/ }).count(), 0);
+});
 
 test("updates arrive by themselves, and neither focus nor an opened explanation is lost", async () => {
   makeAbnormal();
@@ -262,7 +384,7 @@ test("everything is reached by keyboard, with a visible focus, and named for scr
   const page = await open(wide);
   await page.evaluate("document.activeElement.blur()");
   const reached = new Set<string>();
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 80; i++) {
     await page.keyboard.press("Tab");
     const focus = await focused(page);
     if (focus.text === "" || reached.has(focus.text)) continue;
@@ -279,7 +401,9 @@ test("everything is reached by keyboard, with a visible focus, and named for scr
     "pump-2",
     "utilities/pumps",
     "Why this alert",
-    "By kind of record",
+    "By kind of record, with forecast",
+    "Buffer",
+    "Ledger",
   ]) {
     assert.ok(reached.has(wanted), `${wanted} is reached; these are: ${[...reached].join(", ")}`);
   }
@@ -301,7 +425,15 @@ for (const colorScheme of ["light", "dark"] as const) {
   test(`text has enough contrast in ${colorScheme} mode`, async () => {
     makeAbnormal();
     const page = await open({ ...wide, colorScheme });
-    for (const hash of ["#/", "#/device/pump-2", "#/quarantine", "#/alerts"]) {
+    for (const hash of [
+      "#/",
+      "#/device/pump-2",
+      "#/quarantine",
+      "#/quarantine/3",
+      "#/alerts",
+      "#/buffer",
+      "#/ledger",
+    ]) {
       await page.goto(`${running.server.url}/${hash}`);
       await page.getByRole("navigation", { name: "Path" }).waitFor();
       assert.deepEqual(await contrastFaults(page), [], hash);

@@ -125,7 +125,9 @@ export class FakeConsoleActions implements ConsoleActions {
     const { reason, detail } = message;
     this.#view.messages = this.readable.has(id)
       ? this.#view.messages.filter((candidate) => candidate !== message)
-      : this.#view.messages.map((other) => (other === message ? { ...other, tries: other.tries + 1 } : other));
+      : this.#view.messages.map((other) =>
+          other === message ? { ...other, tries: other.tries + 1, tried: formatWireTime(Date.now() * 1000) } : other,
+        );
     this.#view.changed();
     return this.readable.has(id)
       ? { id, outcome: "read", reason: "", detail: "" }
@@ -173,6 +175,9 @@ export function bufferView(changes: Partial<BufferView> = {}): BufferView {
     bytesQuota,
     recordsUnsent: 0,
     oldestUnsentAgeMs: undefined,
+    records: Math.floor(bytesUsed / 25),
+    bytesPerSecond: 0,
+    fullInSeconds: undefined,
     whenFull: name === "critical" ? "holds the sources that feed it" : "drops the oldest, named in the ledger",
   });
   return {

@@ -3,14 +3,32 @@ import { h } from "./dom.js";
 import { counted } from "./format.js";
 import { address } from "./frame.js";
 import { levels } from "./levels.js";
+import { send } from "./live.js";
 
-export function alertsView() {
+export function alertsView(session) {
+  /** What became of the last acknowledgement, where it failed. */
+  let said = "";
+  const acknowledge = async (episode, { redraw }) => {
+    const { message } = await send("/api/v1/alerts/acknowledge", { episode });
+    said = message === undefined ? "" : `Not acknowledged: ${message}`;
+    redraw();
+  };
+  const render = (screen, context) => [
+    ...lists(screen, context.now, (alert) => {
+      const isNew = alert.state === "unacknowledged" || alert.state === "returned-unacknowledged";
+      if (!isNew || session.role !== "operator") return undefined;
+      const what = `Acknowledge ${alert.record.metric} of ${alert.record.device}`;
+      const onclick = () => void acknowledge(alert.record.episode, context);
+      return h("p", {}, h("button", { onclick, "aria-label": what }, "Acknowledge"));
+    }),
+    h("p", { role: "status" }, said),
+  ];
   return { title: "Alerts", screen: { stream: "of=alerts", get: "/api/v1/alerts" }, render };
 }
 
-function render({ gateway, alerts }, { now }) {
+function lists({ gateway, alerts }, now, actionOf) {
   const isOpen = (alert) => alert.state !== "returned";
-  const lists = [
+  const groups = [
     ["Open", "No open alert.", alerts.filter(isOpen)],
     ["Returned to normal", "None lately.", alerts.filter((alert) => !isOpen(alert))],
   ];
@@ -20,7 +38,7 @@ function render({ gateway, alerts }, { now }) {
     h(
       "div",
       { class: "panels" },
-      lists.map(([title, none, list]) =>
+      groups.map(([title, none, list]) =>
         h(
           "section",
           { class: "panel", "aria-label": title, "data-key": title },
@@ -30,7 +48,7 @@ function render({ gateway, alerts }, { now }) {
             : h(
                 "ul",
                 {},
-                list.map((alert) => alertItem(alertOf(alert), now)),
+                list.map((alert) => alertItem(alertOf(alert), now, actionOf(alert))),
               ),
         ),
       ),

@@ -7,7 +7,10 @@ import { deviceView } from "./device-view.js";
 import { lineView } from "./line-view.js";
 import { metricView } from "./metric-view.js";
 import { overviewView } from "./overview-view.js";
-import { quarantineView, quarantinedView } from "./quarantine-view.js";
+import { bufferView } from "./buffer-view.js";
+import { ledgerView } from "./ledger-view.js";
+import { quarantineView } from "./quarantine-view.js";
+import { quarantinedView } from "./quarantined-view.js";
 
 /*
  * A view is { title, screen, render(data, context), missing, close? }: which screen of the gateway it shows, and how.
@@ -23,15 +26,21 @@ function viewOf([first, second, third]) {
     case "device":
       return third === undefined ? deviceView(second ?? "") : metricView(second, third);
     case "alerts":
-      return alertsView();
+      return alertsView(session);
     case "quarantine":
-      return second === undefined ? quarantineView() : quarantinedView(second, fetchOnce);
+      return second === undefined ? quarantineView(session) : quarantinedView(second, session);
+    case "buffer":
+      return bufferView();
+    case "ledger":
+      return ledgerView();
     default:
       return undefined;
   }
 }
 
 const main = document.getElementById("content");
+/** What the signed-in person may do; asked once, and the gateway checks each action anyway. */
+const session = { role: undefined };
 const link = { state: "loading", sinceMs: Date.now(), what: "the gateway" };
 /** What the head shows of the last screen that told: open alerts and quarantined messages. */
 const counts = {};
@@ -57,7 +66,7 @@ function onScreen(screen) {
   data = screen;
   receivedMs = Date.now();
   if (screen.alerts?.open !== undefined) counts.alerts = screen.alerts.open;
-  if (screen.totals) counts.quarantined = screen.totals.quarantined;
+  if (screen.totals) counts.quarantined = screen.totals.inQuarantine;
   if (screen.messages) counts.quarantined = screen.total;
   draw();
   if (isNew) {
@@ -113,6 +122,8 @@ function drawFrame() {
       item(undefined, "Overview"),
       item("alerts", "Alerts", counts.alerts, true),
       item("quarantine", "Quarantine", counts.quarantined),
+      item("buffer", "Buffer"),
+      item("ledger", "Ledger"),
     ),
   );
 }
@@ -125,3 +136,7 @@ addEventListener("hashchange", show);
 setInterval(draw, 1000);
 keepSessionWhileUsed();
 show();
+void fetchOnce("/api/v1/session").then(({ ok }) => {
+  session.role = ok?.role;
+  draw();
+});

@@ -101,6 +101,23 @@ export async function fetchOnce(path) {
   }
 }
 
+/** Does something: `{ ok: answer }`, or `{ message }` for a person. */
+export async function send(path, body) {
+  try {
+    const answer = await fetch(path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(silenceMs),
+    });
+    if (answer.status === 401) location.replace("/login#ended");
+    const content = await answer.json();
+    return answer.ok ? { ok: content } : { message: content.error?.message ?? "the gateway refused." };
+  } catch {
+    return { message: "the gateway does not answer." };
+  }
+}
+
 /** A person is there: the session stays open. Told at most once a minute. */
 export function keepSessionWhileUsed() {
   let toldMs = -Infinity;

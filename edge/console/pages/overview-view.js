@@ -1,9 +1,10 @@
 import { alertItem } from "./alert.js";
-import { h, name, s } from "./dom.js";
+import { h, name } from "./dom.js";
 import { bytes, count, counted, duration, exactTime, shortDuration, time } from "./format.js";
 import { address } from "./frame.js";
 import { alertOf } from "./alerts-view.js";
 import { deviceCard } from "./device-card.js";
+import { fillBar, laneTitle } from "./buffer-view.js";
 import { levels, shortPath } from "./levels.js";
 
 export function overviewView() {
@@ -84,11 +85,11 @@ function forecast({ fullInSeconds }) {
   return fullInSeconds === undefined ? "" : `Full in about ${duration(fullInSeconds * 1000)}.`;
 }
 
-function quarantine({ quarantined }) {
-  if (quarantined === 0) return promise(false, "No message in quarantine.");
+function quarantine({ inQuarantine }) {
+  if (inQuarantine === 0) return promise(false, "No message in quarantine.");
   return promise(
     true,
-    h("strong", {}, h("a", { href: address("quarantine") }, `${counted(quarantined, "message")} quarantined`)),
+    h("strong", {}, h("a", { href: address("quarantine") }, `${counted(inQuarantine, "message")} quarantined`)),
     ": stored as received, but not understood.",
   );
 }
@@ -97,7 +98,7 @@ function losses({ ledgered }) {
   if (ledgered === 0) return promise(false, "Nothing lost.");
   return promise(
     true,
-    h("strong", {}, `${counted(ledgered, "record")} will never arrive`),
+    h("strong", {}, h("a", { href: address("ledger") }, `${counted(ledgered, "record")} will never arrive`)),
     ", each named in the ledger with its reason.",
   );
 }
@@ -254,13 +255,6 @@ function sinceText(sinceMs, now) {
 
 /* Buffer */
 
-const laneWords = {
-  critical: "Critical records",
-  insight: "Alerts and scores",
-  telemetry: "Measurements",
-  history: "Local history",
-};
-
 function bufferPanel({ buffer }) {
   return panel(
     "buffer",
@@ -272,41 +266,19 @@ function bufferPanel({ buffer }) {
       h("span", { class: "quiet" }, forecast(buffer)),
     ),
     fillBar(buffer.bytesUsed, buffer.bytesQuota),
-    h("details", {}, h("summary", {}, "By kind of record"), h("ul", { class: "rows" }, buffer.lanes.map(laneRow))),
-  );
-}
-
-function laneRow(lane) {
-  return h(
-    "li",
-    {},
     h(
-      "span",
-      {},
-      laneWords[lane.lane],
-      h(
-        "span",
-        { class: "quiet" },
-        `: ${bytes(lane.bytesUsed)} of ${bytes(lane.bytesQuota)}, ${counted(lane.recordsUnsent, "record")} to send`,
+      "ul",
+      { class: "rows" },
+      buffer.lanes.map((lane) =>
+        h("li", { "data-key": lane.lane }, h("span", { class: "quiet" }, `${laneTitle(lane.lane)}: ${laneText(lane)}`)),
       ),
     ),
-    fillBar(lane.bytesUsed, lane.bytesQuota),
-    h("span", { class: "quiet" }, `When full: ${lane.whenFull}.`),
+    h("p", {}, h("a", { href: address("buffer") }, "By kind of record, with forecast")),
   );
 }
 
-/** The text beside it says the same. */
-function fillBar(used, quota) {
-  const share = quota > 0 ? Math.min(1, used / quota) : 0;
-  return h(
-    "div",
-    { class: share > 0.8 ? "bar nearly-full" : "bar", "aria-hidden": "true" },
-    s(
-      "svg",
-      { viewBox: "0 0 100 1", preserveAspectRatio: "none" },
-      s("rect", { width: (share * 100).toFixed(2), height: "1" }),
-    ),
-  );
+function laneText({ lane, bytesUsed, recordsUnsent }) {
+  return lane === "history" ? bytes(bytesUsed) : `${bytes(bytesUsed)}, ${counted(recordsUnsent, "record")} to send`;
 }
 
 /* Gateway */

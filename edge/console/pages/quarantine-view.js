@@ -1,71 +1,160 @@
-import { fill, h, island, name, patch } from "./dom.js";
-import { bytes, count, exactTime, time, wireMs } from "./format.js";
-import { address, notice } from "./frame.js";
+import { confirmed } from "./confirm.js";
+import { h, name } from "./dom.js";
+import { bytes, count, counted, exactTime, time, wireMs } from "./format.js";
+import { address } from "./frame.js";
 import { levels } from "./levels.js";
+import { work } from "./quarantine-work.js";
 
-/** What a person can do about each reason. */
-const reasons = {
-  unroutable: ["No device fits the topic", "Add the topic to `devices` in the configuration, or stop the sender."],
-  "device-limit": [
-    "Too many devices",
-    "The source has created as many devices as it may: raise `devicesMax`, or look for a sender that invents names.",
-  ],
-  "too-large": ["Too large", "Let the sender split its messages, or raise the limit of the profile."],
-  "too-deep": ["Nested too deeply", "Let the sender flatten its messages, or raise the limit of the profile."],
-  "not-json": ["Not JSON", "Check the sender, or choose the profile that fits what it sends."],
-  "not-text": ["Not text", "Check the sender, or choose the profile that fits what it sends."],
-  empty: ["Empty", "Check the sender: an empty retained message often only deletes a topic."],
-  "wrong-shape": ["Not what the profile expects", "Compare the payload with the examples of the profile."],
-  "no-values": ["No value found", "Compare the payload with the examples of the profile."],
-  "bad-time": ["Time cannot be read", "Compare the time in the payload with the profile's time format."],
-  "refused-by-kafka": ["Refused by Kafka", "See the detail; often the record is larger than the topic allows."],
-};
+const fields = [
+  ["reason", "Reason", "not-json"],
+  ["device", "Device", "press-17"],
+  ["source", "Source", "plant"],
+];
 
-function reasonOf(reason) {
-  return Object.hasOwn(reasons, reason) ? reasons[reason] : [reason, ""];
+/** The list, with what can be done to all messages that fit the filter. */
+export function quarantineView(session) {
+  const filter = { reason: "", device: "", source: "" };
+  let before = "";
+  /** What is being done or was done: { text, stop? }. */
+  let job;
+  const filterQuery = () => new URLSearchParams(filter).toString();
+  const screenOf = () => {
+    const query = `${filterQuery()}&before=${before}`;
+    return { stream: `of=quarantine&${query}`, get: `/api/v1/quarantine?${query}` };
+  };
+  const start = (action, context) => {
+    const tell = (text, stop) => {
+      job = { text, stop };
+      context.redraw();
+    };
+    const running = work(action, filterQuery(), (text) => tell(text, () => running.stop()));
+    void running.finished.then((text) => tell(text));
+  };
+  const page = (to, context) => {
+    before = to;
+    context.follow(screenOf());
+  };
+  return {
+    title: "Quarantine",
+    screen: screenOf(),
+    close: () => job?.stop?.(),
+    render: (screen, context) => [
+      levels(screen.gateway, { list: "Quarantine" }),
+      h("h1", {}, "Quarantine"),
+      h(
+        "p",
+        { class: "quiet" },
+        "Messages that were received and stored, but could not become measurements. Their senders have been acknowledged; their neighbours were not held up. When the quarantine is full, its oldest make room, and the ledger says so.",
+      ),
+      (screen.total > 0 || isFiltered(filter)) && [
+        filterFields(filter, () => page("", context)),
+        actions({ screen, filter, job, session, query: filterQuery(), start: (action) => start(action, context) }),
+      ],
+      list(screen, filter, context.now),
+      h(
+        "p",
+        { class: "row" },
+        before !== "" && h("button", { onclick: () => page("", context) }, "Newest"),
+        screen.next !== undefined && h("button", { onclick: () => page(String(screen.next), context) }, "Older"),
+      ),
+    ],
+  };
 }
 
-export function quarantineView() {
-  return { title: "Quarantine", screen: { stream: "of=quarantine", get: "/api/v1/quarantine" }, render };
+function isFiltered(filter) {
+  return Object.values(filter).some((text) => text !== "");
 }
 
-function render({ gateway, messages, total }, { now }) {
-  return [
-    levels(gateway, { list: "Quarantine" }),
-    h("h1", {}, "Quarantine"),
+function filterFields(filter, changed) {
+  return h(
+    "div",
+    { class: "row", role: "search", "aria-label": "Filter" },
+    fields.map(([key, label, example]) =>
+      h(
+        "p",
+        { class: "field" },
+        h("label", { for: `filter-${key}` }, label),
+        h("input", {
+          id: `filter-${key}`,
+          type: "search",
+          maxlength: "128",
+          autocomplete: "off",
+          placeholder: `all, or ${example}`,
+          oninput: (event) => {
+            filter[key] = event.target.value.trim();
+            changed();
+          },
+        }),
+      ),
+    ),
+  );
+}
+
+function actions({ screen, filter, job, session, query, start }) {
+  const all = isFiltered(filter) ? "all that fit" : `all ${count(screen.total)}`;
+  const mayAct = session.role === "operator";
+  const isBusy = job?.stop !== undefined;
+  const remove = async () => {
+    const title = `Delete ${isFiltered(filter) ? "all messages that fit the filter" : counted(screen.total, "message")}?`;
+    const text = "They cannot be brought back. The ledger and the audit will say that they were deleted, and by whom.";
+    if (await confirmed({ title, text, yes: "Delete for good", no: "Keep them" })) start("delete");
+  };
+  return h(
+    "section",
+    { "aria-label": "Actions", class: "actions" },
     h(
       "p",
-      { class: "quiet" },
-      "Messages that were received and stored, but could not become measurements. Their senders have been acknowledged; their neighbours were not held up.",
+      { class: "row" },
+      mayAct && h("button", { onclick: () => start("retry"), disabled: isBusy }, `Retry ${all}`),
+      h(
+        "a",
+        { class: "button", href: `/api/v1/quarantine/export?${query}`, download: "quarantine.ndjson" },
+        `Export ${all}`,
+      ),
+      mayAct && h("button", { class: "danger", onclick: () => void remove(), disabled: isBusy }, `Delete ${all} …`),
+      isBusy && h("button", { onclick: job.stop }, "Stop"),
     ),
-    messages.length === 0
-      ? h("p", { class: "notice" }, "The quarantine is empty.")
-      : h(
-          "section",
-          { class: "panel", "aria-labelledby": "messages" },
-          h(
-            "h2",
-            { id: "messages" },
-            total > messages.length ? `The newest ${count(messages.length)} of ${count(total)}` : "Newest first",
-          ),
-          h(
-            "ul",
-            { class: "rows" },
-            messages.map((message) => messageRow(message, now)),
-          ),
-        ),
-  ];
+    !mayAct &&
+      h("p", { class: "quiet" }, "Your token may look and not act: retrying and deleting need the operator's token."),
+    h("p", { role: "status" }, job?.text ?? ""),
+  );
+}
+
+function list({ messages, total, next }, filter, now) {
+  if (messages.length === 0) {
+    const text = isFiltered(filter)
+      ? next === undefined
+        ? "No message fits the filter."
+        : "None of the newest messages fits the filter; older ones may."
+      : "The quarantine is empty.";
+    return h("p", { class: "notice" }, text);
+  }
+  const shown = isFiltered(filter) ? counted(messages.length, "message that fits", "messages that fit") : undefined;
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "messages" },
+    h(
+      "h2",
+      { id: "messages" },
+      shown ??
+        (total > messages.length ? `${count(messages.length)} of ${count(total)}, newest first` : "Newest first"),
+    ),
+    h(
+      "ul",
+      { class: "rows" },
+      messages.map((message) => messageRow(message, now)),
+    ),
+  );
 }
 
 function messageRow(message, now) {
-  const [title] = reasonOf(message.reason);
   return h(
     "li",
     { "data-key": String(message.id) },
     h(
       "span",
       {},
-      h("a", { href: address("quarantine", String(message.id)) }, title),
+      h("a", { href: address("quarantine", String(message.id)) }, name(message.title)),
       " ",
       h("span", { class: "quiet" }, name(message.detail)),
     ),
@@ -80,69 +169,7 @@ function messageRow(message, now) {
       ),
       ` · ${bytes(message.bytes)} · through `,
       name(message.source),
+      message.tries > 0 && ` · ${counted(message.tries, "try", "tries")} failed`,
     ),
   );
-}
-
-/** One message. It does not change, so it is asked for once. */
-export function quarantinedView(id, fetchOnce) {
-  const place = h("div", {}, h("p", { class: "notice" }, "Loading …"));
-  void fetchOnce(`/api/v1/quarantine/${encodeURIComponent(id)}`).then((answer) => patch(place, content(id, answer)));
-  return {
-    title: `Quarantined message ${id}`,
-    // The list keeps the connection, and with it the sentence that it is lost.
-    screen: { stream: "of=quarantine", get: "/api/v1/quarantine" },
-    render: ({ gateway }) => [levels(gateway, { list: "Quarantine", item: `Message ${id}` }), island("message")],
-    drawn: () => fill("message", place),
-  };
-}
-
-function content(id, answer) {
-  const back = h("p", {}, h("a", { href: address("quarantine") }, "To the quarantine"));
-  if (answer.missing)
-    return notice(
-      "This message is not in the quarantine any more",
-      "The quarantine is bounded: its oldest messages make room for new ones.",
-      back,
-    );
-  if (answer.failed) return notice("The message could not be loaded", "Reload the page to try again.", back);
-  const { reason, detail, address: topic, source, time: at, bytes: size, preview } = answer.ok;
-  const [title, advice] = reasonOf(reason);
-  const facts = [
-    ["Topic or address", topic],
-    ["Through", source],
-    ["Received", exactTime(wireMs(at))],
-    ["Size", bytes(size)],
-    ["Message", id],
-  ];
-  return [
-    h("h1", {}, title),
-    h("p", {}, name(detail)),
-    advice && h("p", {}, h("strong", {}, "What to do: "), advice),
-    h("div", { class: "panels" }, [
-      h(
-        "section",
-        { class: "panel", "aria-label": "Facts" },
-        h(
-          "dl",
-          { class: "facts" },
-          facts.map(([word, text]) => h("div", {}, h("dt", {}, word), h("dd", {}, name(text)))),
-        ),
-      ),
-      h(
-        "section",
-        { class: "panel", "aria-labelledby": "payload" },
-        h(
-          "h2",
-          { id: "payload" },
-          "Payload",
-          h("span", { class: "quiet" }, preview.bytesShown < size ? `, the first ${bytes(preview.bytesShown)}` : ""),
-        ),
-        preview.text === ""
-          ? h("p", { class: "quiet" }, "Empty.")
-          : h("pre", { class: preview.form, tabindex: "0", "aria-label": "Payload" }, preview.text),
-      ),
-    ]),
-    back,
-  ];
 }

@@ -64,3 +64,20 @@ test("the oldest that is over is forgotten first, an open one only where all are
   board.take(alert("last", "raise", 3));
   assert.deepEqual([kept().size, kept().has("open"), kept().has("last")], [200, false, true]);
 });
+
+test("who has acknowledged an alert has acknowledged its updates and its end; a restart does not forget it", () => {
+  const board = new AlertBoard();
+  board.take(alert("e", "raise", 1));
+  assert.equal(board.acknowledge("e"), true);
+  assert.equal(board.acknowledge("e"), false, "it was acknowledged before");
+  assert.equal(board.acknowledge("unknown"), false);
+  board.take(alert("e", "update", 5));
+  const again = new AlertBoard(board.toText());
+  assert.equal(again.views[0]!.state, "acknowledged");
+  again.take(alert("e", "clear", 9));
+  assert.equal(again.views[0]!.state, "returned");
+  board.take(alert("f", "raise", 10));
+  board.take(alert("f", "clear", 11));
+  board.acknowledge("f");
+  assert.equal(board.views[0]!.state, "returned");
+});

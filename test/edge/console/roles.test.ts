@@ -1,0 +1,140 @@
+// Goal: a viewer sees everything and can change nothing; what an operator does arrives with the operator's name.
+// Method: the routes come from the server itself, so that a new one cannot be forgotten.
+import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { runConsole, type RunningConsole } from "../../support/console.ts";
+import { alert, pumpDevice, quarantined } from "../../support/fake-console-view.ts";
+
+let running: RunningConsole;
+before(async () => (running = await runConsole()));
+after(() => running[Symbol.asyncDispose]());
+beforeEach(() => {
+  running.view.messages = [3, 2, 1].map((id) => quarantined(id, `{"n":${id}}`));
+  running.view.alertViews = [alert(pumpDevice("pump-1"))];
+  running.actions.audited.length = 0;
+});
+
+const bodies: Readonly<Record<string, object>> = {
+  "/api/v1/quarantine/retry": { ids: [1] },
+  "/api/v1/quarantine/delete": { ids: [1] },
+  "/api/v1/alerts/acknowledge": { episode: "pump-1-1" },
+};
+
+function post(path: string, body: unknown, token = running.token): Promise<Response> {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  return running.fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+test("a viewer may see every screen and do nothing but sign out; an operator may do all", async () => {
+  const seen = { reads: 0, actions: 0 };
+  for (const { method, url, open } of running.server.routes) {
+    if (open || method === "HEAD" || url === "/api/v1/stream" || url.includes("*")) continue;
+    const path = url.replace(":id", "1").replace(":metric", "flow");
+    if (method === "GET") {
+      const answer = await running.fetch(path, { headers: { authorization: `Bearer ${running.viewerToken}` } });
+      assert.notEqual(answer.status, 403, path);
+      await answer.arrayBuffer();
+      seen.reads++;
+      continue;
+    }
+    const body = bodies[url] ?? {};
+    const refused = await post(path, body, running.viewerToken);
+    if (url === "/logout") continue;
+    assert.equal(refused.status, 403, path);
+    assert.match(await refused.text(), /VIEWER_ONLY/);
+    const acted = running.actions.audited.filter(
+      ({ by, action }) => by.role === "viewer" && action !== "quarantine-export",
+    );
+    assert.deepEqual(acted, []);
+    assert.equal((await post(path, body)).status, 200, path);
+    seen.actions++;
+  }
+  assert.ok(seen.reads > 10, JSON.stringify(seen));
+  assert.equal(seen.actions, Object.keys(bodies).length, "every action has a body here");
+});
+
+test("a console without a viewer's token has no viewers", async () => {
+  await using other = await runConsole();
+  await rm(join(other.folder, "console-viewer-token"));
+  await using alone = await runConsole({}, { folder: other.folder });
+  const headers = { authorization: `Bearer ${other.viewerToken}` };
+  assert.equal((await alone.fetch("/api/v1/overview", { headers })).status, 401);
+});
+
+test("a session has the role of the token that opened it, and signing in is audited", async () => {
+  for (const [role, token] of [
+    ["viewer", running.viewerToken],
+    ["operator", running.token],
+  ] as const) {
+    const body = new URLSearchParams({ token }).toString();
+    const headers = { "content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin" };
+    const answer = await running.fetch("/login", { method: "POST", headers, body });
+    const cookie = answer.headers.get("set-cookie")!.split(";")[0]!;
+    const own = { cookie, "sec-fetch-site": "same-origin", "content-type": "application/json" };
+    const session = await running.fetch("/api/v1/session", { headers: own });
+    assert.deepEqual(await session.json(), { role });
+    const init = { method: "POST", headers: own, body: JSON.stringify({ ids: [3] }) };
+    const done = await running.fetch("/api/v1/quarantine/retry", init);
+    assert.equal(done.status, role === "operator" ? 200 : 403);
+  }
+  const audited = running.actions.audited.map(({ by, action }) => `${by.role} ${action}`);
+  assert.deepEqual(audited, ["viewer sign-in", "operator sign-in", "operator quarantine-retry"]);
+});
+
+describe("the quarantine's API", () => {
+  const wrong = [
+    undefined,
+    {},
+    { ids: [] },
+    { ids: ["1"] },
+    { ids: [0] },
+    { ids: [1.5] },
+    { ids: [-1] },
+    { ids: Array.from({ length: 101 }, (_, i) => i + 1) },
+  ];
+  for (const body of wrong) {
+    test(`refuses ${JSON.stringify(body)?.slice(0, 40)}`, async () => {
+      for (const path of ["/api/v1/quarantine/retry", "/api/v1/quarantine/delete"]) {
+        assert.equal((await post(path, body)).status, 400);
+      }
+      assert.equal(running.view.messages.length, 3);
+    });
+  }
+
+  for (const query of ["before=x", "before=0", "limit=101", "from=2026-11-21", "to=x", "reason=a&reason=b"]) {
+    test(`refuses ?${query} rather than taking it for everything`, async () => {
+      for (const path of ["/api/v1/quarantine", "/api/v1/quarantine/export"]) {
+        assert.equal((await running.fetch(`${path}?${query}`)).status, 400);
+      }
+      assert.equal((await running.fetch(`/api/v1/stream?of=quarantine&${query}`)).status, 400);
+    });
+  }
+
+  test("says of a message what it means and what to do", async () => {
+    const message = (await (await running.fetch("/api/v1/quarantine/2")).json()) as Record<string, unknown>;
+    assert.deepEqual([message["title"], message["bytesKept"]], ["Not JSON", 7]);
+    assert.match(String(message["advice"]), /Check the sender/);
+  });
+
+  test("an action and an export arrive with who asked", async () => {
+    await post("/api/v1/quarantine/retry", { ids: [1, 1, 2] });
+    await (await running.fetch("/api/v1/quarantine/export?reason=not-json")).text();
+    assert.deepEqual(running.actions.audited[0], {
+      by: { role: "operator", from: "127.0.0.1" },
+      action: "quarantine-retry",
+      ids: [1, 2],
+    });
+    const [, exported] = running.actions.audited;
+    assert.ok(exported !== undefined && "target" in exported);
+    assert.deepEqual([exported.action, exported.detail], ["quarantine-export", '{"reason":"not-json"}']);
+  });
+
+  test("an alert is acknowledged once", async () => {
+    assert.equal((await post("/api/v1/alerts/acknowledge", { episode: "pump-1-1" })).status, 200);
+    assert.equal(running.view.alertViews[0]!.state, "acknowledged");
+    assert.equal((await post("/api/v1/alerts/acknowledge", { episode: "nothing" })).status, 404);
+    assert.equal((await post("/api/v1/alerts/acknowledge", {})).status, 400);
+  });
+});
