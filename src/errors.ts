@@ -14,7 +14,9 @@ export const errorCodes = {
   JOURNAL_IO: { retryable: true, meaning: "the disk refused a read, a write or a sync" },
   JOURNAL_FULL: { retryable: true, meaning: "the quota or the disk is full" },
   SQLITE_TOO_OLD: { retryable: false, meaning: "the SQLite library has the WAL-reset bug" },
+  USAGE: { retryable: false, meaning: "the options of a command contradict each other" },
   TOKEN_MISSING: { retryable: false, meaning: "the console's access token was not given to a command that needs it" },
+  ACCESS_REFUSED: { retryable: false, meaning: "the console does not know the token, or it may look and not act" },
   SOURCE_UNREACHABLE: { retryable: true, meaning: "a broker or a PLC does not answer" },
   SOURCE_REFUSED: { retryable: true, meaning: "a broker or a PLC refused the connection or a subscription" },
   SOURCE_UNTRUSTED: { retryable: true, meaning: "a certificate on one side is not trusted by the other" },
@@ -41,6 +43,7 @@ export const exitCodes = {
   unavailable: 69,
   software: 70,
   dataFolderInUse: 73,
+  noPermission: 77,
   config: 78,
 } as const;
 
@@ -81,8 +84,11 @@ export function exitCodeOf(error: unknown): number {
     case "JOURNAL_CORRUPT":
     case "JOURNAL_FORMAT_NEWER":
       return exitCodes.data;
+    case "USAGE":
     case "TOKEN_MISSING":
       return exitCodes.usage;
+    case "ACCESS_REFUSED":
+      return exitCodes.noPermission;
     case "JOURNAL_MISSING":
       return exitCodes.noInput;
     case "PORT_IN_USE":

@@ -41,13 +41,38 @@ export class ConsoleClient {
     return JSON.parse(await textOf(await this.open("GET", path))) as T;
   }
 
+  /** Undefined where there is no such thing. */
+  async find<T>(path: string): Promise<T | undefined> {
+    const answer = await this.#send("GET", path, undefined);
+    if (answer.statusCode !== 404) return JSON.parse(await textOf(await this.#requireOk(answer))) as T;
+    answer.resume();
+    return undefined;
+  }
+
   async post<T>(path: string, body: object): Promise<T> {
     return JSON.parse(await textOf(await this.open("POST", path, JSON.stringify(body)))) as T;
   }
 
-  /** An answer with status 200, to be read as it comes. Throws SOURCE_UNREACHABLE and SOURCE_REFUSED. */
+  /** An answer with status 200, to be read as it comes. Throws SOURCE_UNREACHABLE, ACCESS_REFUSED and SOURCE_REFUSED. */
   async open(method: string, path: string, body?: string): Promise<IncomingMessage> {
-    const answer = await this.#send(method, path, body);
+    return this.#requireOk(await this.#send(method, path, body));
+  }
+
+  /** The lines of an answer. Throws SOURCE_UNREACHABLE where it breaks off. */
+  async *linesOf(answer: IncomingMessage): AsyncGenerator<string> {
+    let rest = "";
+    try {
+      for await (const text of answer.setEncoding("utf8") as AsyncIterable<string>) {
+        const lines = (rest + text).split("\n");
+        rest = lines.pop()!;
+        yield* lines;
+      }
+    } catch (cause) {
+      throw new TidegateError("SOURCE_UNREACHABLE", `the answer of ${this.url} broke off`, { cause });
+    }
+  }
+
+  async #requireOk(answer: IncomingMessage): Promise<IncomingMessage> {
     if (answer.statusCode === 200) return answer;
     const text = await textOf(answer);
     throw refusal(this.url, answer.statusCode ?? 0, messageOf(text));
@@ -104,7 +129,8 @@ function refusal(url: string, status: number, message: string): TidegateError {
   };
   const hint = hints[status];
   const options = hint === undefined ? {} : { hint };
-  return new TidegateError("SOURCE_REFUSED", `the console at ${url} answered ${status}: ${message}`, options);
+  const code = [401, 403, 429].includes(status) ? "ACCESS_REFUSED" : "SOURCE_REFUSED";
+  return new TidegateError(code, `the console at ${url} answered ${status}: ${message}`, options);
 }
 
 function messageOf(text: string): string {

@@ -4,6 +4,7 @@ import { exitCodes } from "../../src/errors.ts";
 import { bufferCommand } from "./buffer/command.ts";
 import { checkCommand } from "./check.ts";
 import { initCommand } from "./init.ts";
+import { quarantineCommand } from "./quarantine/command.ts";
 import { runCommand } from "./run.ts";
 import { simulateCommand } from "./simulate.ts";
 import { printError, type Cli, type Terminal } from "./terminal.ts";
@@ -19,6 +20,7 @@ Exit codes:
   69  something needed is not available: a port is taken, Kafka does not answer
   70  an unexpected failure
   73  another process uses the data folder
+  77  the console does not know the token, or it may look and not act
   78  the configuration, a profile or a secret file is wrong
 
 Examples:
@@ -57,6 +59,7 @@ function makeProgram(cli: Cli): Command {
     simulateCommand(cli),
     topicsCommand(cli),
     bufferCommand(cli),
+    quarantineCommand(cli),
   ];
   for (const command of commands) program.addCommand(command);
   prepare(program, cli.terminal);

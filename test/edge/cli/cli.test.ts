@@ -119,6 +119,12 @@ const ends: readonly {
     "buffer inspect",
     "buffer verify",
     "buffer export",
+    "quarantine",
+    "quarantine list",
+    "quarantine show",
+    "quarantine retry",
+    "quarantine export",
+    "quarantine delete",
   ].map((command) => ({
     name: `help of ${command}`,
     args: [...command.split(" "), "--help"],
