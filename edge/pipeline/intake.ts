@@ -80,6 +80,7 @@ export class Intake implements Ingest, RetryIntake {
   readonly #events: IntakeEvents;
   readonly #cursors: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly #routes: Map<string, Map<string, Route>> = new Map();
+  /** In the order in which they have their turn after a pause. */
   readonly #listeners: Set<() => void> = new Set();
   readonly #quarantineSlot: Slot;
   /** Of the delivery at hand; kept to save an allocation per message. */
@@ -158,7 +159,17 @@ export class Intake implements Ingest, RetryIntake {
     while (this.#refused.length > 0 && this.#takeRefused(this.#refused[0]!)) this.#refused.shift();
     if (!this.#paused || this.#overflow.length > 0) return;
     this.#paused = false;
-    for (const listener of this.#listeners) listener();
+    for (const listener of [...this.#listeners]) {
+      if (this.#isPaused()) return;
+      // Sources take turns: one that has enough to fill every group cannot keep the others waiting.
+      if (!this.#listeners.delete(listener)) continue;
+      this.#listeners.add(listener);
+      listener();
+    }
+  }
+
+  #isPaused(): boolean {
+    return this.#paused;
   }
 
   /** What waits for room will not be stored any more: its senders keep it. */

@@ -43,6 +43,7 @@ export class BrokerSource implements Source, BrokerServer {
   users: Users | undefined;
   sessions = new Sessions(new Map(), 0);
   readonly #deps: SourceDeps;
+  /** In the order in which they have their turn after a pause. */
   readonly #all = new Set<Client>();
   readonly #byId = new Map<string, Client>();
   #ingest: Ingest | undefined;
@@ -204,9 +205,11 @@ export class BrokerSource implements Source, BrokerServer {
   #resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    for (const { channel } of this.#all) {
-      channel.release(holds.ingest);
-      // What had waited was enough to fill the buffer again: the others wait on.
+    for (const client of [...this.#all]) {
+      // Whoever has its turn goes to the end of the line, so that clients that flood cannot keep the others waiting.
+      if (this.#all.delete(client)) this.#all.add(client);
+      client.channel.release(holds.ingest);
+      // What had waited was enough to fill the buffer again: the others wait, and come first next time.
       if (this.#isPaused()) return;
     }
   }

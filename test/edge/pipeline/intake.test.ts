@@ -261,6 +261,21 @@ test("a burst beyond a group's room pauses the source, waits, and is stored whol
   assert(resumed > 0);
 });
 
+test("after a pause sources take turns, so that one that fills each group does not keep the others waiting", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t), 65_536);
+  const offered = { first: 0, second: 0 };
+  const total = 20_000;
+  const flood = (source: "first" | "second"): void => {
+    while (offered.first + offered.second < total && bench.offer(source, value(++offered[source])) === "continue");
+  };
+  bench.intake.onResume(() => flood("first"));
+  bench.intake.onResume(() => flood("second"));
+  flood("first");
+  await bench.until(() => bench.settled.length === total);
+  const { first, second } = offered;
+  assert(second > first / 2 && first > second / 2, `${first} of the one and ${second} of the other`);
+});
+
 test("while the disk refuses, nothing is settled; when it works again, everything is", async (t) => {
   const bench = new Bench(t, temporaryFolder(t));
   bench.log.fail = new TidegateError("JOURNAL_IO", "no");

@@ -57,6 +57,12 @@ after(async () => rm(folder, { recursive: true, force: true }));
 
 const password = Buffer.from("correct horse battery");
 
+async function connected(port: number, clientId: string): Promise<WirePeer> {
+  const peer = await WirePeer.dial(port);
+  await peer.connect({ clientId });
+  return peer;
+}
+
 async function withUsers(
   body: (port: number, ingest: FakeIngest, reports: Report[]) => Promise<void>,
   fields: Parameters<typeof brokerSource>[0] = {},
@@ -233,6 +239,47 @@ test("broker: PINGREQ of a paused client is answered, and silence counts only wh
   await ingest.waitForOffers(203);
   ingest.settle();
 });
+
+test("broker: after a pause clients take turns, so that those that flood do not keep the others waiting", async () => {
+  const ingest = new FakeIngest();
+  ingest.pauseAt = 10;
+  await using source = await startedBroker(ingest);
+  const floods = await Promise.all(["a", "b", "c"].map((clientId) => connected(source.port, clientId)));
+  const quiet = await connected(source.port, "quiet");
+  for (const peer of floods) {
+    for (let id = 1; id <= 400; id++) peer.publish(id, "flood");
+    await peer.roundTrip();
+  }
+  quiet.publish(1, "quiet");
+  await quiet.roundTrip();
+  let pauses = 0;
+  for (; !ingest.texts().includes("quiet"); pauses++) {
+    assert(pauses < 100, "a quiet client waits for all that others have sent");
+    ingest.settle();
+  }
+  assert(pauses <= floods.length + 1, `a quiet client had its turn after ${pauses} pauses`);
+  ingest.pauseAt = Number.POSITIVE_INFINITY;
+  ingest.settle();
+});
+
+for (const version of [4, 5] as const) {
+  test(`broker: a client of version ${version} has at most inFlightMax messages that are not stored`, async () => {
+    const ingest = new FakeIngest();
+    await using source = await startedBroker(ingest, { inFlightMax: 20 });
+    const peer = await WirePeer.dial(source.port, version);
+    const connack = await peer.connect();
+    assert.equal(connack.properties?.receiveMaximum, version === 5 ? 20 : undefined);
+    for (let id = 1; id <= 50; id++) peer.publish(id, String(id));
+    await peer.roundTrip();
+    assert.equal(ingest.offered.length, 20);
+    for (const offered of [40, 50]) {
+      ingest.settle();
+      await ingest.waitForOffers(offered);
+      assert.equal(ingest.offered.length, offered);
+    }
+    ingest.settle();
+  });
+}
 
 test("broker: a silent client is disconnected after 1.5 keep alive times", async () => {
   await using source = await startedBroker(new FakeIngest());
