@@ -1,4 +1,5 @@
 import type { Body } from "../src/profile/body.ts";
+import type { LossReason } from "../src/wire/records.ts";
 
 /**
  * The port of everything that feeds the gateway. A source keeps no data itself: it hands deliveries to the ingest
@@ -52,8 +53,8 @@ export interface Delivery {
   readonly redelivery: Redelivery | undefined;
   /** A position of the source that is stored in the same transaction; the last one per key wins. */
   readonly cursor: { readonly key: string; readonly value: string } | undefined;
-  /** What the peer sent or kept before this delivery and can no longer give: for the ledger, reason `source-gap`. */
-  readonly gap?: SourceGap;
+  /** What the peer had before this delivery and can no longer give: each is named in the ledger. */
+  readonly gaps?: readonly SourceGap[];
   /**
    * Called once, in the order of `offer`. `stored`: the delivery, or its quarantined bytes, survive power loss, so
    * acknowledge now; calls of one commit come in one synchronous run, so that a source can write its PUBACKs together
@@ -63,7 +64,12 @@ export interface Delivery {
 }
 
 export interface SourceGap {
-  /** Messages that the peer numbered; 0 where it is only known that there was a time without a subscription. */
+  /** `source-gap`: it was sent and lost, or nobody was subscribed. `source-overflow`: the peer itself had to drop it. */
+  readonly reason: Extract<LossReason, "source-gap" | "source-overflow">;
+  /**
+   * Messages that the peer numbered; of an overflow the values that say so, each for at least one that was dropped; 0
+   * where it is only known that there was a time without a subscription.
+   */
   readonly messages: number;
   /** When the source last heard of the peer before the gap. */
   readonly sinceMicros: number;

@@ -191,9 +191,9 @@ export class Intake implements Ingest, RetryIntake {
       return true;
     }
     // Beforehand: a group without room for the ledger takes nothing of the delivery.
-    if (!this.#hasRoomForGap(delivery) || !this.#store(delivery, route)) return false;
+    if (!this.#hasRoomForGaps(delivery) || !this.#store(delivery, route)) return false;
     if (delivery.retryOf !== undefined) return true;
-    this.#ledgerGap(delivery, route);
+    this.#ledgerGaps(delivery, route);
     const { redelivery, cursor } = delivery;
     if (hash !== undefined) this.#redeliveries.note(redelivery!.session, redelivery!.packetId, hash);
     if (cursor !== undefined) this.#committer.setState(cursorKey(delivery.source, cursor.key), cursor.value);
@@ -212,24 +212,27 @@ export class Intake implements Ingest, RetryIntake {
     return true;
   }
 
-  #hasRoomForGap({ gap }: Delivery): boolean {
-    return gap === undefined || this.#committer.hasRoom("critical", gapRecordCharsMax, 1);
+  #hasRoomForGaps({ gaps }: Delivery): boolean {
+    return gaps === undefined || this.#committer.hasRoom("critical", gaps.length * gapRecordCharsMax, gaps.length);
   }
 
   /** What the source proves that it never got is named like any other loss, though it never had numbers of ours. */
-  #ledgerGap({ gap, receivedMicros }: Delivery, route: Route | BadRoute): void {
-    if (gap === undefined || !("device" in route)) return;
-    const loss: LedgerRecord = {
-      kind: "loss",
-      epoch: this.#options.epoch,
-      stream: "observations",
-      device: route.device.id,
-      count: gap.messages,
-      from: formatWireTime(gap.sinceMicros),
-      to: formatWireTime(receivedMicros),
-      reason: "source-gap",
-    };
-    this.#committer.append(this.#devices.slot("ledger", route.device.id), JSON.stringify(loss), noTime, receivedMicros);
+  #ledgerGaps({ gaps, receivedMicros }: Delivery, route: Route | BadRoute): void {
+    if (gaps === undefined || !("device" in route)) return;
+    const { id } = route.device;
+    for (const { reason, messages, sinceMicros } of gaps) {
+      const loss: LedgerRecord = {
+        kind: "loss",
+        epoch: this.#options.epoch,
+        stream: "observations",
+        device: id,
+        count: messages,
+        from: formatWireTime(sinceMicros),
+        to: formatWireTime(receivedMicros),
+        reason,
+      };
+      this.#committer.append(this.#devices.slot("ledger", id), JSON.stringify(loss), noTime, receivedMicros);
+    }
   }
 
   #hash(delivery: Delivery, route: Route | BadRoute): number | undefined {

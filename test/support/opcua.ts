@@ -33,7 +33,7 @@ export class StoringIngest extends FakeIngest {
     return verdict;
   }
   get gaps(): SourceGap[] {
-    return this.offered.flatMap(({ gap }) => gap ?? []);
+    return this.offered.flatMap(({ gaps }) => gaps ?? []);
   }
 }
 

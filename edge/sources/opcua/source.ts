@@ -2,18 +2,20 @@ import { join } from "node:path";
 import type { Clock } from "../../../src/clock.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import type { Point } from "../../../src/profile/body.ts";
-import type { Ingest, Source, SourceGap, SourceStatus } from "../../source.ts";
+import type { Delivery, Ingest, Source, SourceGap, SourceStatus } from "../../source.ts";
 import { loadIdentity } from "./certificates.ts";
 import type { Connect, Connection, Notification } from "./connection.ts";
 import { ServiceFault } from "./connection.ts";
 import { Repeats } from "./dedup.ts";
 import { itemsOf, monitor, type Item, type MonitorResult } from "./items.ts";
 import { Ladder } from "./ladder.ts";
+import { decodeLeft, encodeLeft, type Left } from "./left.ts";
 import { loadLibrary } from "./library.ts";
 import { resolveNodeId } from "./node-id.ts";
 import { checkOpcuaOptions, type OpcuaSourceOptions } from "./options.ts";
 import { hasOverflow, pointOf } from "./point.ts";
 import { Probe } from "./probe.ts";
+import { following } from "./sequence.ts";
 import { Subscription } from "./subscription.ts";
 
 /** What the source needs of the agent. */
@@ -62,6 +64,15 @@ const namedMax = 5;
 /** Server.ServerStatus.StartTime: another value means another server process [OPC 10000-5 §6.3.3]. */
 const startTimeNode = "i=2257";
 
+/** The one cursor of the source. */
+const cursorKey = "subscription";
+
+/** What a notification says of one device. */
+interface DeviceChanges {
+  readonly points: Point[];
+  overflow: SourceGap | undefined;
+}
+
 /** What belongs to one connection. */
 interface Link {
   readonly connection: Connection;
@@ -79,12 +90,6 @@ interface Link {
   polling: boolean;
   /** Something came on this connection. */
   heard: boolean;
-}
-
-/** What is left of a connection that was lost: the server may still have its subscription. */
-interface Left extends Pick<Link, "serverStart" | "publishingMs" | "keepAliveMs" | "monitored" | "attempts"> {
-  readonly id: number;
-  readonly expected: number;
 }
 
 /** Makes the source; throws CONFIG_INVALID, touches neither network nor files. */
@@ -125,9 +130,11 @@ export class OpcuaSource implements Source {
   #ingest: Ingest | undefined;
   #link: Link | undefined;
   #left: Left | undefined;
+  /** The subscription at hand, for the next process; `expected` goes with each notification. */
+  #resumable: Omit<Left, "expected"> | undefined;
   /** Wall time of the last notification or keep-alive: where a hole begins. */
   #heardMicros: number;
-  /** By device: what is to be said with its next delivery. */
+  /** By device: the hole that is to be said with its next delivery. */
   readonly #gaps = new Map<string, SourceGap>();
   #working: Promise<void> = Promise.resolve();
   #busy = false;
@@ -157,6 +164,7 @@ export class OpcuaSource implements Source {
   /** Returns at once: a server that is away is a state. */
   start(ingest: Ingest): Promise<void> {
     this.#ingest = ingest;
+    this.#remember(ingest.cursors(this.name).get(cursorKey));
     this.#removeResume = ingest.onResume(() => this.#link?.subscription.resume());
     this.#timer = setInterval(() => this.#tick(), tickMs);
     this.#tick();
@@ -181,6 +189,15 @@ export class OpcuaSource implements Source {
     await this.#working;
     await this.#closeLink(false);
     this.#noteState();
+  }
+
+  /** After a crash the subscription may still be at the server; if not, the time without one is named. */
+  #remember(cursor: string | undefined): void {
+    const remembered = decodeLeft(cursor, this.#items);
+    if (remembered === undefined) return;
+    this.#heardMicros = remembered.heardMicros;
+    this.#left = remembered.left;
+    if (this.#left === undefined) this.#noteGap(0);
   }
 
   /** One step of the ladder at a time; while one is under way the others wait. */
@@ -288,6 +305,7 @@ export class OpcuaSource implements Source {
     const reply = await connection.createSubscription({ publishingMs, keepAliveMs, lifetimeMs });
     const monitored = await monitor(connection, reply.id, this.#items, this.#options);
     this.#repeats.expectInitialValues();
+    this.#resumable = { ...reply, serverStart, monitored, attempts: 0 };
     const subscription = this.#newSubscription(connection, reply.id, 1);
     return this.#newLink({ connection, subscription, serverStart, monitored, attempts: 0, ...reply });
   }
@@ -298,6 +316,7 @@ export class OpcuaSource implements Source {
     this.#left = { ...left, attempts };
     const transferred = await connection.transfer(left.id);
     if (transferred === undefined) return undefined;
+    this.#resumable = left;
     const subscription = this.#newSubscription(connection, left.id, left.expected);
     try {
       await subscription.catchUp(transferred.available);
@@ -414,6 +433,7 @@ export class OpcuaSource implements Source {
       samplingMs: link.monitored.samplingMs ?? result.samplingMs,
       queueSize: link.monitored.queueSize ?? result.queueSize,
     };
+    if (this.#resumable !== undefined) this.#resumable = { ...this.#resumable, monitored: link.monitored };
   }
 
   /** One delivery per device; the notification is settled when the last of them is stored. */
@@ -421,22 +441,25 @@ export class OpcuaSource implements Source {
     const ingest = this.#ingest!;
     const receivedMicros = this.#context.clock.nowMicros();
     this.#counters.notifications += 1;
-    const byDevice = this.#pointsByDevice(notification);
+    const byDevice = this.#changesByDevice(notification);
+    let unoffered = byDevice.size;
     let open = byDevice.size;
     if (open === 0) settled();
     let verdict: "continue" | "pause" = "continue";
-    for (const [device, points] of byDevice) {
-      const gap = this.#gaps.get(device);
+    for (const [device, { points, overflow }] of byDevice) {
+      const gaps = [this.#gaps.get(device), overflow].filter((gap) => gap !== undefined);
       this.#gaps.delete(device);
       this.#counters.values += points.length;
+      unoffered -= 1;
       const answer = ingest.offer({
         source: this.name,
         address: device,
         body: { kind: "points", points },
         receivedMicros,
         redelivery: undefined,
-        cursor: undefined,
-        ...(gap === undefined ? {} : { gap }),
+        // Only when all of the notification is stored may the next process go on behind it.
+        cursor: unoffered === 0 ? this.#cursorBehind(notification) : undefined,
+        ...(gaps.length === 0 ? {} : { gaps }),
         settle: (outcome) => {
           // What was abandoned stays unacknowledged at the server.
           if (outcome === "stored" && --open === 0) settled();
@@ -447,31 +470,36 @@ export class OpcuaSource implements Source {
     return verdict;
   }
 
-  #pointsByDevice(notification: Notification): Map<string, Point[]> {
-    const byDevice = new Map<string, Point[]>();
+  #cursorBehind({ sequence }: Notification): Delivery["cursor"] {
+    const left = { ...this.#resumable!, expected: following(sequence) };
+    return { key: cursorKey, value: encodeLeft(left, this.#heardMicros, this.#items) };
+  }
+
+  #changesByDevice(notification: Notification): Map<string, DeviceChanges> {
+    const byDevice = new Map<string, DeviceChanges>();
     for (const { handle, value } of notification.changes) {
       const item = this.#items[handle];
       // A handle that we never gave: foreign input, not ours to assert.
       if (item === undefined) continue;
-      if (hasOverflow(value.statusCode?.value ?? 0)) this.#counters.overflows += 1;
       const point = pointOf(item.name, value);
+      const sinceMicros = this.#repeats.last(handle)?.timeMicros ?? this.#heardMicros;
       if (this.#repeats.isRepeat(handle, point)) {
         this.#counters.repeats += 1;
         continue;
       }
-      const points = byDevice.get(item.device);
-      if (points === undefined) byDevice.set(item.device, [point]);
-      else points.push(point);
+      let changes = byDevice.get(item.device);
+      if (changes === undefined) byDevice.set(item.device, (changes = { points: [], overflow: undefined }));
+      changes.points.push(point);
+      if (!hasOverflow(value.statusCode?.value ?? 0)) continue;
+      this.#counters.overflows += 1;
+      changes.overflow = joined(changes.overflow, { reason: "source-overflow", messages: 1, sinceMicros });
     }
     return byDevice;
   }
 
   #noteGap(messages: number): void {
-    for (const { id } of this.#options.devices) {
-      const before = this.#gaps.get(id);
-      const sinceMicros = before?.sinceMicros ?? this.#heardMicros;
-      this.#gaps.set(id, { messages: (before?.messages ?? 0) + messages, sinceMicros });
-    }
+    const gap: SourceGap = { reason: "source-gap", messages, sinceMicros: this.#heardMicros };
+    for (const { id } of this.#options.devices) this.#gaps.set(id, joined(this.#gaps.get(id), gap));
   }
 
   #stateNow(): SourceStatus["state"] {
@@ -497,6 +525,13 @@ export class OpcuaSource implements Source {
       return [this.#problem.message, this.#problem.hint].filter(Boolean).join(". ");
     return state.kind === "stopped" ? "" : this.#ladder.reason;
   }
+}
+
+/** Two holes of one kind as one, from the beginning of the earlier. */
+function joined(before: SourceGap | undefined, gap: SourceGap): SourceGap {
+  if (before === undefined) return gap;
+  const sinceMicros = Math.min(before.sinceMicros, gap.sinceMicros);
+  return { ...gap, messages: before.messages + gap.messages, sinceMicros };
 }
 
 /**

@@ -297,16 +297,27 @@ test("a stop while the disk refuses abandons what is not stored", async (t) => {
   assert.deepEqual(bench.settled, ["1:abandoned"]);
 });
 
-test("a gap that the source proves is named in the ledger with the delivery", async (t) => {
+test("gaps that the source proves are named in the ledger with the delivery", async (t) => {
   const bench = new Bench(t, temporaryFolder(t));
-  bench.offer("1", value(1), { gap: { messages: 3, sinceMicros: 1.7e15 } });
+  bench.offer("1", value(1), {
+    gaps: [
+      { reason: "source-gap", messages: 3, sinceMicros: 1.7e15 },
+      { reason: "source-overflow", messages: 2, sinceMicros: 1.8e15 },
+    ],
+  });
   await bench.until(() => bench.settled.length === 1);
   const packed = bench.log.store.next("critical", 0)!;
   const records = [...recordsOf(unpackBlock(packed.id, packed.data, packed.crc))].map(({ value: text }) =>
     text.toString(),
   );
-  const [loss] = records.map((text) => JSON.parse(text) as LedgerRecord).filter(({ kind }) => kind === "loss");
-  assert.deepEqual([loss!.device, loss!.reason, loss!.count], ["d1", "source-gap", 3]);
+  const losses = records.map((text) => JSON.parse(text) as LedgerRecord).filter(({ kind }) => kind === "loss");
+  assert.deepEqual(
+    losses.map(({ device, reason, count }) => [device, reason, count]),
+    [
+      ["d1", "source-gap", 3],
+      ["d1", "source-overflow", 2],
+    ],
+  );
 });
 
 test("a source cursor is stored with the delivery that carries it", async (t) => {

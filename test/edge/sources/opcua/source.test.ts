@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { Value } from "typebox/value";
+import type { Notification } from "../../../../edge/sources/opcua/connection.ts";
 import { opcuaSourceOptions, type OpcuaSourceOptions } from "../../../../edge/sources/opcua/options.ts";
 import { createOpcuaSource, type OpcuaSource } from "../../../../edge/sources/opcua/source.ts";
 import { ManualClock } from "../../../../src/clock.ts";
 import { FakeIngest } from "../../../support/fake-ingest.ts";
-import { FakeServer } from "../../../support/fake-opcua.ts";
+import { FakeServer, notificationOf } from "../../../support/fake-opcua.ts";
 import { until } from "../../../support/until.ts";
 
 interface Plant {
@@ -38,10 +39,9 @@ async function plant(
   t: TestContext,
   changes: Partial<OpcuaSourceOptions> = {},
   prepare?: (server: FakeServer) => void,
+  { server, ingest } = { server: new FakeServer(), ingest: new FakeIngest() },
 ): Promise<Plant> {
-  const server = new FakeServer();
   prepare?.(server);
-  const ingest = new FakeIngest();
   const clock = new ManualClock();
   const logged: string[] = [];
   const context = {
@@ -56,6 +56,13 @@ async function plant(
   await source.start(ingest);
   if (server.reachable) await connected({ server, source });
   return { server, ingest, clock, source, logged };
+}
+
+/** The same values, each with the Overflow bit. */
+function overflowing(notification: Notification): Notification {
+  const statusCode = { value: 0x0480, name: "Good" };
+  const changes = notification.changes.map(({ handle, value }) => ({ handle, value: { ...value, statusCode } }));
+  return { ...notification, changes };
 }
 
 async function connected({ server, source }: Pick<Plant, "server" | "source">): Promise<void> {
@@ -184,7 +191,7 @@ test("a notification that the server no longer has is a gap: counted, said with 
   assert.deepEqual(connection.republished, [1, 2], "each is asked for once");
   assert.equal(source.counters.gaps, 2);
   assert.deepEqual(
-    ingest.offered.map(({ gap }) => gap?.messages),
+    ingest.offered.map(({ gaps }) => gaps?.[0]?.messages),
     [2, undefined, 2],
   );
 });
@@ -228,7 +235,7 @@ test("after a restart with other namespace indexes the items are found again by 
   assert.deepEqual(valuesOf(ingest), [1, 5, 6]);
   assert.equal(source.counters.repeats, 1);
   assert.equal(source.counters.transfers, 0, "another server process: its subscription ids mean something else");
-  assert.deepEqual(ingest.offered[1]!.gap?.messages, 0, "how many values were missed is not known");
+  assert.deepEqual(ingest.offered[1]!.gaps?.[0]?.messages, 0, "how many values were missed is not known");
 });
 
 test("after a broken network the subscription is taken over, and what the server kept is fetched", async (t) => {
@@ -252,8 +259,86 @@ test("after a broken network the subscription is taken over, and what the server
   assert.deepEqual(server.current.republished, [2, 3], "what was handed on before is not asked for again");
   assert.equal(source.counters.transfers, 1);
   assert.equal(source.counters.gaps, 0);
-  assert(ingest.offered.every(({ gap }) => gap === undefined));
+  assert(ingest.offered.every(({ gaps }) => gaps === undefined));
 });
+
+test("values that say that older ones were dropped are named with their device, since the value before", async (t) => {
+  const { server, ingest, clock, source } = await plant(t);
+  server.current.send([0, 1, 1_000], [2, 1, 1_000]);
+  await ingest.waitForOffers(2);
+  const { subscription } = server.current;
+  server.current.answer(
+    overflowing(
+      notificationOf(subscription, 2, [
+        [0, 2, 2_000],
+        [1, 2, 2_000],
+      ]),
+    ),
+  );
+  await ingest.waitForOffers(3);
+  server.current.continueAt(3);
+  server.current.send([0, 3, 3_000]);
+  await ingest.waitForOffers(4);
+  assert.deepEqual(
+    ingest.offered.map(({ gaps }) => gaps),
+    [undefined, undefined, [{ reason: "source-overflow", messages: 2, sinceMicros: 1_000_000 }], undefined],
+  );
+  assert(clock.nowMicros() > 1_000_000);
+  assert.equal(source.counters.overflows, 2);
+});
+
+test("after a crash the next process takes the subscription over where the stored values end", async (t) => {
+  const before = await plant(t);
+  const { server, ingest } = before;
+  const first = server.current;
+  first.send([0, 1, 1_000], [2, 10, 1_000]);
+  await ingest.waitForOffers(2);
+  ingest.settle();
+  server.kept.set(2, first.send([0, 2, 2_000], [2, 20, 2_000]));
+  await ingest.waitForOffers(4);
+  // Of the second notification only the first device's values were stored when the process was killed.
+  ingest.settle(1);
+  server.transferable = { available: [2] };
+  const next = { server, ingest: new FakeIngest() };
+  for (const [key, value] of ingest.stored) next.ingest.stored.set(key, value);
+  const after = await plant(t, {}, undefined, next);
+  await next.ingest.waitForOffers(2);
+  assert.deepEqual(server.current.republished, [2]);
+  assert.deepEqual(valuesOf(next.ingest), [2, 20]);
+  assert.equal(after.source.counters.transfers, 1);
+  assert(next.ingest.offered.every(({ gaps }) => gaps === undefined));
+});
+
+const notTakenOver: { name: string; changes: Partial<OpcuaSourceOptions>; prepare: (server: FakeServer) => void }[] = [
+  { name: "the server refuses the transfer", changes: {}, prepare: () => undefined },
+  {
+    name: "the server was restarted",
+    changes: {},
+    prepare: (server) => Object.assign(server, { startTime: 2_000, transferable: { available: [] } }),
+  },
+  {
+    name: "the items have changed",
+    changes: { devices: [{ id: "press-17", items: { force: "nsu=urn:acme:press;s=17.F" } }] },
+    prepare: (server) => Object.assign(server, { transferable: { available: [] } }),
+  },
+];
+
+for (const { name, changes, prepare } of notTakenOver) {
+  test(`after a crash the time without a subscription is named where ${name}`, async (t) => {
+    const { server, ingest, clock } = await plant(t);
+    server.current.send([0, 1, 1_000]);
+    await ingest.waitForOffers(1);
+    ingest.settle();
+    const next = { server, ingest: new FakeIngest() };
+    for (const [key, value] of ingest.stored) next.ingest.stored.set(key, value);
+    const after = await plant(t, changes, prepare, next);
+    server.current.send([0, 2, 2_000]);
+    await next.ingest.waitForOffers(1);
+    const gap = { reason: "source-gap", messages: 0, sinceMicros: clock.nowMicros() };
+    assert.deepEqual(next.ingest.offered[0]!.gaps, [gap]);
+    assert.equal(after.source.counters.transfers, 0);
+  });
+}
 
 /** Breaks the connection after one notification, and waits until the source is closed. */
 async function breakAfterFirst({ server, ingest }: Plant): Promise<void> {
@@ -299,7 +384,7 @@ test("a connection that breaks again while the subscription is taken over loses 
   assert.deepEqual(valuesOf(ingest), [1, 2, 3]);
   assert.deepEqual(server.current.republished, [3], "what was fetched before is not asked for again");
   assert.equal(source.counters.gaps, 0);
-  assert(ingest.offered.every(({ gap }) => gap === undefined));
+  assert(ingest.offered.every(({ gaps }) => gaps === undefined));
 });
 
 test("a subscription that was taken over is taken over again when the network breaks before it was heard", async (t) => {
@@ -334,7 +419,7 @@ test("a takeover that breaks the connection each time is given up for a new subs
   await connected({ server, source });
   server.current.send([0, 9, 9_000]);
   await ingest.waitForOffers(2);
-  assert.equal(ingest.offered[1]!.gap?.messages, 0, "the hole is said");
+  assert.equal(ingest.offered[1]!.gaps?.[0]?.messages, 0, "the hole is said");
 });
 
 test("a notification that comes after it was fetched with Republish is dropped", async (t) => {
