@@ -159,7 +159,8 @@ export class Intake implements Ingest, RetryIntake {
     while (this.#refused.length > 0 && this.#takeRefused(this.#refused[0]!)) this.#refused.shift();
     if (!this.#paused || this.#overflow.length > 0) return;
     this.#paused = false;
-    for (const listener of [...this.#listeners]) {
+    const line = [...this.#listeners];
+    for (const listener of line) {
       if (this.#isPaused()) return;
       // Sources take turns: one that has enough to fill every group cannot keep the others waiting.
       if (!this.#listeners.delete(listener)) continue;

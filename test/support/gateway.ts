@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { nodeEnvironment, nodeFlags } from "../../bin/runtime.js";
 import { freePort } from "../../demo/ports.ts";
+import type { ForwardOptions } from "../../edge/forward/options.ts";
 import type { JournalOptions } from "../../edge/journal/options.ts";
 import type { BrokerOptions } from "../../edge/sources/broker/options.ts";
 import { temporaryFolder, type Cleanup } from "./processes.ts";
@@ -21,6 +22,7 @@ export interface GatewayOptions {
   /** Default: no Kafka, everything stays in the journal. */
   readonly kafka?: { readonly bootstrap: string; readonly topicPrefix: string };
   readonly journal?: Partial<JournalOptions>;
+  readonly forward?: Partial<ForwardOptions>;
   readonly broker?: Partial<BrokerOptions>;
   /** Default: below the folder of the configuration. */
   readonly dataFolder?: string;
@@ -66,7 +68,7 @@ export async function startGateway(t: Cleanup, options: GatewayOptions = {}): Pr
 }
 
 function configuration(
-  { kafka, journal, broker, sources = [] }: GatewayOptions,
+  { kafka, journal, forward, broker, sources = [] }: GatewayOptions,
   dataFolder: string,
   ports: { readonly broker: number; readonly console: number; readonly metrics: number },
 ): unknown {
@@ -84,6 +86,7 @@ function configuration(
       ? {}
       : { kafka: { brokers: [kafka.bootstrap], topicPrefix: kafka.topicPrefix, partitions: gatewayPartitions } }),
     journal: { manifestSeconds: 2, ...journal },
+    ...(forward === undefined ? {} : { forward }),
     sources: [{ ...own, listen: { host: "127.0.0.1", port: ports.broker } }, ...sources],
     devices: [{ source: "plant", ...rule }, ...sources.map(({ name }) => ({ source: name, ...rule }))],
     console: { listen: { host: "127.0.0.1", port: ports.console } },

@@ -202,14 +202,17 @@ export class BrokerSource implements Source, BrokerServer {
     for (const { channel } of this.#all) channel.hold(holds.ingest);
   }
 
+  /**
+   * Lets clients in again, in turns, until the buffer is full: first those with little in flight, and of several alike
+   * those that waited longest. So clients that flood can keep neither the others nor each other waiting.
+   */
   #resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    for (const client of [...this.#all]) {
-      // Whoever has its turn goes to the end of the line, so that clients that flood cannot keep the others waiting.
+    const line = [...this.#all].sort((a, b) => a.channel.inFlight - b.channel.inFlight);
+    for (const client of line) {
       if (this.#all.delete(client)) this.#all.add(client);
       client.channel.release(holds.ingest);
-      // What had waited was enough to fill the buffer again: the others wait, and come first next time.
       if (this.#isPaused()) return;
     }
   }
