@@ -1,3 +1,4 @@
+import type { Detector } from "./detector.ts";
 import type { StateReader, StateWriter } from "./state.ts";
 
 /*
@@ -35,7 +36,7 @@ const slotsOfDay = 48;
 const microsPerSlot = (24 * 3600 * 1_000_000) / slotsOfDay;
 
 /** One metric's detector. About 2.5 kB. Deterministic: state and values give the score, nothing else. */
-export class ContextSurprise {
+export class ContextSurprise implements Detector<number> {
   #low: number;
   #high: number;
   readonly #rangeGiven: boolean;
@@ -68,7 +69,7 @@ export class ContextSurprise {
    * Scores a finite value. With `learn` false (an alert is open) what is normal stays as it is, so that a fault
    * cannot become normal by lasting.
    */
-  score(value: number, timeMicros: number, learn: boolean): number {
+  observe(value: number, timeMicros: number, learn: boolean): number {
     if (!this.#rangeKnown && !this.#learnRange(value)) return 0;
     const { learning } = this;
     const beyond = !learning && this.#isBeyond(value);

@@ -61,7 +61,7 @@ export class MetricWatch {
     const learn = !this.episode.open;
     const finding = this.#guard(value, timeMicros, learn);
     if (this.guards.afterGap) this.surprise?.forgetContext();
-    const surprise = this.surprise?.score(value, timeMicros, learn) ?? 0;
+    const surprise = this.surprise?.observe(value, timeMicros, learn) ?? 0;
     const score = finding === undefined ? surprise : 1;
     this.lastValue = value;
     this.lastScore = score;

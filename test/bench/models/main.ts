@@ -2,6 +2,8 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { measureNab } from "./nab/section.ts";
+import { measureSkab } from "./skab/section.ts";
+import { measureTep } from "./tep/section.ts";
 import { tableOf, type DataSetResult } from "./result.ts";
 
 /*
@@ -10,6 +12,8 @@ import { tableOf, type DataSetResult } from "./result.ts";
  */
 const sections: Readonly<Record<string, (folder: string) => DataSetResult>> = {
   nab: measureNab,
+  skab: measureSkab,
+  tep: measureTep,
 };
 
 const usage = `npm run bench:models -- FOLDER [--json] [--only NAME]...

@@ -19,7 +19,7 @@ function series(seed: number, count: number): Float64Array {
 }
 
 function scores(detector: ContextSurprise, values: Float64Array, first = 0): Float64Array {
-  return values.map((value, i) => detector.score(value, (first + i) * minute, true));
+  return values.map((value, i) => detector.observe(value, (first + i) * minute, true));
 }
 
 function saved(detector: ContextSurprise): Uint8Array {
@@ -89,7 +89,7 @@ test("one outlier is one high score: the usual values after it are usual", () =>
 test("learns nothing while an alert is open: the same fault stays as surprising", () => {
   const detector = new ContextSurprise([-64, 64]);
   scores(detector, series(3, 2000));
-  const first = detector.score(60, 0, false);
-  for (let i = 1; i < 5000; i++) detector.score(60, i * 1000, false);
-  assert.equal(detector.score(60, 5_000_000, false), first);
+  const first = detector.observe(60, 0, false);
+  for (let i = 1; i < 5000; i++) detector.observe(60, i * 1000, false);
+  assert.equal(detector.observe(60, 5_000_000, false), first);
 });

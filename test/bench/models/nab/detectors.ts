@@ -17,14 +17,14 @@ export type RangeRule =
 export function contextSurprise(rule: RangeRule): (series: LabelledSeries) => Float64Array {
   return ({ values, timesMicros }) => {
     const detector = new ContextSurprise(rule === "given" ? rangeOf(values) : undefined);
-    const scores = values.map((value, i) => detector.score(value, timesMicros[i]!, true));
+    const scores = values.map((value, i) => detector.observe(value, timesMicros[i]!, true));
     return rest(scores, Math.floor(restPart * probationRows(values.length)));
   };
 }
 
 export function contextSurpriseStateBytes(series: LabelledSeries): number {
   const detector = new ContextSurprise(rangeOf(series.values));
-  for (let i = 0; i < series.values.length; i++) detector.score(series.values[i]!, series.timesMicros[i]!, true);
+  for (let i = 0; i < series.values.length; i++) detector.observe(series.values[i]!, series.timesMicros[i]!, true);
   const to = new StateWriter();
   detector.save(to);
   return to.done().length;

@@ -1,0 +1,111 @@
+import { MspcChart, type MspcModel } from "./charts/mspc-chart.ts";
+import { VarChart, type VarModel } from "./charts/var-chart.ts";
+import type { Chart } from "./charts/chart.ts";
+import type { RowDetector, ScoreQuality } from "./detector.ts";
+import { scaleRow, type Scaling } from "./learn/scaling.ts";
+import type { StateReader, StateWriter } from "./state.ts";
+
+/** Everything that was fitted for a detector of several metrics: plain data, for a package or a worker. */
+export interface RowModel {
+  readonly scaling: Scaling;
+  readonly chart: MspcModel | VarModel;
+  /** One limit per statistic of the chart: at the limit the score is 1. */
+  readonly limits: Float64Array;
+}
+
+export function chartOf(model: RowModel["chart"]): Chart {
+  switch (model.kind) {
+    case "mspc":
+      return new MspcChart(model);
+    case "var":
+      return new VarChart(model);
+  }
+}
+
+/** With more than this part of the inputs missing nothing can be said. */
+const missingPartMax = 0.5;
+
+/** Scores rows by a fitted model. The score is the largest statistic in units of its limit: 1 is at the limit. */
+export class FittedDetector implements RowDetector {
+  readonly #scaling: Scaling;
+  readonly #chart: Chart;
+  readonly #limits: Float64Array;
+  readonly #row: Float64Array;
+  readonly #missing: Uint8Array;
+  #settling: number;
+  #worst = 0;
+  #quality: ScoreQuality = "good";
+
+  constructor({ scaling, chart, limits }: RowModel) {
+    this.#scaling = scaling;
+    this.#chart = chartOf(chart);
+    this.#limits = limits;
+    this.#row = new Float64Array(scaling.means.length);
+    this.#missing = new Uint8Array(scaling.means.length);
+    this.#settling = this.#chart.settlingRows;
+  }
+
+  get learning(): boolean {
+    return this.#settling > 0;
+  }
+
+  get quality(): ScoreQuality {
+    return this.#quality;
+  }
+
+  observe(input: Float64Array): number {
+    scaleRow(this.#scaling, input, this.#row);
+    this.#quality = this.#findMissing();
+    if (this.#quality === "bad") return 0;
+    this.#chart.measure(this.#row, this.#missing);
+    const score = this.#judge();
+    if (this.#settling === 0) return score;
+    this.#settling--;
+    return 0;
+  }
+
+  #findMissing(): ScoreQuality {
+    let count = 0;
+    for (let i = 0; i < this.#row.length; i++) {
+      const isMissing = !Number.isFinite(this.#row[i]);
+      this.#missing[i] = isMissing ? 1 : 0;
+      if (isMissing) count++;
+    }
+    if (count > missingPartMax * this.#row.length) return "bad";
+    return count > 0 ? "uncertain" : "good";
+  }
+
+  #judge(): number {
+    const { statistics } = this.#chart;
+    let score = 0;
+    for (let i = 0; i < statistics.length; i++) {
+      const ratio = statistics[i]! / this.#limits[i]!;
+      if (!(ratio > score)) continue;
+      score = ratio;
+      this.#worst = i;
+    }
+    return score;
+  }
+
+  contributions(into: Float64Array): void {
+    this.#chart.contributions(this.#worst, into);
+    let total = 0;
+    for (let i = 0; i < into.length; i++) total += into[i] = Math.max(into[i]!, 0);
+    for (let i = 0; i < into.length; i++) into[i] = total > 0 ? into[i]! / total : 1 / into.length;
+  }
+
+  forgetContext(): void {
+    this.#chart.forgetContext();
+    this.#settling = this.#chart.settlingRows;
+  }
+
+  save(to: StateWriter): void {
+    to.number(this.#settling);
+    this.#chart.save(to);
+  }
+
+  load(from: StateReader): void {
+    this.#settling = from.number();
+    this.#chart.load(from);
+  }
+}
