@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { TidegateError, exitCodes } from "../../src/errors.ts";
 import { topicSpecs } from "../../src/wire/streams.ts";
-import { loadEdgeConfig } from "../config.ts";
+import { agentSetup, loadEdgeConfig } from "../config.ts";
 import type { TopicState } from "../sinks/kafka/admin.ts";
 import type { KafkaOptions } from "../sinks/kafka/options.ts";
 import { defaultConfigFile, type Cli } from "./terminal.ts";
@@ -33,7 +33,44 @@ export function topicsCommand(cli: Cli): Command {
     const { createTopics } = await import("../sinks/kafka/admin.ts");
     report(cli, flags, await createTopics(kafkaOf(flags.config)));
   });
+  topics.addCommand(drainCommand(cli));
   return topics;
+}
+
+interface DrainFlags extends TopicsFlags {
+  readonly within: string;
+}
+
+function drainCommand(cli: Cli): Command {
+  return new Command("drain")
+    .description("send everything that a stopped gateway has buffered, so that kafka.partitions may change")
+    .option("-c, --config <file>", "configuration file", defaultConfigFile)
+    .option("--within <seconds>", "give up after this long; what is unsent then stays on disk", "600")
+    .option("--json", "print the result as JSON", false)
+    .addHelpText(
+      "after",
+      "\nStop the gateway first. Its devices wait or buffer meanwhile. Then: add partitions to the topics, set kafka.partitions,\nstart it again. See docs/partitions.md.\n\nExample:\n  tidegate topics drain -c /etc/tidegate/tidegate.yaml\n",
+    )
+    .action((flags: DrainFlags) => drain(cli, flags));
+}
+
+async function drain(cli: Cli, { config, json, within }: DrainFlags): Promise<void> {
+  const { terminal, version } = cli;
+  const withinMs = Number(within) * 1000;
+  if (!(withinMs > 0)) throw new TidegateError("CONFIG_INVALID", `--within is a number of seconds, not ${within}`);
+  const loaded = loadEdgeConfig(config);
+  const kafka = kafkaOf(config);
+  const { drainJournal } = await import("../drain.ts");
+  let said = "";
+  const state = await drainJournal({ ...agentSetup(loaded, version), kafka }, withinMs, ({ alarms }) => {
+    if (alarms.join() !== said) for (const alarm of alarms) terminal.err(`warning: ${alarm}`);
+    said = alarms.join();
+  });
+  const { unsent, partitions } = state;
+  if (json) terminal.out(JSON.stringify({ ok: unsent === 0, unsent, partitions }));
+  else if (unsent === 0) terminal.out(`everything is sent; records were laid out for ${partitions} partitions`);
+  else terminal.out(`${unsent} records are not sent yet and stay on disk`);
+  if (unsent > 0) cli.exitCode = exitCodes.no;
 }
 
 function kafkaOf(file: string): KafkaOptions {

@@ -74,8 +74,7 @@ export class Epochs {
 
   /** A device must stay on its partition, or its order is lost; a change waits until everything is sent. */
   freezePartitions(unsentRecords: number): void {
-    const row = this.#connection.get("SELECT value FROM meta WHERE key = 'partitions'");
-    const frozen = row === undefined ? undefined : Number(row.value);
+    const frozen = frozenPartitions(this.#connection);
     const wanted = this.#partitions;
     if (frozen === wanted) return;
     if (frozen !== undefined && unsentRecords > 0) {
@@ -83,12 +82,18 @@ export class Epochs {
         "CONFIG_INVALID",
         `kafka.partitions is ${wanted}, but ${unsentRecords} unsent records are laid out for ${frozen}`,
         {
-          hint: `Set kafka.partitions back to ${frozen}, let the buffer drain, then change it.`,
+          hint: `Run tidegate topics drain first, which sends them; or set kafka.partitions back to ${frozen}.`,
         },
       );
     }
     this.#connection.run("INSERT OR REPLACE INTO meta (key, value) VALUES ('partitions', ?)", String(wanted));
   }
+}
+
+/** The partition count that records are laid out for; undefined before the first start. */
+export function frozenPartitions(connection: Connection): number | undefined {
+  const row = connection.get("SELECT value FROM meta WHERE key = 'partitions'");
+  return row === undefined ? undefined : Number(row.value);
 }
 
 /** Changes with every boot of the machine: monotonic times of blocks compare only within one boot. */

@@ -19,6 +19,8 @@ export class Journal implements AsyncDisposable {
   readonly epoch: string;
   /** Where an unreadable journal was moved to at start. */
   readonly setAside: string | undefined;
+  /** Of the device-keyed topics, as records are laid out. */
+  readonly partitions: number;
   readonly #worker: Worker;
   readonly #rpc: RpcClient<JournalCalls>;
   readonly #commits = new CommitReader((wanted) => this.#readLanes(wanted));
@@ -45,6 +47,7 @@ export class Journal implements AsyncDisposable {
     this.#rpc = rpc;
     this.epoch = start.epoch;
     this.setAside = start.setAside;
+    this.partitions = start.partitions;
   }
 
   /** Called when the thread dies: nothing can be acknowledged any more, so the agent must end. */
@@ -139,6 +142,11 @@ export class Journal implements AsyncDisposable {
     const { port1, port2 } = new MessageChannel();
     await this.#rpc.call("serveForwarder", [port2], [port2]);
     return port1;
+  }
+
+  /** Writes the epoch's last manifest now: nothing more is appended, and what is stored can be sent to the end. */
+  endEpoch(): Promise<void> {
+    return this.#rpc.call("endEpoch", []);
   }
 
   /** Ends the epoch with its last manifest. */

@@ -11,7 +11,7 @@ import { Connection } from "./connection.ts";
 import { Counters } from "./counters.ts";
 import { Cursors } from "./cursors.ts";
 import { ensureBallast, releaseBallast } from "./database.ts";
-import { Epochs } from "./epochs.ts";
+import { Epochs, frozenPartitions } from "./epochs.ts";
 import type { Committed, CommittedBlock, Group, QuarantineItem } from "./group.ts";
 import { unsentRecords } from "./head.ts";
 import { Ledger } from "./ledger.ts";
@@ -33,6 +33,8 @@ export interface StoreOptions extends JournalOptions {
   readonly gateway: string;
   /** Of the device-keyed topics; frozen with the first record. */
   readonly partitions: number;
+  /** Goes on with the frozen count whatever `partitions` says: to send what is laid out for it. */
+  readonly keepPartitions?: boolean;
 }
 
 /**
@@ -65,6 +67,9 @@ export class Store {
   readonly #space: Space;
   readonly #merger: Merger;
 
+  /** Of the device-keyed topics, as records are laid out. */
+  readonly partitions: number;
+
   /** Throws DATA_FOLDER_IN_USE, JOURNAL_FORMAT_NEWER, SQLITE_TOO_OLD, JOURNAL_IO, JOURNAL_FULL and CONFIG_INVALID. */
   static open(options: StoreOptions, clock: Clock): Store {
     const connection = new Connection(options.folder, clock.nowMicros());
@@ -81,16 +86,18 @@ export class Store {
     this.#clock = clock;
     this.#connection = connection;
     this.setAside = connection.setAside;
+    this.partitions =
+      (options.keepPartitions === true ? frozenPartitions(connection) : undefined) ?? options.partitions;
     this.#state = new StateTable(connection);
     this.#counters = new Counters(this.#state);
     this.#blocks = new BlockTables(connection);
     this.#cursors = new Cursors(this.#state, this.#blocks, this.#counters);
-    this.#own = new OwnRecords(options.gateway, options.partitions);
+    this.#own = new OwnRecords(options.gateway, this.partitions);
     this.#losses = new LossTable(connection);
     this.#ledger = new Ledger(this.#counters, this.#own, this.#losses);
-    this.#epochs = new Epochs(connection, clock, this.#blocks, this.#own, options.partitions);
+    this.#epochs = new Epochs(connection, clock, this.#blocks, this.#own, this.partitions);
     this.epoch = makeEpoch(this.#epochs.nextCounter(), randomBytes(8));
-    this.#manifest = new ManifestTracker(this.epoch.text, options.partitions);
+    this.#manifest = new ManifestTracker(this.epoch.text, this.partitions);
     this.#appender = new Appender(this.epoch, clock, this.#blocks, this.#counters, this.#own, this.#manifest);
     this.#redeliveries = new RedeliveryTable(connection);
     this.#quarantined = new QuarantineTable(connection);

@@ -27,6 +27,7 @@ export interface JournalWorkerData {
 export interface JournalStart {
   readonly epoch: string;
   readonly setAside: string | undefined;
+  readonly partitions: number;
 }
 
 export type JournalCalls = ReturnType<typeof makeCalls>;
@@ -44,7 +45,9 @@ const store = Store.open(options, systemClock);
 
 function makeCalls() {
   return {
-    start: (): JournalStart => ({ epoch: store.epoch.text, setAside: store.setAside }),
+    start: (): JournalStart => {
+      return { epoch: store.epoch.text, setAside: store.setAside, partitions: store.partitions };
+    },
     commit: (group: Group): Committed => {
       const committed = store.commit(group);
       if (committed.kind === "full") reclaimSome();
@@ -69,13 +72,23 @@ function makeCalls() {
     serveForwarder: (forwardPort: MessagePort): void => {
       serveForwarder(forwardPort, forwardStore);
     },
+    endEpoch: (): void => {
+      clearInterval(manifestTimer);
+      tell(store.writeManifest(true));
+      ended = true;
+    },
     close: (): void => {
       for (const timer of timers) clearInterval(timer);
       stopMerging();
-      store.close();
+      if (!ended) return store.close();
+      store.flush();
+      store.abandon();
     },
   };
 }
+
+/** The epoch has its last manifest. */
+let ended = false;
 
 const forwardStore: ForwardStore = {
   next: (lane, after) => store.next(lane, after),
@@ -138,10 +151,11 @@ function guarded(chore: () => void): void {
   }
 }
 
+const manifestTimer = setInterval(() => guarded(() => tell(store.writeManifest())), options.manifestSeconds * 1_000);
 const timers = [
   setInterval(() => guarded(() => store.flush()), flushMs),
   setInterval(() => guarded(reclaimSome), reclaimMs),
-  setInterval(() => guarded(() => tell(store.writeManifest())), options.manifestSeconds * 1_000),
+  manifestTimer,
 ];
 
 const stopMerging = startMerging(store, tell);

@@ -66,16 +66,17 @@ export class KafkaSink implements Sink {
 
   async describe(topics: readonly string[]): Promise<SinkDescription> {
     const problem = this.#takeUpCertificates();
-    const found = new Map<string, { partitions: number; id: string }>();
-    let fault: SinkFault | undefined;
-    // One by one: a look-up that names a missing topic fails as a whole.
-    for (const topic of topics) {
-      const seen = await this.#describeTopic(topic);
-      if ("kind" in seen && seen.kind !== "topic-missing") return this.#description(found, seen, false);
-      if ("kind" in seen) fault ??= seen;
-      else found.set(topic, seen);
-    }
-    return this.#description(found, problem ?? fault, true);
+    const [first, ...others] = topics;
+    if (first === undefined) return this.#description(new Map(), problem, true);
+    // One by one, since a look-up that names a missing topic fails as a whole; the first says whether anybody answers.
+    const seen = new Map([[first, await this.#describeTopic(first)]]);
+    const away = unreachable(seen);
+    if (away !== undefined) return this.#description(new Map(), away, false);
+    await Promise.all(others.map(async (topic) => seen.set(topic, await this.#describeTopic(topic))));
+    const found = new Map([...seen].flatMap(([topic, state]) => ("kind" in state ? [] : [[topic, state]])));
+    const fault = unreachable(seen);
+    if (fault !== undefined) return this.#description(found, fault, false);
+    return this.#description(found, problem ?? [...seen.values()].find((state) => "kind" in state), true);
   }
 
   /** The client is replaced when its certificates were; what is wrong with new ones is returned, and the old stay in use. */
@@ -88,7 +89,7 @@ export class KafkaSink implements Sink {
     }
   }
 
-  async #describeTopic(topic: string): Promise<{ partitions: number; id: string } | SinkFault> {
+  async #describeTopic(topic: string): Promise<TopicSeen | SinkFault> {
     try {
       const metadata = await this.#client.use((producer) => producer.metadata({ topics: [topic], forceUpdate: true }));
       const seen = metadata.topics.get(topic);
@@ -119,4 +120,13 @@ export class KafkaSink implements Sink {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#client.close();
   }
+}
+
+interface TopicSeen {
+  readonly partitions: number;
+  readonly id: string;
+}
+
+function unreachable(seen: ReadonlyMap<string, TopicSeen | SinkFault>): SinkFault | undefined {
+  return [...seen.values()].find((state): state is SinkFault => "kind" in state && state.kind !== "topic-missing");
 }

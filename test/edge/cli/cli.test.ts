@@ -115,6 +115,7 @@ const ends: readonly {
     "topics list",
     "topics check",
     "topics create",
+    "topics drain",
     "buffer",
     "buffer inspect",
     "buffer verify",
