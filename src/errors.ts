@@ -11,6 +11,7 @@ export const errorCodes = {
   JOURNAL_FORMAT_NEWER: { retryable: false, meaning: "the journal was written by a newer version" },
   JOURNAL_MISSING: { retryable: false, meaning: "there is no journal where one was named" },
   JOURNAL_CORRUPT: { retryable: false, meaning: "a stored block or directory failed its checksum" },
+  JOURNAL_DAMAGED: { retryable: true, meaning: "the journal's database is damaged beyond single blocks" },
   JOURNAL_IO: { retryable: true, meaning: "the disk refused a read, a write or a sync" },
   JOURNAL_FULL: { retryable: true, meaning: "the quota or the disk is full" },
   SQLITE_TOO_OLD: { retryable: false, meaning: "the SQLite library has the WAL-reset bug" },

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../src/clock.ts";
-import type { Epoch } from "../../src/wire/epoch.ts";
+import { epochOf, type Epoch } from "../../src/wire/epoch.ts";
 import { streamOfCode } from "../../src/wire/streams.ts";
 import type { BlockTables } from "./block-tables.ts";
-import { packBlock, type Directory, type Entry } from "./block.ts";
+import { packBlock, type Block, type Directory, type Entry } from "./block.ts";
 import type { Counters } from "./counters.ts";
 import {
   entryCount,
@@ -90,16 +90,23 @@ export class Appender {
     return [this.#storeBlock(own.records, directory, undefined)];
   }
 
+  /** Stores a block of a set-aside database under its old epoch and numbers, as a commit of its own. */
+  storeSalvaged({ records, lane, epoch, entries }: Block): CommittedBlock {
+    const { nextBlock: commit } = this.#counters.head;
+    return this.#storeBlock(records, { lane, epoch, commit, entries }, undefined);
+  }
+
   #storeBlock(records: Uint8Array, directory: Directory, from: number | undefined): CommittedBlock {
-    const { lane, entries } = directory;
+    const { lane, entries, epoch } = directory;
     const { head } = this.#counters;
     const id = head.nextBlock++;
     const packed = packBlock(records, directory);
     const count = entries.reduce((sum, entry) => sum + entry.count, 0);
     const monoMs = Math.round(this.#clock.monotonicMs());
-    const row = { id, epoch: this.#epoch.counter, count, storedMicros: this.#clock.nowMicros(), monoMs };
+    const row = { id, epoch: epochOf(epoch)!.counter, count, storedMicros: this.#clock.nowMicros(), monoMs };
     const { previous, bytes } = this.#blocks.append(lane, row, packed);
-    this.#stored.push(...entries);
+    // Manifests of an epoch that is over are the business of whoever brings its blocks back.
+    if (epoch === this.#epoch.text) this.#stored.push(...entries);
     const counts = head.lanes[lane];
     counts.blocks++;
     counts.bytes += bytes;

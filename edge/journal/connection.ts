@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { TidegateError } from "../../src/errors.ts";
-import { mapErrors, openDatabase } from "./database.ts";
+import { databaseName, mapErrors, openAfresh, openDatabase } from "./database.ts";
 
 export type SqlValue = string | number | bigint | Uint8Array | null;
 export type Row = Record<string, SqlValue>;
@@ -10,7 +10,7 @@ export type Row = Record<string, SqlValue>;
 /** The journal's one connection: prepared statements by their text, transactions, and a way back after a failed disk. */
 export class Connection {
   /** Name of the unreadable database that was moved away when this one was opened. */
-  readonly setAside: string | undefined;
+  setAside: string | undefined;
   readonly #folder: string;
   #db: DatabaseSync;
   #statements: Map<string, StatementSync> = new Map();
@@ -28,20 +28,29 @@ export class Connection {
   }
 
   run(sql: string, ...values: SqlValue[]): void {
-    this.#prepare(sql).run(...values);
+    mapErrors(() => this.#prepare(sql).run(...values));
   }
 
   get(sql: string, ...values: SqlValue[]): Row | undefined {
-    return this.#prepare(sql).get(...values);
+    return mapErrors(() => this.#prepare(sql).get(...values));
   }
 
   all(sql: string, ...values: SqlValue[]): Row[] {
-    return this.#prepare(sql).all(...values);
+    return mapErrors(() => this.#prepare(sql).all(...values));
   }
 
   /** Row by row, for tables that do not fit into memory. The connection must not write meanwhile. */
-  each(sql: string, ...values: SqlValue[]): Iterable<Row> {
-    return this.#prepare(sql).iterate(...values);
+  *each(sql: string, ...values: SqlValue[]): Generator<Row> {
+    const rows = mapErrors(() => this.#prepare(sql).iterate(...values));
+    try {
+      for (;;) {
+        const { done, value } = mapErrors(() => rows.next());
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      rows.return?.();
+    }
   }
 
   /** The column `n` of the only row. */
@@ -76,12 +85,21 @@ export class Connection {
     mapErrors(() => this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)"));
   }
 
+  /** The database is damaged: it is set aside under the name `setAside`, and a fresh one takes its place. */
+  startAfresh(nowMicros: number): void {
+    this.close();
+    this.#statements = new Map();
+    const { db, setAside } = openAfresh(this.#folder, nowMicros);
+    this.#db = db;
+    this.setAside = setAside;
+  }
+
   /** Live pages and the write-ahead log. */
   bytesUsed(): number {
     const { n: pages } = this.get(
       "SELECT page_count - freelist_count AS n FROM pragma_page_count, pragma_freelist_count",
     )!;
-    const wal = join(this.#folder, "journal.db-wal");
+    const wal = join(this.#folder, `${databaseName}-wal`);
     return (
       Number(pages) * this.number("SELECT page_size AS n FROM pragma_page_size") +
       (existsSync(wal) ? statSync(wal).size : 0)

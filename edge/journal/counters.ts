@@ -21,6 +21,16 @@ export class Counters {
     this.#state.set(key, JSON.stringify(this.#head));
   }
 
+  get isStored(): boolean {
+    return this.#state.get(key) !== undefined;
+  }
+
+  /** In a fresh database nothing is stored, but ids go on where they were: readers' cursors are made of them. */
+  startAfresh(): void {
+    const { nextBlock, total } = this.#head;
+    this.#head = { ...emptyHead(), nextBlock, total };
+  }
+
   /** Memory goes back to what the last transaction left on disk. */
   reload(): void {
     this.#head = this.#read();

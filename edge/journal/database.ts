@@ -1,20 +1,24 @@
 import assert from "node:assert/strict";
-import { existsSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { TidegateError } from "../../src/errors.ts";
 import { lanes } from "../../src/wire/streams.ts";
+import { isForeignLog, losesCommits } from "./log-check.ts";
+import { finishSettingAside, setAside, setLogAside } from "./set-aside.ts";
+import { rowChecksum } from "./row-checksum.ts";
 import { makeDurableFolder } from "./sync-folder.ts";
 
 /** "TGJ1" as SQLite's application id: another program's database is not opened. */
 export const applicationId = 0x54474a31;
-export const schemaVersion = 3;
+export const schemaVersion = 4;
 /** First release without the WAL-reset bug, which loses committed writes (sqlite.org/wal.html, section 8). */
 const sqliteMinimum = [3, 51, 3] as const;
+/** First format whose number stands in a table too, where a damaged header cannot pass for a newer version. */
+const formatTold = 4;
 const walPages = 1_000;
 
-const fileName = "journal.db";
-const sidecars = ["", "-wal", "-shm", "-journal"];
+export const databaseName = "journal.db";
 
 /** The bytes stand last: what comes before them is found without reading them. */
 function quarantineTable(name: string): string {
@@ -39,14 +43,14 @@ const mergedTables = lanes.map(
 const createTables = [
   "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
   `CREATE TABLE epochs (counter INTEGER PRIMARY KEY, text TEXT NOT NULL, boot TEXT NOT NULL, started INTEGER NOT NULL,
-     manifest INTEGER NOT NULL DEFAULT 0, final INTEGER NOT NULL DEFAULT 0)`,
+     manifest INTEGER NOT NULL DEFAULT 0, final INTEGER NOT NULL DEFAULT 0, crc INTEGER NOT NULL DEFAULT 0)`,
   ...lanes.flatMap((lane) => [
     `CREATE TABLE blocks_${lane} (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, count INTEGER NOT NULL,
        stored INTEGER NOT NULL, mono INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL)`,
     `CREATE TABLE directories_${lane} (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, data BLOB NOT NULL)`,
   ]),
   ...mergedTables,
-  "CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL, crc INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
   "CREATE TABLE redelivery (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL)",
   quarantineTable("quarantine"),
   lossTable,
@@ -54,7 +58,7 @@ const createTables = [
 ];
 
 /** Steps from one format version to the next; index 0 leads from version 1 to 2. */
-const migrations: readonly ((db: DatabaseSync) => void)[] = [describeQuarantine, addMerged];
+const migrations: readonly ((db: DatabaseSync) => void)[] = [describeQuarantine, addMerged, addChecksums];
 
 /** Version 2: the quarantine knows device, profile and tries; what was lost lately can be listed. */
 function describeQuarantine(db: DatabaseSync): void {
@@ -74,6 +78,20 @@ function addMerged(db: DatabaseSync): void {
   for (const statement of mergedTables) db.exec(statement);
 }
 
+/** Version 4: rows that decide what is sent and what an epoch is get a checksum, as blocks and directories have one. */
+function addChecksums(db: DatabaseSync): void {
+  for (const table of ["epochs", "state"]) db.exec(`ALTER TABLE ${table} ADD COLUMN crc INTEGER NOT NULL DEFAULT 0`);
+  const { value: partitions } = db.prepare("SELECT value FROM meta WHERE key = 'partitions'").get() ?? {};
+  if (partitions !== undefined) db.prepare("INSERT INTO state (key, value) VALUES ('partitions', ?)").run(partitions);
+  for (const { key, value } of db.prepare("SELECT key, value FROM state").all()) {
+    db.prepare("UPDATE state SET crc = ? WHERE key = ?").run(rowChecksum(key!, value!), key!);
+  }
+  for (const { counter, text, boot, started, manifest, final } of db.prepare("SELECT * FROM epochs").all()) {
+    const crc = rowChecksum(counter!, text!, boot!, started!, manifest!, final!);
+    db.prepare("UPDATE epochs SET crc = ? WHERE counter = ?").run(crc, counter!);
+  }
+}
+
 export interface Opened {
   readonly db: DatabaseSync;
   /** The name that an unreadable database was moved to; undefined in the normal case. */
@@ -87,17 +105,22 @@ export interface Opened {
  */
 export function openDatabase(folder: string, nowMicros: number): Opened {
   makeFolder(folder);
-  const path = join(folder, fileName);
+  finishSettingAside(folder, databaseName);
+  const path = join(folder, databaseName);
   try {
+    if (isForeignLog(path)) setLogAside(folder, databaseName, nowMicros);
+    if (losesCommits(path)) throw damaged("SQLite would leave out commits of its write-ahead log");
     return { db: openFile(path), setAside: undefined };
   } catch (error) {
-    if (!isUnreadable(error)) throw error;
+    if (!isDamage(error)) throw error;
   }
-  const setAside = `${path}.corrupt-${Math.floor(nowMicros / 1_000_000)}`;
-  for (const suffix of sidecars) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
-  }
-  return { db: openFile(path), setAside };
+  return openAfresh(folder, nowMicros);
+}
+
+/** Renames the database that is there and makes a fresh one. No connection to it may be open. */
+export function openAfresh(folder: string, nowMicros: number): Opened {
+  const aside = setAside(folder, databaseName, nowMicros);
+  return { db: openFile(join(folder, databaseName)), setAside: aside };
 }
 
 function makeFolder(folder: string): void {
@@ -133,6 +156,7 @@ function openFile(path: string): DatabaseSync {
     return db;
   } catch (error) {
     db.close();
+    if (!fresh && sqliteCode(causeOf(error)) !== sqliteCodes.busy && hasWrongHeader(path)) throw damaged(error);
     throw error;
   }
 }
@@ -143,9 +167,14 @@ function migrate(db: DatabaseSync): void {
   if (id === 0 && version === 0) {
     for (const statement of createTables) db.exec(statement);
     db.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}`);
+    db.exec(`INSERT INTO meta (key, value) VALUES ('format', '${schemaVersion}')`);
     return;
   }
-  if (id !== applicationId) throw new Unreadable(`application id ${id.toString(16)} is not a journal's`);
+  if (id !== applicationId) throw damaged(`application id ${id.toString(16)} is not a journal's`);
+  const told = db.prepare("SELECT value FROM meta WHERE key = 'format'").get()?.value;
+  if (told === undefined ? version >= formatTold : Number(told) !== version) {
+    throw damaged(`the header says format ${version}, the journal ${String(told)}`);
+  }
   if (version > schemaVersion) {
     throw new TidegateError(
       "JOURNAL_FORMAT_NEWER",
@@ -156,7 +185,26 @@ function migrate(db: DatabaseSync): void {
     );
   }
   for (let from = version; from < schemaVersion; from++) migrations[from - 1]!(db);
+  // Written at every start: a file that cannot be written is found out here.
   db.exec(`PRAGMA user_version = ${schemaVersion}`);
+  if (version < schemaVersion)
+    db.exec(`INSERT OR REPLACE INTO meta (key, value) VALUES ('format', '${schemaVersion}')`);
+}
+
+/**
+ * Some damage to a file's header looks like something else: a read-only database, an SQL error. These are the bytes
+ * that never differ (sqlite.org/fileformat2.html, section 1.3): page size 4,096, write-ahead log, and the constants.
+ */
+function hasWrongHeader(path: string): boolean {
+  const header = Buffer.alloc(100);
+  const file = openSync(path, "r");
+  try {
+    readSync(file, header, 0, header.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  const expected = Buffer.from("SQLite format 3\0\x10\x00\x02\x02\x00\x40\x20\x20", "latin1");
+  return header.compare(expected, 0, expected.length, 0, expected.length) !== 0 || header.readUInt32BE(44) !== 4;
 }
 
 function pragmaNumber(db: DatabaseSync, name: string): number {
@@ -177,9 +225,36 @@ function requireSqlite(db: DatabaseSync): void {
   }
 }
 
-class Unreadable extends Error {}
+const sqliteCodes = {
+  error: 1,
+  busy: 5,
+  readonly: 8,
+  ioError: 10,
+  corrupt: 11,
+  full: 13,
+  cannotOpen: 14,
+  constraint: 19,
+  notADatabase: 26,
+};
 
-const sqliteCodes = { busy: 5, readonly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 };
+/** What only a damaged schema can answer to statements that never change. */
+const schemaComplaint = /no such (table|column)|malformed|unsupported file format|has no column/;
+
+/** An error that says: nothing of this database can be relied on except rows with a checksum of their own. */
+export function damaged(cause: unknown): TidegateError {
+  return new TidegateError("JOURNAL_DAMAGED", `the journal's database is damaged: ${String(cause)}`, {
+    cause,
+    hint: "It was set aside and a fresh one is in use; what is readable comes back by itself. Check the disk's health.",
+  });
+}
+
+export function isDamage(error: unknown): boolean {
+  return error instanceof TidegateError && error.code === "JOURNAL_DAMAGED";
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof TidegateError ? error.cause : error;
+}
 
 /** The primary result code of an error of node:sqlite; undefined for other errors. */
 function sqliteCode(error: unknown): number | undefined {
@@ -187,13 +262,7 @@ function sqliteCode(error: unknown): number | undefined {
   return error.errcode & 0xff;
 }
 
-function isUnreadable(error: unknown): boolean {
-  if (error instanceof Unreadable) return true;
-  const code = sqliteCode(error);
-  return code === sqliteCodes.corrupt || code === sqliteCodes.notADatabase;
-}
-
-/** Runs `work` and turns SQLite's errors into ours; corruption passes as it is, for the caller to set aside. */
+/** Runs `work` and turns SQLite's errors into ours. */
 export function mapErrors<T>(work: () => T, folder = ""): T {
   try {
     return work();
@@ -216,6 +285,13 @@ export function mapErrors<T>(work: () => T, folder = ""): T {
           cause: error,
           hint: "Check that the data folder is writable and the disk healthy (dmesg, smartctl).",
         });
+      case sqliteCodes.corrupt:
+      case sqliteCodes.notADatabase:
+      // Ids and keys are ours to choose: where one is taken, the table is not what it was.
+      case sqliteCodes.constraint:
+        throw damaged(error);
+      case sqliteCodes.error:
+        throw schemaComplaint.test(String(error)) ? damaged(error) : error;
       default:
         throw error;
     }

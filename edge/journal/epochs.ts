@@ -4,20 +4,43 @@ import { TidegateError } from "../../src/errors.ts";
 import type { Epoch } from "../../src/wire/epoch.ts";
 import { lanes } from "../../src/wire/streams.ts";
 import type { BlockTables } from "./block-tables.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Row } from "./connection.ts";
+import { damaged } from "./database.ts";
 import { ManifestTracker } from "./manifest.ts";
 import type { OwnRecords } from "./own-records.ts";
+import { rowChecksum } from "./row-checksum.ts";
+import type { StateTable } from "./state-table.ts";
+
+const partitionsKey = "partitions";
+
+interface EpochRow {
+  readonly counter: number;
+  readonly text: string;
+  readonly boot: string;
+  readonly started: number;
+  readonly manifest: number;
+  readonly final: number;
+}
 
 /** The starts of this gateway, how far the manifest of each reaches, and the partition count that all of them share. */
 export class Epochs {
   readonly #connection: Connection;
+  readonly #state: StateTable;
   readonly #clock: Clock;
   readonly #blocks: BlockTables;
   readonly #own: OwnRecords;
   readonly #partitions: number;
 
-  constructor(connection: Connection, clock: Clock, blocks: BlockTables, own: OwnRecords, partitions: number) {
+  constructor(
+    connection: Connection,
+    state: StateTable,
+    clock: Clock,
+    blocks: BlockTables,
+    own: OwnRecords,
+    partitions: number,
+  ) {
     this.#connection = connection;
+    this.#state = state;
     this.#clock = clock;
     this.#blocks = blocks;
     this.#own = own;
@@ -28,33 +51,25 @@ export class Epochs {
     return this.#connection.number("SELECT coalesce(max(counter), 0) AS n FROM epochs") + 1;
   }
 
-  begin(epoch: Epoch): void {
-    this.#connection.run(
-      "INSERT INTO epochs (counter, text, boot, started) VALUES (?, ?, ?, ?)",
-      epoch.counter,
-      epoch.text,
-      bootId(),
-      this.#clock.nowMicros(),
-    );
+  begin({ counter, text }: Epoch): void {
+    this.#put({ counter, text, boot: bootId(), started: this.#clock.nowMicros(), manifest: 0, final: 0 });
   }
 
   /** Epochs before `epoch` that ended without a word get their last manifest now, from the directories behind the one before. */
   finishEarlier(epoch: Epoch): void {
-    const open = this.#connection.all(
-      "SELECT counter, text, manifest FROM epochs WHERE final = 0 AND counter <> ?",
-      epoch.counter,
-    );
-    for (const { counter, text, manifest } of open) {
-      const tracker = new ManifestTracker(String(text), this.#partitions);
+    for (const row of this.#connection.all("SELECT * FROM epochs WHERE counter <> ?", epoch.counter)) {
+      const open = checked(row);
+      if (open.final === 1) continue;
+      const tracker = new ManifestTracker(open.text, this.#partitions);
       for (const lane of lanes) {
         if (lane === "history") continue;
         // Where a directory is damaged, a reader of the block finds out and ledgers what is lost.
-        for (const directory of this.#blocks.directoriesFrom(lane, Number(manifest))) {
-          if (directory?.epoch === String(text)) for (const entry of directory.entries) tracker.note(entry);
+        for (const directory of this.#blocks.directoriesFrom(lane, open.manifest)) {
+          if (directory?.epoch === open.text) for (const entry of directory.entries) tracker.note(entry);
         }
       }
       this.addManifest(tracker, true);
-      this.#connection.run("UPDATE epochs SET final = 1 WHERE counter = ?", counter!);
+      this.#put({ ...open, final: 1 });
     }
   }
 
@@ -64,17 +79,26 @@ export class Epochs {
 
   /** The epoch's manifests cover every block below `upTo`. */
   noteManifest(epoch: Epoch, upTo: number, final: boolean): void {
+    const row = checked(this.#connection.get("SELECT * FROM epochs WHERE counter = ?", epoch.counter));
+    this.#put({ ...row, manifest: upTo, final: final ? 1 : 0 });
+  }
+
+  #put({ counter, text, boot, started, manifest, final }: EpochRow): void {
     this.#connection.run(
-      "UPDATE epochs SET manifest = ?, final = ? WHERE counter = ?",
-      upTo,
-      final ? 1 : 0,
-      epoch.counter,
+      "INSERT OR REPLACE INTO epochs (counter, text, boot, started, manifest, final, crc) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      counter,
+      text,
+      boot,
+      started,
+      manifest,
+      final,
+      rowChecksum(counter, text, boot, started, manifest, final),
     );
   }
 
   /** A device must stay on its partition, or its order is lost; a change waits until everything is sent. */
   freezePartitions(unsentRecords: number): void {
-    const frozen = frozenPartitions(this.#connection);
+    const frozen = frozenPartitions(this.#state);
     const wanted = this.#partitions;
     if (frozen === wanted) return;
     if (frozen !== undefined && unsentRecords > 0) {
@@ -86,14 +110,21 @@ export class Epochs {
         },
       );
     }
-    this.#connection.run("INSERT OR REPLACE INTO meta (key, value) VALUES ('partitions', ?)", String(wanted));
+    this.#state.set(partitionsKey, String(wanted));
   }
 }
 
 /** The partition count that records are laid out for; undefined before the first start. */
-export function frozenPartitions(connection: Connection): number | undefined {
-  const row = connection.get("SELECT value FROM meta WHERE key = 'partitions'");
-  return row === undefined ? undefined : Number(row.value);
+export function frozenPartitions(state: StateTable): number | undefined {
+  const told = state.get(partitionsKey);
+  return told === undefined ? undefined : Number(told);
+}
+
+function checked(row: Row | undefined): EpochRow {
+  const { counter, text, boot, started, manifest, final, crc } = row ?? {};
+  const cells = [counter!, text!, boot!, started!, manifest!, final!] as const;
+  if (row === undefined || rowChecksum(...cells) !== crc) throw damaged("an epoch failed its checksum");
+  return row as unknown as EpochRow;
 }
 
 /** Changes with every boot of the machine: monotonic times of blocks compare only within one boot. */

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { LossReason } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 
@@ -6,6 +7,8 @@ import { lanes, type Lane } from "../../src/wire/streams.ts";
  * Block ids grow for ever and are never reused, also when the newest block is deleted: cursors are made of them.
  */
 export interface Head {
+  /** Random, made with the database: tells its files from those of another. */
+  readonly journal: string;
   nextBlock: number;
   readonly lanes: Readonly<Record<Lane, LaneCount>>;
   quarantine: { count: number; bytes: number };
@@ -36,6 +39,7 @@ export interface LaneCount {
 export function emptyHead(): Head {
   const none = (): LaneCount => ({ blocks: 0, bytes: 0, records: 0, unsentRecords: 0, unsentBytes: 0 });
   return {
+    journal: randomBytes(8).toString("hex"),
     nextBlock: 1,
     lanes: { critical: none(), insight: none(), telemetry: none(), history: none() },
     quarantine: { count: 0, bytes: 0 },

@@ -1,5 +1,6 @@
 import type { Lane } from "../../src/wire/streams.ts";
 import type { Head } from "./head.ts";
+import type { SalvageProgress } from "./salvage.ts";
 
 /* What the journal worker answers. */
 
@@ -76,4 +77,6 @@ export interface Usage {
   readonly oldestUnsentMicros: number | undefined;
   /** The same for each lane that has unsent records. */
   readonly oldestUnsent: Readonly<Partial<Record<Lane, number>>>;
+  /** Of each database that was set aside and is still there, oldest first. */
+  readonly salvage: readonly SalvageProgress[];
 }

@@ -54,7 +54,7 @@ export class Space {
     return this.#full;
   }
 
-  usage(): Usage {
+  usage(): Omit<Usage, "salvage"> {
     const oldestUnsent = this.#oldestUnsent();
     const times = Object.values(oldestUnsent);
     return {

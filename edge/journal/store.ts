@@ -2,21 +2,22 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../../src/clock.ts";
 import { TidegateError } from "../../src/errors.ts";
 import { makeEpoch, type Epoch } from "../../src/wire/epoch.ts";
-import type { Actor, LedgerRecord } from "../../src/wire/records.ts";
+import type { Actor, LedgerRecord, ManifestRecord } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import { Appender } from "./appender.ts";
 import { BlockTables } from "./block-tables.ts";
-import { decodeDirectory } from "./block.ts";
+import { decodeDirectory, type Block } from "./block.ts";
 import { Connection } from "./connection.ts";
 import { Counters } from "./counters.ts";
 import { Cursors } from "./cursors.ts";
-import { ensureBallast, releaseBallast } from "./database.ts";
+import { damaged, ensureBallast, isDamage, releaseBallast } from "./database.ts";
 import { Epochs, frozenPartitions } from "./epochs.ts";
 import type { Committed, CommittedBlock, Group, QuarantineItem } from "./group.ts";
 import { unsentRecords } from "./head.ts";
 import { Ledger } from "./ledger.ts";
 import { LossTable } from "./loss-table.ts";
 import { ManifestTracker } from "./manifest.ts";
+import { mending } from "./mending.ts";
 import { unpackStored } from "./merged-block.ts";
 import { Merger, type Merge } from "./merger.ts";
 import type { JournalOptions } from "./options.ts";
@@ -25,6 +26,8 @@ import type { LossRow, PackedBlock, QuarantineFilter, QuarantinePage, Quarantine
 import { QuarantineTable } from "./quarantine-table.ts";
 import { Quarantine } from "./quarantine.ts";
 import { RedeliveryTable } from "./redelivery-table.ts";
+import { highestCounter } from "./salvage.ts";
+import { Salvaging } from "./salvaging.ts";
 import { Space } from "./space.ts";
 import { StateTable } from "./state-table.ts";
 
@@ -37,6 +40,9 @@ export interface StoreOptions extends JournalOptions {
   readonly keepPartitions?: boolean;
 }
 
+/** A disk that damages every database it is given is not given one after the other. */
+const afreshPauseMs = 10_000;
+
 /**
  * The journal on disk: the only owner of the SQLite connection, synchronous, driven by the journal worker.
  * Everything that must be true together is written in one transaction: records, their numbers, cursors,
@@ -45,8 +51,6 @@ export interface StoreOptions extends JournalOptions {
  */
 export class Store {
   readonly epoch: Epoch;
-  /** Name of the unreadable database that was moved away at start. */
-  readonly setAside: string | undefined;
 
   readonly #options: StoreOptions;
   readonly #clock: Clock;
@@ -65,6 +69,8 @@ export class Store {
   readonly #quarantined: QuarantineTable;
   readonly #quarantine: Quarantine;
   readonly #space: Space;
+  readonly #salvaging: Salvaging;
+  #startedAfreshMs = -Infinity;
   readonly #merger: Merger;
 
   /** Of the device-keyed topics, as records are laid out. */
@@ -74,29 +80,38 @@ export class Store {
   static open(options: StoreOptions, clock: Clock): Store {
     const connection = new Connection(options.folder, clock.nowMicros());
     try {
-      return new Store(options, clock, connection);
+      return mending(Store.#start(options, clock, connection));
     } catch (error) {
       connection.close();
       throw error;
     }
   }
 
+  static #start(options: StoreOptions, clock: Clock, connection: Connection): Store {
+    try {
+      return new Store(options, clock, connection);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
+    connection.startAfresh(clock.nowMicros());
+    return new Store(options, clock, connection);
+  }
+
   private constructor(options: StoreOptions, clock: Clock, connection: Connection) {
     this.#options = options;
     this.#clock = clock;
     this.#connection = connection;
-    this.setAside = connection.setAside;
-    this.partitions =
-      (options.keepPartitions === true ? frozenPartitions(connection) : undefined) ?? options.partitions;
     this.#state = new StateTable(connection);
+    const frozen = options.keepPartitions === true ? frozenPartitions(this.#state) : undefined;
+    this.partitions = frozen ?? options.partitions;
     this.#counters = new Counters(this.#state);
     this.#blocks = new BlockTables(connection);
     this.#cursors = new Cursors(this.#state, this.#blocks, this.#counters);
     this.#own = new OwnRecords(options.gateway, this.partitions);
     this.#losses = new LossTable(connection);
     this.#ledger = new Ledger(this.#counters, this.#own, this.#losses);
-    this.#epochs = new Epochs(connection, clock, this.#blocks, this.#own, this.partitions);
-    this.epoch = makeEpoch(this.#epochs.nextCounter(), randomBytes(8));
+    this.#epochs = new Epochs(connection, this.#state, clock, this.#blocks, this.#own, this.partitions);
+    this.epoch = makeEpoch(this.#nextCounter(), randomBytes(8));
     this.#manifest = new ManifestTracker(this.epoch.text, this.partitions);
     this.#appender = new Appender(this.epoch, clock, this.#blocks, this.#counters, this.#own, this.#manifest);
     this.#redeliveries = new RedeliveryTable(connection);
@@ -105,12 +120,33 @@ export class Store {
     this.#quarantine = new Quarantine(this.#quarantined, this.#counters, this.#ledger, this.#own, bounds);
     this.#space = new Space(connection, clock, this.#blocks, this.#cursors, this.#counters, this.#ledger, options);
     this.#merger = new Merger(this.#blocks, this.#cursors, this.#counters);
+    this.#salvaging = new Salvaging(options.folder, this.partitions, this.#state);
+    this.#requireWhole();
     this.#write(() => {
       this.#epochs.freezePartitions(unsentRecords(this.#counters.head));
       this.#epochs.begin(this.epoch);
       this.#epochs.finishEarlier(this.epoch);
     });
     ensureBallast(options.folder, options.ballastBytes);
+  }
+
+  /** Name of the database that was set aside last, at start or since. */
+  get setAside(): string | undefined {
+    return this.#connection.setAside;
+  }
+
+  #nextCounter(): number {
+    const { setAside } = this.#connection;
+    const before = setAside === undefined ? 0 : highestCounter(this.#options.folder, setAside);
+    return Math.max(this.#epochs.nextCounter(), before + 1);
+  }
+
+  /** The head is written with every transaction: blocks that it does not know of are a sign that it is not the newest. */
+  #requireWhole(): void {
+    const { nextBlock } = this.#counters.head;
+    const isNew = this.#epochs.nextCounter() === 1;
+    if (!isNew && !this.#counters.isStored) throw damaged("the head is missing");
+    for (const lane of lanes) if (this.#blocks.last(lane) >= nextBlock) throw damaged(`${lane} is ahead of the head`);
   }
 
   // ---- appending ---------------------------------------------------------------------------------------------
@@ -197,7 +233,7 @@ export class Store {
   }
 
   usage(): Usage {
-    return this.#space.usage();
+    return { ...this.#space.usage(), salvage: this.#salvaging.status() };
   }
 
   /** Records since the journal was made. */
@@ -307,6 +343,52 @@ export class Store {
     } finally {
       if (!done) this.#merger.giveUp(merge);
     }
+  }
+
+  /** Brings a few pages of a set-aside database back. Returns the blocks that it stored; call again while `more`. */
+  salvage(): { blocks: readonly CommittedBlock[]; more: boolean } {
+    const salvage = this.#salvaging.next();
+    if (salvage === undefined) return { blocks: [], more: false };
+    const blocks: CommittedBlock[] = [];
+    const sink = {
+      storeBlock: (block: Block) => {
+        const stored = this.#appender.storeSalvaged(block);
+        // What became of it before is not known.
+        this.#cursors.sending(stored.lane, stored.id, stored.id);
+        blocks.push(stored);
+      },
+      ledger: (loss: LedgerRecord) => this.#ledger.add(loss),
+      manifest: (manifest: ManifestRecord) => this.#own.addManifest(manifest),
+      quarantine: (item: QuarantineItem) => this.#quarantine.setApart([item]),
+    };
+    try {
+      const own = this.#write(() => {
+        salvage.step(sink, this.#clock.nowMicros());
+        this.#salvaging.note(salvage);
+      });
+      this.#salvaging.keep();
+      return { blocks: [...blocks, ...own], more: true };
+    } catch (error) {
+      this.#salvaging.undo();
+      throw error;
+    }
+  }
+
+  /** The database is damaged: it is set aside for the salvage, and this epoch goes on in a fresh one with its numbers. */
+  startAfresh(): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#startedAfreshMs < afreshPauseMs) throw damaged("again, so soon after the last time");
+    this.#startedAfreshMs = nowMs;
+    this.#salvaging.undo();
+    this.#connection.startAfresh(this.#clock.nowMicros());
+    this.#counters.startAfresh();
+    this.#blocks.reload();
+    this.#cursors.reload();
+    this.#redeliveries.reload();
+    this.#write(() => {
+      this.#epochs.freezePartitions(0);
+      this.#epochs.begin(this.epoch);
+    });
   }
 
   /** Ends the epoch with its last manifest and closes. Everything was durable before. */

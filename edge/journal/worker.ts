@@ -19,6 +19,9 @@ import { Store, type StoreOptions } from "./store.ts";
  */
 const flushMs = 250;
 const reclaimMs = 1_000;
+/** Between two steps of a salvage, which is in no hurry. */
+const salvagePauseMs = 5;
+const salvageLookMs = 1_000;
 
 export interface JournalWorkerData {
   readonly options: StoreOptions;
@@ -79,6 +82,7 @@ function makeCalls() {
     },
     close: (): void => {
       for (const timer of timers) clearInterval(timer);
+      clearTimeout(salvageTimer);
       stopMerging();
       if (!ended) return store.close();
       store.flush();
@@ -142,6 +146,16 @@ function reclaimSome(): void {
   if (more) setImmediate(() => guarded(reclaimSome));
 }
 
+function salvageSome(): void {
+  let pauseMs = salvageLookMs;
+  guarded(() => {
+    const { blocks, more } = store.salvage();
+    tell(blocks);
+    if (more) pauseMs = salvagePauseMs;
+  });
+  salvageTimer = setTimeout(salvageSome, pauseMs);
+}
+
 /** A chore that the disk refuses is done at its next turn; the commits report the disk's state. */
 function guarded(chore: () => void): void {
   try {
@@ -158,6 +172,7 @@ const timers = [
   manifestTimer,
 ];
 
+let salvageTimer = setTimeout(salvageSome, salvageLookMs);
 const stopMerging = startMerging(store, tell);
 
 serveRpc(port, makeCalls());

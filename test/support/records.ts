@@ -12,8 +12,8 @@ import { formatWireTime } from "../../src/observation/time.ts";
 import { lanes, streams, type Stream } from "../../src/wire/streams.ts";
 
 /** A folder that goes with the test. */
-export function temporaryFolder(t: TestContext, name = "tidegate-test-"): string {
-  const folder = mkdtempSync(join(tmpdir(), name));
+export function temporaryFolder(t: TestContext, name = "tidegate-test-", below = tmpdir()): string {
+  const folder = mkdtempSync(join(below, name));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

@@ -99,7 +99,8 @@ export function inspect(journal: OfflineJournal): Inspection {
     }
     return tally.content();
   });
-  const partitions = journal.meta("partitions");
+  // Up to format 3 in `meta`.
+  const partitions = journal.state("partitions") ?? journal.meta("partitions");
   const result: Inspection = {
     file: { path: journal.path, bytes: journal.fileBytes, logBytes: journal.logBytes },
     formatVersion: journal.formatVersion,

@@ -111,7 +111,7 @@ test("inspect tells what is in a journal that was killed, and changes no byte of
   journal[Symbol.dispose]();
   assert.deepEqual(stateOf(join(path, "..")), before);
   assert.equal(found.gateway, "gw-test");
-  assert.deepEqual([found.partitions, found.formatVersion], [4, 3]);
+  assert.deepEqual([found.partitions, found.formatVersion], [4, 4]);
   assert.deepEqual(
     found.epochs.map(({ epoch, ended }) => [epoch.split("-")[0], ended]),
     [

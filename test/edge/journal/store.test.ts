@@ -334,7 +334,7 @@ test("a journal of a newer version is refused and left alone", (t) => {
   const folder = temporaryFolder(t);
   const store = openStore(t, storeOptions(folder));
   abandon(store);
-  editDatabase(folder, "PRAGMA user_version = 99");
+  editDatabase(folder, "PRAGMA user_version = 99; UPDATE meta SET value = '99' WHERE key = 'format'");
   assert.throws(() => Store.open(storeOptions(folder), systemClock), hasCode("JOURNAL_FORMAT_NEWER"));
 });
 

@@ -14,7 +14,14 @@ head.total.ledgered = 3;
 
 const from: MetricsSources = {
   intake: () => ({ received: 11, acknowledged: 10, redeliveries: 1, quarantined: 2, published: 8, history: 4 }),
-  usage: () => ({ head, bytes: 1_000, quotaBytes: 2_000, oldestUnsentMicros: undefined, oldestUnsent: {} }),
+  usage: () => ({
+    head,
+    bytes: 1_000,
+    quotaBytes: 2_000,
+    oldestUnsentMicros: undefined,
+    oldestUnsent: {},
+    salvage: [],
+  }),
   forward: () => ({
     state: "connected",
     fault: undefined,

@@ -1,4 +1,4 @@
-import { recordsOf, unpackBlock, type Block } from "../../../edge/journal/block.ts";
+import { recordsOf, type Block } from "../../../edge/journal/block.ts";
 import { unpackStored } from "../../../edge/journal/merged-block.ts";
 import type { PackedBlock } from "../../../edge/journal/protocol.ts";
 import { Store } from "../../../edge/journal/store.ts";
@@ -141,7 +141,7 @@ export class Oracle {
   #read({ id, lane, crc, data }: PackedBlock): readonly ReadBlock[] {
     const at = `${lane}/${id}/${crc}`;
     const known = this.#cache.get(at);
-    if (known !== undefined && known.data.equals(data)) return known.blocks;
+    if (known?.data.equals(data)) return known.blocks;
     const blocks = unpackStored(id, data, crc).map((block) => readBlock(block, this.#numberAt));
     this.#cache.set(at, { data: Buffer.from(data), blocks });
     return blocks;
@@ -216,7 +216,8 @@ export class Oracle {
     const values = committed.blocks.flatMap(({ lane, id }) => {
       const packed = store.next(lane, id - 1);
       if (packed?.id !== id) return [];
-      return [...recordsOf(unpackBlock(id, packed.data, packed.crc))].map(({ value }) => value.toString());
+      const read = unpackStored(id, packed.data, packed.crc).flatMap((block) => [...recordsOf(block)]);
+      return read.map(({ value }) => value.toString());
     });
     const same =
       values.toSorted().join() ===

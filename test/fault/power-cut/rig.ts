@@ -10,9 +10,10 @@
  * It cannot see: faults below 512 bytes or outside the disk's cache (rotten bits, lying firmware), a power cut during
  * the reopening after a torn state (only during one after a kill), thread races that did not happen in the recording.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fastFolder } from "../../support/fast-folder.ts";
 import { randomOf, type Random } from "../../support/seed.ts";
 import { Disk, type DiskImage } from "../disk.ts";
 import type { Edit } from "./edit-code.ts";
@@ -50,12 +51,12 @@ export interface PowerCutFailure {
   readonly problems: readonly string[];
 }
 
-/** The log is folded back into the database every 48 pages instead of every 1,000, so that a short run does it often. */
-const smallLog: Edit = {
-  file: "edge/journal/database.ts",
-  from: "const walPages = 1_000;",
-  to: "const walPages = 48;",
-};
+/** Smaller limits, so that a short run folds its log back, merges and reclaims many times. */
+const smallLimits: readonly Edit[] = [
+  { file: "edge/journal/database.ts", from: "const walPages = 1_000;", to: "const walPages = 48;" },
+  { file: "edge/journal/merger.ts", from: "const mergeAtRecords = 8_192;", to: "const mergeAtRecords = 60;" },
+  { file: "edge/journal/merging.ts", from: "const lookMs = 1_000;", to: "const lookMs = 30;" },
+];
 const preload = join(import.meta.dirname, "edit-code.ts");
 const program = join(import.meta.dirname, "program.ts");
 
@@ -86,13 +87,13 @@ export async function powerCuts(options: PowerCutOptions): Promise<PowerCutRepor
 async function recordRun({ edits = [], groups = 60 }: PowerCutOptions): Promise<Step[]> {
   const kept = process.env["TIDEGATE_RECORDING"];
   if (kept !== undefined) return load(kept);
-  const folder = mkdtempSync(join(fastFolder(), "tidegate-recorded-"));
+  const folder = mkdtempSync(join(fastFolder, "tidegate-recorded-"));
   const root = join(folder, "root");
   const marks = join(folder, "marks");
   mkdirSync(root);
   try {
     const args = [join(root, "data"), marks, String(groups)];
-    const env = { TIDEGATE_EDITS: JSON.stringify([smallLog, ...edits]) };
+    const env = { TIDEGATE_EDITS: JSON.stringify([...smallLimits, ...edits]) };
     return await record({ program, args, root, marks, preload, env });
   } finally {
     rmSync(folder, { recursive: true });
@@ -114,7 +115,7 @@ function examine(
   const disk = new Disk();
   const oracle = new Oracle(marksOf(steps));
   const failures: PowerCutFailure[] = [];
-  const folder = mkdtempSync(join(fastFolder(), "tidegate-power-cut-"));
+  const folder = mkdtempSync(join(fastFolder, "tidegate-power-cut-"));
   const seen = new Set<string>();
   let done = 0;
   // A moment without enough states hands what it owes to the next one.
@@ -165,11 +166,6 @@ function lay(image: DiskImage, folder: string): string {
 
 function marksOf(steps: readonly Step[]): Mark[] {
   return steps.flatMap((step) => (step.kind === "mark" ? [step.mark as Mark] : []));
-}
-
-/** In memory where the machine offers that: thousands of databases are written and read. */
-function fastFolder(): string {
-  return existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 }
 
 /** Writes a recording to a file, as JSON lines with bytes in base64, and returns its path. */
