@@ -86,7 +86,7 @@ export function bytes(number) {
     number /= 1000;
     step++;
   }
-  return `${step === 0 ? number : number.toPrecision(3).replace(/\.?0+$/, "")} ${names[step]}`;
+  return `${step === 0 ? number : Number(number.toPrecision(3))} ${names[step]}`;
 }
 
 const clock = new Intl.DateTimeFormat("en-GB", {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { runConsole, type RunningConsole } from "../support/console.ts";
@@ -207,6 +208,7 @@ for (const view of [narrow, wide]) {
       await page.getByRole("button", { name: "Older" }).click();
       await page.getByRole("button", { name: "Newest" }).waitFor();
       await page.getByRole("button", { name: "Newest" }).click();
+      await page.getByText("Filter by reason, device or source").click();
       await page.getByLabel("Reason").fill("unroutable");
       await page.getByText("100 messages that fit").waitFor();
       for (const { id, reason } of running.view.messages) if (reason === "unroutable") running.actions.readable.add(id);
@@ -215,7 +217,12 @@ for (const view of [narrow, wide]) {
       const download = page.waitForEvent("download");
       await page.getByLabel("Reason").fill("");
       await page.getByRole("link", { name: "Export all 125" }).click();
-      assert.equal((await download).suggestedFilename(), "quarantine.ndjson");
+      const file = await download;
+      assert.equal(file.suggestedFilename(), "quarantine.ndjson");
+      const lines = readFileSync(await file.path(), "utf8")
+        .trimEnd()
+        .split("\n");
+      assert.equal(new Set(lines.map((line) => (JSON.parse(line) as { id: number }).id)).size, 125);
       await page.getByRole("button", { name: "Delete all 125 …" }).click();
       await page.getByRole("dialog", { name: "Delete 125 messages?" }).waitFor();
       await page.getByRole("button", { name: "Delete for good" }).click();

@@ -16,37 +16,46 @@ function render({ gateway, total, reasons, latest }, { now }) {
       { class: "quiet" },
       "Records that will never arrive, each named with its reason. The full account, with every range of numbers, travels to Kafka; here is the sum, and what happened lately.",
     ),
-    total === 0
-      ? h("p", { class: "notice" }, "Nothing was lost since this journal was made.")
-      : h(
-          "section",
-          { class: "panel", "aria-labelledby": "reasons", "data-key": "reasons" },
-          h("h2", { id: "reasons" }, `${counted(total, "record")} since this journal was made`),
-          h(
-            "ul",
-            { class: "rows" },
-            reasons.map(({ reason, records, meaning }) =>
-              h(
-                "li",
-                { "data-key": reason },
-                h("strong", {}, `${count(records)} · ${reason}`),
-                h("span", {}, sentence(meaning)),
-              ),
-            ),
-          ),
-        ),
-    latest.length > 0 &&
-      h(
+    h("div", { class: "panels" }, reasonsPanel(total, reasons), latestPanel(latest, now)),
+  ];
+}
+
+function reasonsPanel(total, reasons) {
+  return total === 0
+    ? h("p", { class: "notice" }, "Nothing was lost since this journal was made.")
+    : h(
         "section",
-        { class: "panel", "aria-labelledby": "latest", "data-key": "latest" },
-        h("h2", { id: "latest" }, "Lately"),
+        { class: "panel", "aria-labelledby": "reasons", "data-key": "reasons" },
+        h("h2", { id: "reasons" }, `${counted(total, "record")} since this journal was made`),
         h(
           "ul",
           { class: "rows" },
-          latest.map((loss) => lossRow(loss, now)),
+          reasons.map(({ reason, records, meaning }) =>
+            h(
+              "li",
+              { "data-key": reason },
+              h("strong", {}, `${count(records)} · ${reason}`),
+              h("span", {}, sentence(meaning)),
+            ),
+          ),
         ),
+      );
+}
+
+function latestPanel(latest, now) {
+  return (
+    latest.length > 0 &&
+    h(
+      "section",
+      { class: "panel", "aria-labelledby": "latest", "data-key": "latest" },
+      h("h2", { id: "latest" }, "Lately"),
+      h(
+        "ul",
+        { class: "rows" },
+        latest.map((loss) => lossRow(loss, now)),
       ),
-  ];
+    )
+  );
 }
 
 function lossRow({ id, reason, stream, device, records, from, to, since, until, meaning }, now) {

@@ -46,16 +46,20 @@ export function quarantineView(session) {
         { class: "quiet" },
         "Messages that were received and stored, but could not become measurements. Their senders have been acknowledged; their neighbours were not held up. When the quarantine is full, its oldest make room, and the ledger says so.",
       ),
-      (screen.total > 0 || isFiltered(filter)) && [
-        filterFields(filter, () => page("", context)),
-        actions({ screen, filter, job, session, query: filterQuery(), start: (action) => start(action, context) }),
-      ],
-      list(screen, filter, context.now),
       h(
-        "p",
-        { class: "row" },
-        before !== "" && h("button", { onclick: () => page("", context) }, "Newest"),
-        screen.next !== undefined && h("button", { onclick: () => page(String(screen.next), context) }, "Older"),
+        "div",
+        { class: "panels" },
+        (screen.total > 0 || isFiltered(filter)) && [
+          filterFields(filter, () => page("", context)),
+          actions({ screen, filter, job, session, query: filterQuery(), start: (action) => start(action, context) }),
+        ],
+        list(screen, filter, context.now),
+        h(
+          "p",
+          { class: "row" },
+          before !== "" && h("button", { onclick: () => page("", context) }, "Newest"),
+          screen.next !== undefined && h("button", { onclick: () => page(String(screen.next), context) }, "Older"),
+        ),
       ),
     ],
   };
@@ -66,7 +70,7 @@ function isFiltered(filter) {
 }
 
 function filterFields(filter, changed) {
-  return h(
+  const inputs = h(
     "div",
     { class: "row", role: "search", "aria-label": "Filter" },
     fields.map(([key, label, example]) =>
@@ -88,6 +92,7 @@ function filterFields(filter, changed) {
       ),
     ),
   );
+  return h("details", { open: isFiltered(filter) }, h("summary", {}, "Filter by reason, device or source"), inputs);
 }
 
 function actions({ screen, filter, job, session, query, start }) {

@@ -53,8 +53,8 @@ function content(id, answer, parts) {
         {},
         `Only its first ${bytes(bytesKept)} were kept, so it cannot be tried again: the sender has to send it anew.`,
       ),
-    actions(parts),
     h("div", { class: "panels" }, [
+      actions(parts),
       h(
         "section",
         { class: "panel", "aria-label": "Facts" },

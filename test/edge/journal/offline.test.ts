@@ -15,6 +15,7 @@ import { Store } from "../../../edge/journal/store.ts";
 import { ManualClock } from "../../../src/clock.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import { lanes } from "../../../src/wire/streams.ts";
+import { mergeAll } from "../../support/stored.ts";
 import { GroupMaker, observations, storeOptions, temporaryFolder, type TestRecord } from "../../support/records.ts";
 
 const by = { role: "operator", from: "127.0.0.1" } as const;
@@ -165,6 +166,33 @@ test("what was forwarded and deleted, or dropped and ledgered, is no hole", (t) 
   store.close();
   using journal = OfflineJournal.open(join(folder, "journal.db"));
   assert.deepEqual(verify(journal).findings, []);
+});
+
+test("merging changes nothing of what is exported, and a merged journal is sound", (t) => {
+  const folder = temporaryFolder(t);
+  const clock = new ManualClock();
+  const store = Store.open(storeOptions(folder), clock);
+  t.after(() => store.abandon());
+  const maker = new GroupMaker();
+  for (let i = 0; i < 50; i++) store.commit(maker.group([...timed("a", 3, i * 3 + 1), ...timed("b", 1, i + 1)]));
+  const [first] = blockIds(store);
+  store.settle("telemetry", 1, first! + 20);
+  store.flush();
+  const before = exported(copyOf(t, folder));
+  clock.advanceMs(3_600_000);
+  store.commit(maker.group(timed("a", 1, 151)));
+  assert.ok(mergeAll(store) > 0, "something was merged");
+  const path = copyOf(t, folder);
+  const merged = exported(path).filter(({ value }) => (value as { values?: { n: number } }).values?.n !== 151);
+  assert.deepEqual(merged, before);
+  using journal = OfflineJournal.open(path);
+  assert.deepEqual(verify(journal).findings, []);
+  edit(path, "UPDATE blocks_telemetry SET data = x'00' WHERE id = (SELECT min(id) FROM blocks_telemetry)");
+  using damaged = OfflineJournal.open(path);
+  const { findings, recordsLost } = verify(damaged);
+  assert.match(findings[0]!.what, /observations of a 1–151/);
+  const unsent = before.filter(({ sent, stream }) => sent === false && stream === "observations").length;
+  assert.equal(recordsLost, unsent + 1, "and the one that came with the merge");
 });
 
 interface Damage {
