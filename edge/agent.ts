@@ -7,10 +7,12 @@ import type { CompiledProfile, Router } from "../src/profile/profile.ts";
 import { auditKey } from "../src/wire/audit.ts";
 import type { AlertRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
+import type { CommandOptions } from "./commands/options.ts";
 import type { ConsoleOptions, MetricsOptions } from "./console/options.ts";
 import { startConsole, startMetrics, type HttpServer } from "./console/server.ts";
 import { ensureToken, forgetToken } from "./console/token-file.ts";
 import { ForwardLink, type LiveMemory } from "./forward-link.ts";
+import type { CommandPorts } from "./forward-worker.ts";
 import type { ForwardOptions } from "./forward/options.ts";
 import { Scorer } from "./inference/scorer.ts";
 import { noTime } from "./journal/block.ts";
@@ -48,6 +50,7 @@ export interface AgentSetup {
   readonly journal: JournalOptions;
   readonly kafka: KafkaOptions | undefined;
   readonly forward: ForwardOptions;
+  readonly commands: CommandOptions;
   readonly sources: readonly SourceOptions[];
   readonly router: Router;
   readonly profiles: ReadonlyMap<string, CompiledProfile>;
@@ -203,6 +206,7 @@ class Agent implements RunningAgent {
         forward,
         journal: await this.#journal.forwardPort(),
         topicIds: this.#memory.topicIds,
+        commands: await this.#commandPorts(),
       });
       this.#forward.onDeath(this.#die);
       this.#journal.onOwnBlocks((blocks) => this.#forward?.announce(blocks));
@@ -216,6 +220,11 @@ class Agent implements RunningAgent {
       setInterval(() => this.#publishStatus("running"), statusEveryMs),
     );
     this.#log.info({ epoch: this.epoch, sources: this.#sources.length, console: this.consoleUrl }, "the agent runs");
+  }
+
+  async #commandPorts(): Promise<CommandPorts | undefined> {
+    if (!this.#setup.commands.enabled) return undefined;
+    return { journal: await this.#journal.commandPort(), blocks: await this.#journal.forwardPort() };
   }
 
   /** Ends what had begun to work when a later part could not: the reason is the caller's to tell. */
@@ -463,6 +472,7 @@ class Agent implements RunningAgent {
       intake: () => this.#intake.counters,
       usage: () => this.#usage,
       forward: () => this.#forward?.report,
+      commands: () => this.#forward?.commands,
       sources: () => this.#sources.map((source) => ({ name: source.name, status: source.status() })),
       openAlerts: () => this.#alerts.open,
       devices: () => this.#devices.all.size,

@@ -1,6 +1,7 @@
 import { Type, type Static, type TSchema } from "typebox";
 import { tagged } from "../src/config/tagged.ts";
 import { consoleOptions, metricsOptions } from "./console/options.ts";
+import { commandOptions } from "./commands/options.ts";
 import { forwardOptions } from "./forward/options.ts";
 import { journalOptions } from "./journal/options.ts";
 import { kafkaOptions } from "./sinks/kafka/options.ts";
@@ -104,6 +105,7 @@ export const edgeConfigSchema = Type.Object(
     gateway,
     kafka: Type.Optional(kafkaOptions),
     forward: section(forwardOptions),
+    commands: section(commandOptions),
     journal: section(journalOptions),
     sources: Type.Array(tagged("type", [brokerOptions, mqttOptions, opcuaSourceOptions], "Where data comes from."), {
       default: [],

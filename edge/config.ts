@@ -46,7 +46,7 @@ export function loadEdgeConfig(fileName: string): LoadedConfig {
 /** What the agent starts from: every option, the router and the profiles by id. */
 export function agentSetup({ config, rules }: LoadedConfig, version: string): AgentSetup {
   const { id, dataFolder, path } = config.gateway;
-  const { journal, kafka, forward, sources, console, metrics, log } = config;
+  const { journal, kafka, forward, commands, sources, console, metrics, log } = config;
   const profiles = new Map(rules.map(({ profile }) => [profile.id, profile]));
   return {
     version,
@@ -54,6 +54,7 @@ export function agentSetup({ config, rules }: LoadedConfig, version: string): Ag
     journal,
     kafka,
     forward,
+    commands,
     sources,
     router: createRouter(rules),
     profiles,

@@ -45,6 +45,7 @@ export async function drainJournal(
     forward,
     journal: await journal.forwardPort(),
     topicIds: [],
+    commands: undefined,
   });
   const died = Promise.withResolvers<never>();
   link.onDeath(died.reject);

@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import type { CommandReport } from "./commands/protocol.ts";
 import type { ForwardReport, FromForward, LiveBlockMessage, ToForward } from "./forward/protocol.ts";
 import type { ForwardWorkerData } from "./forward-worker.ts";
 import type { CommittedBlock } from "./journal/group.ts";
@@ -18,19 +19,24 @@ export class ForwardLink {
   readonly #stopped: Promise<void>;
   #tokens = 0;
   report: ForwardReport | undefined;
+  /** Undefined also where commands are not taken. */
+  commands: CommandReport | undefined;
 
   constructor(data: ForwardWorkerData) {
     this.#worker = new Worker(new URL("./forward-worker.ts", import.meta.url), {
       name: "forward",
       workerData: data,
-      transferList: [data.journal],
+      transferList: [data.journal, ...(data.commands === undefined ? [] : Object.values(data.commands))],
       resourceLimits: { maxYoungGenerationSizeMb: 16 },
     });
     this.#stopped = new Promise((resolve) => {
       this.#worker.on("message", (message: FromForward) => {
         if (message.kind === "release") this.#release(message.tokens);
         else if (message.kind === "stopped") resolve();
-        else this.report = message.report;
+        else {
+          this.report = message.report;
+          this.commands = message.commands;
+        }
       });
       this.#worker.on("exit", () => resolve());
     });

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { systemClock } from "../src/clock.ts";
+import { CommandDesk } from "./commands/desk.ts";
+import { commandJournal } from "./commands/journal-port.ts";
 import { decodeDirectory } from "./journal/block.ts";
 import type { LiveBlock } from "./reader.ts";
 import type { KafkaOptions } from "./sinks/kafka/options.ts";
+import { KafkaCommandInbox } from "./sinks/kafka/command-inbox.ts";
 import { KafkaSink } from "./sinks/kafka/sink.ts";
 import { Forwarder } from "./forward/forwarder.ts";
 import { JournalPort } from "./forward/journal-port.ts";
@@ -21,13 +24,21 @@ export interface ForwardWorkerData {
   readonly journal: MessagePort;
   /** Topic → id, as an earlier process saw it. */
   readonly topicIds: readonly (readonly [topic: string, id: string])[];
+  /** Undefined where commands of the cloud are not taken. */
+  readonly commands: CommandPorts | undefined;
+}
+
+/** Commands have ports of their own to the journal, so that what they read does not disturb the forwarder's reading ahead. */
+export interface CommandPorts {
+  readonly journal: MessagePort;
+  readonly blocks: MessagePort;
 }
 
 const reportEveryMs = 500;
 
 assert(parentPort !== null, "this file is the entry of a worker thread");
 const main = parentPort;
-const { gateway, kafka, forward, journal: journalEnd, topicIds } = workerData as ForwardWorkerData;
+const { gateway, kafka, forward, journal: journalEnd, commands, topicIds } = workerData as ForwardWorkerData;
 const journal = new JournalPort(journalEnd);
 const sink = new KafkaSink(gateway, kafka, new Map(topicIds));
 const forwarder = new Forwarder({
@@ -38,6 +49,20 @@ const forwarder = new Forwarder({
   topicPrefix: kafka.topicPrefix,
   partitions: kafka.partitions,
 });
+
+const desk = commands === undefined ? undefined : makeDesk(commands);
+
+function makeDesk({ journal, blocks }: CommandPorts): CommandDesk {
+  return new CommandDesk({
+    gateway,
+    inbox: new KafkaCommandInbox(gateway, kafka),
+    journal: commandJournal(journal),
+    blocks: new JournalPort(blocks),
+    resend: (block, found) =>
+      forwarder.resend(block, ({ origin, seq }) => found.has(origin.stream, origin.device, seq)),
+    clock: systemClock,
+  });
+}
 
 let tokens: number[] = [];
 
@@ -63,12 +88,14 @@ function liveBlock({ token, id, previous, directory, slab, offset, length }: Liv
 }
 
 function report(): void {
-  post({ kind: "report", report: forwarder.report() });
+  const seen = forwarder.report();
+  const alarms = [...seen.alarms, ...(desk?.alarms() ?? [])];
+  post({ kind: "report", report: { ...seen, alarms }, commands: desk?.report() });
 }
 
 async function stop(withinMs: number): Promise<void> {
   clearInterval(reporting);
-  await forwarder.stop(withinMs);
+  await Promise.all([forwarder.stop(withinMs), desk?.stop()]);
   journal.close();
   await sink[Symbol.asyncDispose]();
   postReleased();
@@ -91,3 +118,4 @@ main.on("message", (message: ToForward) => {
 });
 const reporting = setInterval(report, reportEveryMs);
 await forwarder.start();
+desk?.start();

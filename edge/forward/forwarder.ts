@@ -1,12 +1,13 @@
 import type { Clock } from "../../src/clock.ts";
 import { lanes, streamNames, streams, topicName, type Lane, type Stream } from "../../src/wire/streams.ts";
+import type { Block } from "../journal/block.ts";
 import type { LiveBlock } from "../reader.ts";
 import type { Sink, SinkDescription, SinkFault } from "../sink.ts";
 import type { ForwardJournal } from "./journal-port.ts";
 import { ForwardLane } from "./lane.ts";
 import type { ForwardOptions } from "./options.ts";
 import type { ForwardReport, LaneReport, StreamCounters } from "./protocol.ts";
-import type { RowGroup } from "./rows.ts";
+import { groupRows, type Row, type RowGroup } from "./rows.ts";
 import { PartitionSender, type Sent } from "./sender.ts";
 import { sinkAlarms } from "./sink-alarms.ts";
 import { Slots } from "./slots.ts";
@@ -75,6 +76,18 @@ export class Forwarder {
   /** A block was stored that is not lent from memory. Before `start` nothing need be said: everything stored is read then. */
   announce(lane: Lane, id: number): void {
     this.#lanes.get(lane)?.announce(id);
+  }
+
+  /**
+   * Sends rows of a stored block again, under their old identity, marked as backfill and behind everything else.
+   * Resolves true when each was accepted or refused, false when the forwarder stopped before.
+   */
+  async resend(block: Block, isWanted: (row: Row) => boolean): Promise<boolean> {
+    if (this.#state === "stopped") return false;
+    const groups = groupRows(block, true).map((group) => ({ ...group, rows: group.rows.filter(isWanted) }));
+    const sends = groups.filter(({ rows }) => rows.length > 0);
+    const ends = await Promise.all(sends.map((group) => this.#senderOf(group).resend(group.rows)));
+    return ends.every(Boolean);
   }
 
   /** Sends in progress get `withinMs` for their outcome; what is not settled by then is sent again after the next start. */

@@ -1,4 +1,5 @@
 import type { Lane, Stream } from "../../src/wire/streams.ts";
+import type { CommandReport } from "../commands/protocol.ts";
 import type { CertificateState, SinkFault } from "../sink.ts";
 
 /*
@@ -35,7 +36,7 @@ export type ToForward =
 export type FromForward =
   | { readonly kind: "release"; readonly tokens: readonly number[] }
   /** At most four per second, and at least one per second. */
-  | { readonly kind: "report"; readonly report: ForwardReport }
+  | { readonly kind: "report"; readonly report: ForwardReport; readonly commands: CommandReport | undefined }
   | { readonly kind: "stopped" };
 
 export type ToJournal =

@@ -76,6 +76,8 @@ export class PartitionSender {
   readonly #parts: SenderParts;
   readonly #live: Queued[] = [];
   readonly #backfill: Queued[] = [];
+  readonly #again: Queued[] = [];
+  readonly #resends = new Set<Resend>();
   #current: Batch | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
@@ -115,7 +117,20 @@ export class PartitionSender {
     this.#running ??= this.#run();
   }
 
-  /** Hands back what is queued behind the send in progress, and moves that send's rows out of their blocks' memory. */
+  /**
+   * Sends rows once more that were settled before, behind all others. Resolves true when each was accepted or refused,
+   * false when the sender stopped before. The rows have memory of their own.
+   */
+  resend(rows: readonly Row[]): Promise<boolean> {
+    if (this.#stopped) return Promise.resolve(false);
+    const resend = new Resend(rows.length, () => this.#resends.delete(resend));
+    this.#resends.add(resend);
+    this.#again.push({ rows, holder: resend, next: 0 });
+    this.#running ??= this.#run();
+    return resend.ended;
+  }
+
+  /** Hands back what is queued behind the send in progress (but no resends), and moves that send's rows out of their blocks' memory. */
   handBack(): HandedBack {
     const queued = [...this.#live.splice(0), ...this.#backfill.splice(0)];
     return {
@@ -126,7 +141,7 @@ export class PartitionSender {
 
   #moveOut(): HeldRows[] {
     const batch = this.#current;
-    if (batch === undefined || batch.moved) return [];
+    if (batch === undefined || batch.moved || batch.parts[0]!.holder instanceof Resend) return [];
     batch.moved = true;
     for (const row of batch.rows) row.value = Buffer.from(row.value);
     return batch.parts.map(({ holder, count }) => ({ holder, rows: count }));
@@ -144,6 +159,7 @@ export class PartitionSender {
   /** No further send begins; resolves when the one in progress has its outcome. */
   stop(): Promise<void> {
     this.#stopped = true;
+    for (const resend of this.#resends) resend.abandon();
     this.#early?.();
     return this.#running ?? Promise.resolve();
   }
@@ -162,7 +178,7 @@ export class PartitionSender {
   }
 
   #nextBatch(): Batch | undefined {
-    const queue = this.#live.length > 0 ? this.#live : this.#backfill;
+    const queue = [this.#live, this.#backfill].find(({ length }) => length > 0) ?? this.#again;
     const { sendRowsMax, sendBytesMax } = this.#parts.options;
     const batch: Batch = { rows: [], parts: [], moved: false };
     let bytes = 0;
@@ -289,6 +305,36 @@ export class PartitionSender {
       }
     }
     return false;
+  }
+}
+
+/** Rows that are sent once more: nobody's block, so nothing but their end is of interest. */
+class Resend implements Holder {
+  readonly backfill = true;
+  readonly ended: Promise<boolean>;
+  #open: number;
+  readonly #end: (settled: boolean) => void;
+
+  constructor(rows: number, onEnd: () => void) {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#open = rows;
+    this.ended = promise;
+    this.#end = (settled) => {
+      onEnd();
+      resolve(settled);
+    };
+  }
+
+  /** They may have been delivered long ago. */
+  sending(): void {}
+
+  settled(rows: number): void {
+    this.#open -= rows;
+    if (this.#open === 0) this.#end(true);
+  }
+
+  abandon(): void {
+    this.#end(false);
   }
 }
 

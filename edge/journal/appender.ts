@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../src/clock.ts";
 import { epochOf, type Epoch } from "../../src/wire/epoch.ts";
-import { streamOfCode } from "../../src/wire/streams.ts";
+import { streamOfCode, type Stream } from "../../src/wire/streams.ts";
 import type { BlockTables } from "./block-tables.ts";
 import { packBlock, type Block, type Directory, type Entry } from "./block.ts";
 import type { Counters } from "./counters.ts";
@@ -56,6 +56,11 @@ export class Appender {
     return () => {
       this.#devices.length = before;
     };
+  }
+
+  /** The highest number of this epoch; 0 where none was given. */
+  lastSeq(stream: Stream, device: string): number {
+    return this.#numbers.last(stream, device);
   }
 
   /** Stores one lane of a group; `from` is its index there. */

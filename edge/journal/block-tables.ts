@@ -247,6 +247,19 @@ export class BlockTables {
     for (const row of rows) yield sound(() => readRow(row));
   }
 
+  /** The next directories above `after`, at most so many; that of a block is undefined where both copies are damaged. */
+  directoriesAfter(lane: Lane, after: number, limit: number): { id: number; directory: StoredDirectory | undefined }[] {
+    const rows = this.#connection.all(
+      `SELECT id, crc, data FROM directories_${lane} WHERE id > ? ORDER BY id LIMIT ?`,
+      after,
+      limit,
+    );
+    return rows.map((row) => {
+      const id = Number(row.id);
+      return { id, directory: sound(() => readRow(row)) ?? this.directoryOf(lane, id) };
+    });
+  }
+
   /** Encoded directories from `first` on, each with the block before it. Throws JOURNAL_CORRUPT. */
   encodedFrom(lane: Lane, first: number): { id: number; previous: number; encoded: Buffer }[] {
     const rows = this.#connection.all(`SELECT id, crc, data FROM directories_${lane} WHERE id >= ? ORDER BY id`, first);

@@ -77,6 +77,12 @@ export class Epochs {
     for (const record of tracker.records(this.#clock.nowMicros(), final)) this.#own.addManifest(record);
   }
 
+  /** When an epoch of this journal began; undefined where it never had it. */
+  startedMicros(text: string): number | undefined {
+    const row = this.#connection.get("SELECT started FROM epochs WHERE text = ?", text);
+    return row === undefined ? undefined : Number(row.started);
+  }
+
   /** The epoch's manifests cover every block below `upTo`. */
   noteManifest(epoch: Epoch, upTo: number, final: boolean): void {
     const row = checked(this.#connection.get("SELECT * FROM epochs WHERE counter = ?", epoch.counter));

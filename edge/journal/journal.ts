@@ -149,6 +149,13 @@ export class Journal implements AsyncDisposable {
     return this.#rpc.call("endEpoch", []);
   }
 
+  /** A port through which commands of the cloud are served. */
+  async commandPort(): Promise<MessagePort> {
+    const { port1, port2 } = new MessageChannel();
+    await this.#rpc.call("serveCommands", [port2], [port2]);
+    return port1;
+  }
+
   /** Ends the epoch with its last manifest. */
   async close(): Promise<void> {
     await this.#rpc.call("close", []);

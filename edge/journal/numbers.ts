@@ -18,6 +18,11 @@ export class Numbers {
     return first;
   }
 
+  /** The highest number that was given; 0 where none was. */
+  last(stream: Stream, device: string): number {
+    return (this.#next[streams[stream].code]?.get(device) ?? 1) - 1;
+  }
+
   keep(): void {
     this.#taken = [];
   }

@@ -1,4 +1,5 @@
 import { auditKey, auditRecord, type AuditEntry } from "../../src/wire/audit.ts";
+import { resultKey, type CommandResult } from "../../src/wire/commands.ts";
 import { partitionOf } from "../../src/wire/partition.ts";
 import type { LedgerRecord, ManifestRecord } from "../../src/wire/records.ts";
 import type { Stream } from "../../src/wire/streams.ts";
@@ -44,6 +45,12 @@ export class OwnRecords {
     const partition = partitionOf(device, this.#partitions);
     const value = JSON.stringify(auditRecord(this.#gateway, timeMicros, entry));
     this.#records.push({ stream: "audit", device, partition, value });
+  }
+
+  addResult(result: CommandResult): void {
+    const device = resultKey(this.#gateway);
+    const partition = partitionOf(device, this.#partitions);
+    this.#records.push({ stream: "commandResults", device, partition, value: JSON.stringify(result) });
   }
 
   /** The transaction has ended. */

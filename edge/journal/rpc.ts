@@ -26,22 +26,25 @@ export interface Notice {
 }
 
 export class RpcClient<C extends Calls> {
-  readonly #peer: Worker;
+  readonly #peer: Worker | MessagePort;
   readonly #waiting: Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }> = new Map();
   #next = 1;
 
-  constructor(peer: Worker, onNotice: (notice: unknown) => void) {
+  constructor(peer: Worker | MessagePort, onNotice: (notice: unknown) => void = () => undefined) {
     this.#peer = peer;
     peer.on("message", (message: Answer | Notice) => {
       if ("notice" in message) onNotice(message.notice);
       else this.#settle(message);
     });
-    peer.on("exit", () => {
-      for (const { reject } of this.#waiting.values()) {
-        reject(new TidegateError("WORKER_DIED", "the journal's thread ended"));
-      }
-      this.#waiting.clear();
-    });
+    // A worker exits, a port closes.
+    for (const event of ["exit", "close"]) peer.on(event, () => this.#failAll());
+  }
+
+  #failAll(): void {
+    for (const { reject } of this.#waiting.values()) {
+      reject(new TidegateError("WORKER_DIED", "the journal's thread ended"));
+    }
+    this.#waiting.clear();
   }
 
   call<M extends keyof C & string>(

@@ -1,9 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../src/clock.ts";
 import { TidegateError } from "../../src/errors.ts";
+import { formatWireTime } from "../../src/observation/time.ts";
+import type { ResendPart } from "../../src/wire/commands.ts";
 import { makeEpoch, type Epoch } from "../../src/wire/epoch.ts";
 import type { Actor, LedgerRecord, ManifestRecord } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
+import type { CommandMemory, SearchStep, Served } from "../commands/journal-port.ts";
 import { Appender } from "./appender.ts";
 import { BlockTables } from "./block-tables.ts";
 import { decodeDirectory, type Block } from "./block.ts";
@@ -26,6 +29,7 @@ import type { LossRow, PackedBlock, QuarantineFilter, QuarantinePage, Quarantine
 import { QuarantineTable } from "./quarantine-table.ts";
 import { Quarantine } from "./quarantine.ts";
 import { RedeliveryTable } from "./redelivery-table.ts";
+import { searchLane } from "./replay-window.ts";
 import { highestCounter } from "./salvage.ts";
 import { Salvaging } from "./salvaging.ts";
 import { Space } from "./space.ts";
@@ -42,6 +46,9 @@ export interface StoreOptions extends JournalOptions {
 
 /** A disk that damages every database it is given is not given one after the other. */
 const afreshPauseMs = 10_000;
+
+/** Row of the state table: which commands were served. */
+const commandsKey = "commands";
 
 /**
  * The journal on disk: the only owner of the SQLite connection, synchronous, driven by the journal worker.
@@ -295,6 +302,47 @@ export class Store {
     return this.#write(() => {
       this.#blocks.setAside(block);
       this.#space.drop(lane, id, "corrupt");
+    });
+  }
+
+  // ---- commands ----------------------------------------------------------------------------------------------
+
+  commandMemory(): CommandMemory {
+    const text = this.#state.get(commandsKey);
+    return text === undefined ? { position: undefined, served: [] } : (JSON.parse(String(text)) as CommandMemory);
+  }
+
+  /** See `CommandStore.bounds`. */
+  numberBounds(parts: readonly ResendPart[]): number[] {
+    return parts.map(({ epoch, stream, device }) => {
+      if (epoch === this.epoch.text) return this.#appender.lastSeq(stream, device);
+      return this.#epochs.startedMicros(epoch) === undefined ? 0 : Number.MAX_SAFE_INTEGER;
+    });
+  }
+
+  /** See `CommandStore.search`. */
+  search(lane: Lane, after: number, parts: readonly ResendPart[]): SearchStep {
+    return searchLane(this.#blocks, lane, after, parts);
+  }
+
+  /** A command was served: what is gone for good, the result, and that it was served, or nothing of it. */
+  finishCommand({ memory, result, gone }: Served): readonly CommittedBlock[] {
+    const now = formatWireTime(this.#clock.nowMicros());
+    return this.#write(() => {
+      const losses = gone.flatMap((part) => this.#lossesOf(part, now));
+      for (const loss of losses) this.#ledger.add(loss);
+      const count = losses.reduce((sum, loss) => sum + loss.count, 0);
+      this.#own.addResult({ kind: "resend", gateway: this.#options.gateway, time: now, gone: count, ...result });
+      this.#state.set(commandsKey, JSON.stringify(memory));
+    });
+  }
+
+  /** Their times went with them: they lie between the start of their epoch and now. */
+  #lossesOf({ epoch, stream, device, ranges }: ResendPart, now: string): LedgerRecord[] {
+    const from = formatWireTime(this.#epochs.startedMicros(epoch) ?? 0);
+    return ranges.map(([first, last]) => {
+      const count = last - first + 1;
+      return { kind: "loss", epoch, stream, device, first, last, count, from, to: now, reason: "expired-sent" };
     });
   }
 

@@ -5,6 +5,7 @@ import { TidegateError } from "../../src/errors.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 import type { Actor } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
+import { serveCommands, type CommandStore } from "../commands/journal-port.ts";
 import { serveForwarder, type ForwardStore } from "../forward/journal-port.ts";
 import type { RefusedRecord } from "../forward/protocol.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
@@ -72,6 +73,9 @@ function makeCalls() {
       return deleted;
     },
     losses: (limit: number) => store.losses(limit),
+    serveCommands: (commandPort: MessagePort): void => {
+      serveCommands(commandPort, commandStore);
+    },
     serveForwarder: (forwardPort: MessagePort): void => {
       serveForwarder(forwardPort, forwardStore);
     },
@@ -101,6 +105,13 @@ const forwardStore: ForwardStore = {
   quarantine: (records) => tell(store.refuse(records.map(refusal))),
   sending: (lane, first, last) => store.sending(lane, first, last),
   settle: (lane, first, last) => store.settle(lane, first, last),
+};
+
+const commandStore: CommandStore = {
+  memory: () => store.commandMemory(),
+  bounds: (parts) => store.numberBounds(parts),
+  search: (lane, after, parts) => store.search(lane, after, parts),
+  finish: (served) => tell(store.finishCommand(served)),
 };
 
 function refusal(record: RefusedRecord) {

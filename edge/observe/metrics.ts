@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import { lanes } from "../../src/wire/streams.ts";
+import type { CommandReport } from "../commands/protocol.ts";
 import type { ForwardReport } from "../forward/protocol.ts";
 import type { Usage } from "../journal/protocol.ts";
 import type { SourceStatus } from "../source.ts";
@@ -19,6 +20,7 @@ export interface MetricsSources {
   readonly intake: () => IntakeCounts;
   readonly usage: () => Usage | undefined;
   readonly forward: () => ForwardReport | undefined;
+  readonly commands: () => CommandReport | undefined;
   readonly sources: () => readonly { readonly name: string; readonly status: SourceStatus }[];
   readonly openAlerts: () => number;
   readonly devices: () => number;
@@ -61,6 +63,26 @@ export function makeMetrics(from: MetricsSources): { text: () => Promise<string>
   gauge("tidegate_devices", "Devices seen since start", () => from.devices());
   gauge("tidegate_alerts_open", "Alerts that are not over", () => from.openAlerts());
   gauge("tidegate_scorer_commits_behind", "Commits that the models have not seen yet", () => from.scorerBehind());
+  counter(
+    "tidegate_commands_served_total",
+    "Commands of the cloud that were served",
+    () => from.commands()?.served ?? 0,
+  );
+  counter(
+    "tidegate_commands_refused_total",
+    "Commands that were expired or did not fit",
+    () => from.commands()?.refused ?? 0,
+  );
+  counter(
+    "tidegate_commands_resent_records_total",
+    "Records that were sent again because the cloud asked",
+    () => from.commands()?.resentRecords ?? 0,
+  );
+  counter(
+    "tidegate_commands_gone_records_total",
+    "Records that the cloud asked for and that are no longer there",
+    () => from.commands()?.goneRecords ?? 0,
+  );
   addJournal(registers, from);
   addForward(registers, from);
   const up: Gauge = new Gauge({

@@ -78,12 +78,12 @@ function rootOf(path: string): string {
 
 /**
  * What every component of the edge may know of the others: the ports (the console's is its view), the format of the journal, the messages
- * between threads (`protocol.ts`, `…-port.ts`), and the packets that both MQTT sources speak.
+ * between threads (`protocol.ts`, `…-port.ts`, `rpc.ts`), and the packets that both MQTT sources speak.
  */
 const ports = [
   /^edge\/(source|sink|reader)\.ts$/,
   /^edge\/console\/view\.ts$/,
-  /^edge\/journal\/(block|group|merged-block)\.ts$/,
+  /^edge\/journal\/(block|group|merged-block|rpc)\.ts$/,
   /^edge\/[a-z-]+\/(protocol|[a-z-]+-port)\.ts$/,
   /^edge\/sources\/mqtt-wire\//,
 ];

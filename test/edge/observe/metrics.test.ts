@@ -33,6 +33,7 @@ const from: MetricsSources = {
     certificates: [{ name: "client certificate", file: "/c.pem", expiresMs: 1_800_000_000_000 }],
     topicIds: {},
   }),
+  commands: () => ({ served: 14, refused: 15, resentRecords: 16, goneRecords: 17, fault: undefined }),
   sources: () => [
     { name: "plant", status: { kind: "broker", state: "listening", address: "", detail: "", sinceMicros: 0 } },
     { name: "site", status: { kind: "mqtt", state: "waiting", address: "", detail: "", sinceMicros: 0 } },
