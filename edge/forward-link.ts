@@ -26,7 +26,7 @@ export class ForwardLink {
     this.#worker = new Worker(new URL("./forward-worker.ts", import.meta.url), {
       name: "forward",
       workerData: data,
-      transferList: [data.journal, ...(data.commands === undefined ? [] : Object.values(data.commands))],
+      transferList: [data.journal, data.commands?.journal, data.commands?.blocks].filter((port) => port !== undefined),
       resourceLimits: { maxYoungGenerationSizeMb: 16 },
     });
     this.#stopped = new Promise((resolve) => {

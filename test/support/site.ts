@@ -3,13 +3,13 @@ import { join, resolve } from "node:path";
 import { stringify } from "yaml";
 import type { KafkaBroker } from "../../demo/kafka/broker.ts";
 import { freePort } from "../../demo/ports.ts";
-import { topicSpecs } from "../../src/wire/streams.ts";
+import { startCloud, type Cloud } from "./cloud.ts";
 import { startTestKafka } from "./kafka.ts";
 import { startMosquitto, type Mosquitto } from "./mosquitto.ts";
 import { temporaryFolder, type Cleanup } from "./processes.ts";
 import { startProxy, type FaultProxy } from "./proxy.ts";
 import { makeService, type Service } from "./service.ts";
-import { createTopics } from "./topics.ts";
+import { createInstallationTopics } from "./topics.ts";
 import { until } from "./until.ts";
 
 const project = resolve(import.meta.dirname, "../..");
@@ -31,7 +31,7 @@ export interface Site {
   };
   readonly topicPrefix: string;
   /** GET of the cloud's API, for example `/totals`. */
-  api<T>(path: string): Promise<T>;
+  readonly api: Cloud["api"];
 }
 
 export interface SiteOptions {
@@ -46,26 +46,19 @@ export async function startSite(t: Cleanup, options: SiteOptions = {}): Promise<
   const kafkaPort = await freePort();
   const kafkaLink = await startProxy(t, { port: kafkaPort });
   const kafka = await startTestKafka(t, { port: kafkaPort, advertisedPort: kafkaLink.port });
-  await createSiteTopics(kafka.bootstrap, topicPrefix);
+  await createInstallationTopics(kafka.bootstrap, topicPrefix, partitions);
   const mosquitto = await startMosquitto(t, { lines: ["log_type subscribe"] });
   const mosquittoLink = await startProxy(t, mosquitto);
-  const ports = { broker: await freePort(), console: await freePort(), api: await freePort() };
+  const ports = { broker: await freePort(), console: await freePort() };
   const brokers = [`127.0.0.1:${kafkaLink.port}`];
   const edgeFile = join(folder, "edge.yaml");
   await writeFile(edgeFile, stringify(edgeConfig(brokers, topicPrefix, mosquittoLink.port, ports)), { mode: 0o600 });
-  const cloudFile = join(folder, "cloud.yaml");
-  await writeFile(cloudFile, stringify(cloudConfig(brokers, topicPrefix, ports.api)), { mode: 0o600 });
   const edge = makeService(t, {
     name: "edge",
     args: [...(options.edgeNodeOptions ?? []), join(project, "edge/main.ts"), "run", "--config", edgeFile],
     port: ports.broker,
   });
-  const cloud = makeService(t, {
-    name: "cloud",
-    args: [join(project, "cloud/main.ts"), "run", "--config", cloudFile],
-    port: ports.api,
-  });
-  const token = await firstStart(cloud);
+  const cloud = await startCloud(t, { bootstrap: brokers[0]!, topicPrefix });
   edge.start();
   await edge.ready();
   await until("the agent has subscribed at mosquitto", () => mosquitto.log.includes("site/#"));
@@ -73,19 +66,11 @@ export async function startSite(t: Cleanup, options: SiteOptions = {}): Promise<
     kafka,
     mosquitto,
     edge,
-    cloud,
+    cloud: cloud.service,
     links: { devices: await startProxy(t, { port: ports.broker }), mosquitto: mosquittoLink, kafka: kafkaLink },
     topicPrefix,
-    api: (path) => getJson(`http://127.0.0.1:${ports.api}/api/v1${path}`, token),
+    api: cloud.api,
   };
-}
-
-async function createSiteTopics(bootstrap: string, prefix: string): Promise<void> {
-  const specs = topicSpecs(prefix);
-  const named = (compacted: boolean): string[] =>
-    specs.filter((s) => s.compacted === compacted).map(({ name }) => name);
-  await createTopics(bootstrap, named(false), partitions);
-  await createTopics(bootstrap, named(true), partitions, { "cleanup.policy": "compact" });
 }
 
 function edgeConfig(
@@ -116,29 +101,4 @@ function edgeConfig(
     console: { listen: { host: "127.0.0.1", port: ports.console } },
     log: { level: "warn" },
   };
-}
-
-function cloudConfig(brokers: readonly string[], topicPrefix: string, port: number): unknown {
-  return {
-    dataFolder: "./cloud-data",
-    kafka: { brokers, topicPrefix },
-    api: { listen: { host: "127.0.0.1", port } },
-    log: { level: "warn" },
-  };
-}
-
-/** The cloud service prints its access token at the first start only. */
-async function firstStart(cloud: Service): Promise<string> {
-  cloud.start();
-  await cloud.ready();
-  return until(
-    "the cloud service prints its token",
-    () => /token[^:\n]*:\s*([\w.-]{20,})/i.exec(cloud.output)?.[1] ?? "",
-  );
-}
-
-async function getJson<T>(url: string, token: string): Promise<T> {
-  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
-  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
-  return (await response.json()) as T;
 }

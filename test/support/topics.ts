@@ -1,4 +1,5 @@
 import { Admin, ConfigResourceTypes } from "@platformatic/kafka";
+import { topicSpecs } from "../../src/wire/streams.ts";
 
 /** Creates topics with one partition count; `configs` applies to all of them. */
 export async function createTopics(
@@ -20,6 +21,14 @@ export async function createTopics(
   }
 }
 
+/** Every topic of an installation, as `tidegate topics create` makes them. */
+export async function createInstallationTopics(bootstrap: string, prefix: string, partitions: number): Promise<void> {
+  const named = (compacted: boolean): string[] =>
+    topicSpecs(prefix).flatMap((spec) => (spec.compacted === compacted ? [spec.name] : []));
+  await createTopics(bootstrap, named(false), partitions);
+  await createTopics(bootstrap, named(true), partitions, { "cleanup.policy": "compact" });
+}
+
 /** Changes settings of a topic that exists. */
 export async function configureTopic(
   bootstrap: string,
@@ -37,6 +46,18 @@ export async function configureTopic(
         },
       ],
     });
+  } finally {
+    await admin.close();
+  }
+}
+
+/** As retention does: every record that is in the topic now is gone, the offsets go on. */
+export async function deleteRecords(bootstrap: string, topic: string): Promise<void> {
+  const admin = new Admin({ clientId: "test-topics", bootstrapBrokers: [bootstrap], retries: 20, retryDelay: 100 });
+  try {
+    const { partitionsCount } = (await admin.metadata({ topics: [topic] })).topics.get(topic)!;
+    const partitions = Array.from({ length: partitionsCount }, (_, partition) => ({ partition, offset: -1n }));
+    await admin.deleteRecords({ topics: [{ name: topic, partitions }] });
   } finally {
     await admin.close();
   }

@@ -6,8 +6,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import type { LedgerRecord, RollupRecord } from "../../src/wire/records.ts";
+import type { LedgerRecord } from "../../src/wire/records.ts";
 import { runChaos, type Link, type Torment } from "../support/chaos.ts";
+import { rollupsOf, untilComplete, type Totals } from "../support/cloud.ts";
 import { readTopic } from "../support/consume.ts";
 import { compareRollups } from "../support/fleet-reference.ts";
 import type { GeneratorReport } from "../support/generator/generator.ts";
@@ -119,7 +120,7 @@ async function reconciled(site: Site, reports: readonly GeneratorReport[]): Prom
  */
 async function settled(site: Site, reports: readonly GeneratorReport[]): Promise<Reconciliation> {
   const look = async (): Promise<Reconciliation> => {
-    await complete(site);
+    await untilComplete(site, 0, drainWithinMs);
     return reconciled(site, reports);
   };
   const newest = newestAcked(reports);
@@ -136,34 +137,6 @@ function newestAcked(reports: readonly GeneratorReport[]): Map<string, number> {
   return new Map(devices.map(([device, { acked }]) => [device, acked.at(-1) ?? 0]));
 }
 
-interface DeviceState {
-  readonly device: string;
-  readonly lastReceived: string;
-  readonly completeUpTo: string | null;
-  readonly missing: number;
-}
-
-async function complete(site: Site): Promise<void> {
-  await until(
-    "the cloud service proves every device complete",
-    async () => (await site.api<{ devices: DeviceState[] }>("/devices?limit=1000")).devices.filter(isOpen),
-    (open) => open.length === 0,
-    { withinMs: drainWithinMs, everyMs: 250 },
-  );
-}
-
-function isOpen({ lastReceived, completeUpTo, missing }: DeviceState): boolean {
-  return missing > 0 || completeUpTo === null || completeUpTo < lastReceived;
-}
-
-interface Totals {
-  readonly distinctRecords: number;
-  readonly recordsInRollups: number;
-  readonly missing: number;
-  readonly rejected: number;
-  readonly caughtUp: boolean;
-}
-
 async function fleetFindings(site: Site, distinct: readonly DistinctRecord[]): Promise<string[]> {
   const totals = await until(
     "the cloud has folded every distinct record, and nothing is missing",
@@ -174,16 +147,11 @@ async function fleetFindings(site: Site, distinct: readonly DistinctRecord[]): P
   assert.equal(totals.distinctRecords, distinct.length);
   assert.equal(totals.rejected, 0);
   const devices = [...new Set(distinct.map(({ device }) => device))];
-  const perDevice = await Promise.all(devices.map((device) => rollups(site, "device", device)));
+  const perDevice = await Promise.all(devices.map((device) => rollupsOf(site, "device", device)));
   return [
     ...compareRollups(perDevice.flat(), distinct, ({ device }) => device),
-    ...compareRollups(await rollups(site, "fleet", "fleet"), distinct, () => "fleet"),
+    ...compareRollups(await rollupsOf(site, "fleet", "fleet"), distinct, () => "fleet"),
   ];
-}
-
-async function rollups(site: Site, level: string, key: string): Promise<RollupRecord[]> {
-  const { rollups } = await site.api<{ rollups: RollupRecord[] }>(`/rollups?level=${level}&key=${key}&limit=1000`);
-  return rollups;
 }
 
 function summary(result: Reconciliation, reports: readonly GeneratorReport[]): string {

@@ -21,6 +21,7 @@ import { lanes } from "../../../src/wire/streams.ts";
 import { FakeSink, unknown, type StoredRow } from "../../support/fake-sink.ts";
 import { forwardDefaults } from "../../support/forward-defaults.ts";
 import { GroupMaker, observations, storeOptions, temporaryFolder, type TestRecord } from "../../support/records.ts";
+import { mergeAll } from "../../support/stored.ts";
 import { runSeed } from "../../support/seed.ts";
 import { until } from "../../support/until.ts";
 
@@ -410,6 +411,23 @@ test("whatever is asked, while sends fail and live data flows: exactly that come
   assert.equal(resent, expected.length);
   copiesIn(sink.stored);
   assert.deepEqual(sink.violations, []);
+});
+
+test("records that were merged with others come again as they were", async (t) => {
+  const { append, sent, ask, result, sink, store } = await bench(t);
+  for (let block = 0; block < 40; block++) append(...observations("a", 5, block * 5 + 1), ...observations("b", 2));
+  await sent();
+  assert(mergeAll(store) > 0);
+  const { resent, gone } = await result(
+    ask([part(store.epoch.text, "a", [3, 17], [150, 150]), part(store.epoch.text, "b", [80, 80])]),
+  );
+  assert.deepEqual([resent, gone], [17, 0]);
+  assert.deepEqual(
+    copiesIn(sink.stored)
+      .map(({ device, seq }) => `${device}${seq}`)
+      .toSorted(),
+    [...Array.from({ length: 15 }, (_, i) => `a${i + 3}`), "a150", "b80"].toSorted(),
+  );
 });
 
 test("a damaged block in the window is gone, and its neighbours come", async (t) => {
