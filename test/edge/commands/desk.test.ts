@@ -414,8 +414,10 @@ test("whatever is asked, while sends fail and live data flows: exactly that come
 });
 
 test("records that were merged with others come again as they were", async (t) => {
-  const { append, sent, ask, result, sink, store } = await bench(t);
+  const { append, sent, ask, result, sink, store, clock } = await bench(t);
   for (let block = 0; block < 40; block++) append(...observations("a", 5, block * 5 + 1), ...observations("b", 2));
+  clock.advanceMs(3_600_000);
+  append(...observations("c", 1));
   await sent();
   assert(mergeAll(store) > 0);
   const { resent, gone } = await result(
