@@ -150,21 +150,20 @@ export class CommandDesk {
   /** Undefined when sending ended before: nothing is said then, and the next start serves it. */
   async #serve({ id, parts }: ResendCommand): Promise<Outcome | undefined> {
     const { journal, blocks } = this.#parts;
-    const asked = parts.reduce((sum, { ranges }) => sum + new Ranges(ranges.flat()).count, 0);
     const wanted = new Wanted(parts, await journal.bounds(parts));
-    const unknown = Math.max(0, asked - wanted.count);
     const sums = { resent: 0, pending: 0 };
     const settled = await blocks.load();
     for (const lane of wanted.lanes) {
       if (!(await this.#serveLane(lane, wanted, new Ranges(settled.get(lane)), sums))) return undefined;
     }
-    return { gone: wanted.parts(), result: { id, state: "done", ...sums, unknown, detail: "" } };
+    const { gone, unknown } = wanted.leftOver();
+    return { gone, result: { id, state: "done", ...sums, unknown, detail: "" } };
   }
 
   async #serveLane(lane: Lane, wanted: Wanted, settled: Ranges, sums: Sums): Promise<boolean> {
     const { journal } = this.#parts;
-    for (let after: number | undefined = 0; after !== undefined && wanted.parts(lane).length > 0;) {
-      const step = await journal.search(lane, after, wanted.parts(lane));
+    for (let after: number | undefined = 0; after !== undefined && wanted.openIn(lane).length > 0;) {
+      const step = await journal.search(lane, after, wanted.openIn(lane));
       if (this.#stopped) return false;
       if (step.found !== undefined) {
         const { after: from, upTo } = step.found;

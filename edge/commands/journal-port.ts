@@ -30,7 +30,7 @@ export interface Served {
 /** What the journal's thread does for commands. Whatever throws stored nothing and may be asked for again. */
 export interface CommandStore {
   memory(): CommandMemory;
-  /** Per part the highest number that this journal can say something about; 0 where it does not know the epoch. */
+  /** Per part up to which number this journal can say that what it does not have is gone; 0 where it cannot. */
   bounds(parts: readonly ResendPart[]): number[];
   /** Looks at blocks of the lane above `after`. */
   search(lane: Lane, after: number, parts: readonly ResendPart[]): SearchStep;

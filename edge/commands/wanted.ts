@@ -7,6 +7,8 @@ interface Part {
   readonly epoch: string;
   readonly stream: Stream;
   readonly device: string;
+  /** Up to here what is not found is gone; above, nothing can be said. */
+  readonly bound: number;
   /** Numbers that were not found yet. */
   readonly open: Ranges;
 }
@@ -15,32 +17,38 @@ interface Part {
 export class Wanted {
   readonly #parts = new Map<string, Part>();
 
-  /** Only numbers up to the part's bound are taken. */
+  /** `bounds`: see `CommandStore.bounds`; asked for before the search begins. */
   constructor(parts: readonly ResendPart[], bounds: readonly number[]) {
     parts.forEach(({ epoch, stream, device, ranges }, i) => {
       const key = keyOf(epoch, stream, device);
-      const part = this.#parts.get(key) ?? { epoch, stream, device, open: new Ranges() };
-      for (const [first, last] of ranges) {
-        if (first <= bounds[i]!) part.open.add(first, Math.min(last, bounds[i]!));
-      }
-      if (part.open.first !== undefined) this.#parts.set(key, part);
+      const part = this.#parts.get(key) ?? { epoch, stream, device, bound: bounds[i]!, open: new Ranges() };
+      for (const [first, last] of ranges) part.open.add(first, last);
+      this.#parts.set(key, part);
     });
-  }
-
-  get count(): number {
-    return [...this.#parts.values()].reduce((sum, { open }) => sum + open.count, 0);
   }
 
   get lanes(): ReadonlySet<Lane> {
     return new Set([...this.#parts.values()].map(({ stream }) => streams[stream].lane));
   }
 
-  /** What is still open, of one lane or of all. */
-  parts(lane?: Lane): ResendPart[] {
+  /** What is still open in a lane. */
+  openIn(lane: Lane): ResendPart[] {
     return [...this.#parts.values()].flatMap(({ epoch, stream, device, open }) => {
-      const isOpen = open.first !== undefined && (lane === undefined || streams[stream].lane === lane);
+      const isOpen = open.first !== undefined && streams[stream].lane === lane;
       return isOpen ? [{ epoch, stream, device, ranges: open.pairs() }] : [];
     });
+  }
+
+  /** After the search: what was not found. */
+  leftOver(): { readonly gone: ResendPart[]; readonly unknown: number } {
+    const gone: ResendPart[] = [];
+    let unknown = 0;
+    for (const { epoch, stream, device, bound, open } of this.#parts.values()) {
+      const ranges = open.overlapping(1, bound);
+      if (ranges.length > 0) gone.push({ epoch, stream, device, ranges });
+      unknown += open.count - new Ranges(ranges.flat()).count;
+    }
+    return { gone, unknown };
   }
 
   /** The wanted numbers that the block holds, which count as found from now on. */

@@ -51,6 +51,11 @@ export class Salvaging {
     this.#current = undefined;
   }
 
+  /** Whatever can come back from files that were set aside has come back. */
+  get isDone(): boolean {
+    return setAsideFiles(this.#folder, databaseName).every((file) => this.#progressOf(file)?.phase === "done");
+  }
+
   /** Of every file that is still there, oldest first. */
   status(): SalvageProgress[] {
     return setAsideFiles(this.#folder, databaseName).flatMap((file) => this.#progressOf(file) ?? []);

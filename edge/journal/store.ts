@@ -314,6 +314,8 @@ export class Store {
 
   /** See `CommandStore.bounds`. */
   numberBounds(parts: readonly ResendPart[]): number[] {
+    // What is not found now may be found when the salvage is done.
+    if (!this.#salvaging.isDone) return parts.map(() => 0);
     return parts.map(({ epoch, stream, device }) => {
       if (epoch === this.epoch.text) return this.#appender.lastSeq(stream, device);
       return this.#epochs.startedMicros(epoch) === undefined ? 0 : Number.MAX_SAFE_INTEGER;
