@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { lossMeaning } from "../../../src/wire/explain.ts";
-import { inspect, type DeviceContent, type Inspection, type LaneContent } from "../../journal/offline/inspect.ts";
+import { inspect, type Inspection, type LaneContent } from "../../journal/offline/inspect.ts";
 import { defaultConfigFile, type Cli } from "../terminal.ts";
 import { ageText, bytesText, count, counted, plainText, secondsSince, tableText, timeText } from "../words.ts";
 import { openJournal } from "./journal-path.ts";
@@ -35,7 +35,7 @@ function describe(found: Inspection, devicesMax: number): string {
     "",
     ...laneLines(found.lanes),
     "",
-    ...deviceLines(found.devices, Number.isSafeInteger(devicesMax) ? devicesMax : 0),
+    ...deviceLines(found, Number.isSafeInteger(devicesMax) ? devicesMax : 0),
     "",
     ...ledgerLines(found.ledger),
     ...quarantineLines(found.quarantine),
@@ -82,7 +82,9 @@ function laneLines(lanes: readonly LaneContent[]): string[] {
   );
 }
 
-function deviceLines(devices: readonly DeviceContent[], max: number): string[] {
+function deviceLines({ devices: all, gateway }: Inspection, max: number): string[] {
+  const devices = all.filter(({ device }) => !isOwn(device, gateway));
+  const own = all.length - devices.length;
   const shown = devices.slice(0, max);
   const rows = shown.flatMap(({ device, streams }) =>
     streams.map((content, i) => [
@@ -104,7 +106,13 @@ function deviceLines(devices: readonly DeviceContent[], max: number): string[] {
       [2, 4, 5],
     ),
     ...(rest > 0 ? [`  and ${count(rest)} more (--devices, --json)`] : []),
+    ...(own > 0 ? [`  and ${count(own)} keys of the gateway itself: ledger, manifests, audit, status (--json)`] : []),
   ];
+}
+
+/** What the gateway says of itself has keys that are or begin with its id. */
+function isOwn(device: string, gateway: string | undefined): boolean {
+  return gateway !== undefined && (device === gateway || device.startsWith(`${gateway}/`));
 }
 
 function ledgerLines({ reasons }: Inspection["ledger"]): string[] {

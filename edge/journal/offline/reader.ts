@@ -82,7 +82,7 @@ export class OfflineJournal implements Disposable {
   static open(path: string): OfflineJournal {
     if (!existsSync(path) || !statSync(path).isFile()) {
       throw new TidegateError("JOURNAL_MISSING", `there is no journal at ${path}`, {
-        hint: "Name the file, or the data folder that holds journal.db.",
+        hint: "Has the agent ever run with this data folder? `tidegate buffer inspect` takes a file or a folder, too.",
       });
     }
     refuseWhileRunning(path);
@@ -383,7 +383,7 @@ function asCorrupt(path: string, error: unknown): unknown {
   if (!isCorrupt(error)) return error;
   return new TidegateError("JOURNAL_CORRUPT", `${path} cannot be read: ${String((error as Error).message)}`, {
     cause: error,
-    hint: "Its first pages are destroyed. An agent that finds it sets it aside, starts a fresh one and keeps this file.",
+    hint: "It is another kind of file, or its first pages are destroyed. An agent that finds it sets it aside, starts a fresh one and keeps this file.",
   });
 }
 
