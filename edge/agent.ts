@@ -149,6 +149,7 @@ class Agent implements RunningAgent {
   readonly #journal: Journal;
   readonly #memory: Memory;
   readonly #log: Logger;
+  readonly #closeLog: () => Promise<void>;
   readonly #topicIds: Map<string, string>;
   readonly #devices: Devices;
   readonly #live = new LiveValues();
@@ -172,13 +173,14 @@ class Agent implements RunningAgent {
   #die: (error: Error) => void = () => undefined;
 
   constructor(setup: AgentSetup, journal: Journal, partitions: number, memory: Memory) {
-    const { log, droppedLines } = makeLog(setup.log.level);
+    const { log, droppedLines, close } = makeLog(setup.log.level);
     this.epoch = journal.epoch;
     this.#setup = setup;
     this.#journal = journal;
     this.#memory = memory;
     this.#topicIds = new Map(memory.topicIds);
     this.#log = log;
+    this.#closeLog = close;
     this.#usage = memory.usage;
     this.#alerts = new AlertBoard(memory.alerts);
     this.#devices = new Devices(partitions);
@@ -247,6 +249,7 @@ class Agent implements RunningAgent {
     await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()));
     await this.#journal.close();
     this.#log.info("the agent stopped");
+    await this.#closeLog();
   }
 
   // ---- the way in --------------------------------------------------------------------------------------------
