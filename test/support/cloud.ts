@@ -1,6 +1,7 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
+import { nodeEnvironment } from "../../bin/runtime.js";
 import { freePort } from "../../demo/ports.ts";
 import type { RollupRecord } from "../../src/wire/records.ts";
 import { temporaryFolder, type Cleanup } from "./processes.ts";
@@ -40,7 +41,12 @@ export async function startCloud(t: Cleanup, options: CloudOptions): Promise<Clo
     ...options.config,
   };
   await writeFile(file, stringify(config), { mode: 0o600 });
-  const service = makeService(t, { name: "cloud", args: [program, "run", "--config", file], port });
+  const service = makeService(t, {
+    name: "cloud",
+    args: [program, "run", "--config", file],
+    env: nodeEnvironment({}),
+    port,
+  });
   const token = await firstStart(service);
   const url = `http://127.0.0.1:${port}`;
   return { service, url, token, api: (path) => getJson(`${url}/api/v1${path}`, token) };
