@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from "prom-client";
+import { lossReasons } from "../../src/wire/records.ts";
 import { lanes } from "../../src/wire/streams.ts";
 import type { CommandReport } from "../commands/protocol.ts";
 import type { ForwardReport } from "../forward/protocol.ts";
@@ -122,6 +123,21 @@ function addJournal(registers: Registry[], from: MetricsSources): void {
     "Records named as lost since the journal was made",
     ({ head }) => head.total.ledgered,
   );
+  gauge(
+    "tidegate_journal_quarantine_released",
+    "Messages that a retry could read, since the journal was made",
+    ({ head }) => head.total.released,
+  );
+  const lost: Gauge = new Gauge({
+    name: "tidegate_journal_lost_records",
+    help: "Of tidegate_journal_ledgered_records, by reason",
+    labelNames: ["reason"],
+    registers,
+    collect: () => {
+      const losses = from.usage()?.head.losses ?? {};
+      for (const reason of lossReasons) if (losses[reason] !== undefined) lost.set({ reason }, losses[reason]);
+    },
+  });
   const unsent: Gauge = new Gauge({
     name: "tidegate_journal_unsent_records",
     help: "Records that Kafka does not have yet",

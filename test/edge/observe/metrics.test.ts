@@ -11,6 +11,8 @@ const file = join(import.meta.dirname, "../../../docs/metrics.md");
 const head = emptyHead();
 head.lanes.telemetry.unsentRecords = 7;
 head.total.ledgered = 3;
+head.total.released = 18;
+head.losses.quota = 3;
 
 const from: MetricsSources = {
   intake: () => ({ received: 11, acknowledged: 10, redeliveries: 1, quarantined: 2, published: 8, history: 4 }),
@@ -96,6 +98,8 @@ const samples = [
   "tidegate_journal_bytes 1000",
   "tidegate_journal_quota_bytes 2000",
   "tidegate_journal_ledgered_records 3",
+  'tidegate_journal_lost_records{reason="quota"} 3',
+  "tidegate_journal_quarantine_released 18",
   'tidegate_journal_unsent_records{lane="telemetry"} 7',
   "tidegate_forward_oldest_unsent_seconds 1.5",
   "tidegate_forward_connected 1",
