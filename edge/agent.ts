@@ -159,6 +159,7 @@ class Agent implements RunningAgent {
   readonly #committer: Committer<Noted>;
   readonly #intake: Intake;
   readonly #retry: Retry;
+  readonly #actions: AgentActions;
   readonly #scores: ScoreReader;
   readonly #sources: readonly Source[];
   readonly #view: AgentView;
@@ -191,6 +192,7 @@ class Agent implements RunningAgent {
     this.#committer = this.#makeCommitter(redeliveries);
     this.#intake = this.#makeIntake(redeliveries);
     this.#retry = new Retry(journal, this.#intake);
+    this.#actions = this.#makeActions();
     this.#scores = this.#makeScoreReader();
     this.#sources = setup.sources.map((options) => this.#makeSource(options));
     this.#view = this.#makeView();
@@ -243,6 +245,7 @@ class Agent implements RunningAgent {
     await Promise.all(this.#sources.map((source) => source[Symbol.asyncDispose]()));
     this.#publishStatus("stopped");
     await this.#scores.close();
+    this.#actions[Symbol.dispose]();
     await this.#committer.drain();
     this.#intake.abandon();
     await this.#forward?.stop(withinMs);
@@ -487,7 +490,7 @@ class Agent implements RunningAgent {
   async #startServers(): Promise<void> {
     const services = {
       view: this.#view,
-      actions: this.#makeActions(),
+      actions: this.#actions,
       folder: this.#setup.gateway.dataFolder,
       metrics: this.#metrics,
       isReady: () => this.#view.trouble === undefined,

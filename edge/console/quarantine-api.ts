@@ -66,7 +66,7 @@ export function addQuarantineApi(server: FastifyInstance, { view, actions, acces
     if (asked === undefined) return refuse(reply, 400, "BAD_REQUEST");
     const detail = JSON.stringify(asked.filter);
     const by = access.actorOf(request);
-    actions.audit({ by, action: "quarantine-export", target: "quarantine", result: "done", count: 0, detail });
+    actions.audit({ by, action: "quarantine-export", target: "quarantine", result: "done", count: 1, detail });
     return reply
       .header("content-type", "application/x-ndjson")
       .header("content-disposition", 'attachment; filename="quarantine.ndjson"')

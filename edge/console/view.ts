@@ -53,7 +53,7 @@ export interface ConsoleActions {
   deleteQuarantined(ids: readonly number[], by: Actor): Promise<number>;
   /** Somebody has seen the alert. `gone`: it is not on the board any more, or was acknowledged before. */
   acknowledge(episode: string, by: Actor): Promise<"done" | "gone">;
-  /** Notes what somebody did that changes nothing here. */
+  /** Notes what somebody did that changes nothing here; repetitions within a minute become one record with their number. */
   audit(entry: AuditEntry): void;
 }
 

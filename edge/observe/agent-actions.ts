@@ -3,6 +3,7 @@ import { auditRecord, type AuditEntry } from "../../src/wire/audit.ts";
 import type { Actor, AuditRecord } from "../../src/wire/records.ts";
 import type { ConsoleActions, RetryResult } from "../console/view.ts";
 import type { AlertBoard } from "./alerts.ts";
+import { RepeatedAudit } from "./repeated-audit.ts";
 
 type RetryOutcome =
   | { readonly kind: "read" | "gone" | "abandoned" }
@@ -26,10 +27,12 @@ export interface AgentActionsParts {
 const waitingMax = 1_000;
 
 /** What people do on this gateway. The journal writes the audit of what it does itself; the rest is written here. */
-export class AgentActions implements ConsoleActions {
+export class AgentActions implements ConsoleActions, Disposable {
   readonly #parts: AgentActionsParts;
+  readonly #repeated = new RepeatedAudit((entry) => this.#audit(entry));
   #waiting: AuditRecord[] = [];
   #leftOut = 0;
+  #waitsForRoom = false;
 
   constructor(parts: AgentActionsParts) {
     this.#parts = parts;
@@ -53,19 +56,28 @@ export class AgentActions implements ConsoleActions {
   async acknowledge(episode: string, by: Actor): Promise<"done" | "gone"> {
     if (!this.#parts.alerts.acknowledge(episode)) return "gone";
     this.#parts.saveAlerts();
-    this.audit({ by, action: "alert-acknowledge", target: episode, result: "done", count: 1, detail: "" });
+    this.#audit({ by, action: "alert-acknowledge", target: episode, result: "done", count: 1, detail: "" });
     const outcome = await new Promise<"stored" | "abandoned">((settle) => this.#parts.whenStored(settle));
     this.#parts.changed();
     return outcome === "stored" ? "done" : "gone";
   }
 
   audit(entry: AuditEntry): void {
+    this.#repeated.add(entry);
+  }
+
+  /** Before the journal's last commit. */
+  [Symbol.dispose](): void {
+    this.#repeated[Symbol.dispose]();
+  }
+
+  #audit(entry: AuditEntry): void {
     if (this.#waiting.length >= waitingMax) {
       this.#leftOut++;
       return;
     }
     const { gateway, clock } = this.#parts;
-    const before = this.#leftOut === 0 ? "" : ` (${this.#leftOut} actions before it had no room in the journal)`;
+    const before = this.#leftOut === 0 ? "" : ` (before it, ${this.#leftOut} had no room in the journal)`;
     this.#leftOut = 0;
     this.#waiting.push(auditRecord(gateway, clock.nowMicros(), { ...entry, detail: entry.detail + before }));
     this.#flush();
@@ -74,6 +86,11 @@ export class AgentActions implements ConsoleActions {
   /** A group without room is sealed at once, so the rest goes with the next. */
   #flush(): void {
     while (this.#waiting.length > 0 && this.#parts.append(this.#waiting[0]!)) this.#waiting.shift();
-    if (this.#waiting.length > 0) this.#parts.whenStored(() => this.#flush());
+    if (this.#waiting.length === 0 || this.#waitsForRoom) return;
+    this.#waitsForRoom = true;
+    this.#parts.whenStored(() => {
+      this.#waitsForRoom = false;
+      this.#flush();
+    });
   }
 }

@@ -1,0 +1,112 @@
+// Goal: what people do is in the audit, once per thing that changes something, and bounded for what changes nothing.
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { AgentActions } from "../../../edge/observe/agent-actions.ts";
+import { AlertBoard } from "../../../edge/observe/alerts.ts";
+import { ManualClock } from "../../../src/clock.ts";
+import type { AuditEntry } from "../../../src/wire/audit.ts";
+import type { Actor, AlertRecord, AuditRecord } from "../../../src/wire/records.ts";
+
+const by: Actor = { role: "operator", from: "10.0.0.7" };
+const exported = (from = by.from): AuditEntry => ({
+  by: { ...by, from },
+  action: "quarantine-export",
+  target: "quarantine",
+  result: "done",
+  count: 1,
+  detail: "",
+});
+
+let written: AuditRecord[];
+let hasRoom: boolean;
+let waiting: (() => void)[];
+let board: AlertBoard;
+let saved: number;
+
+function make(): AgentActions {
+  return new AgentActions({
+    gateway: "gw-1",
+    clock: new ManualClock(),
+    alerts: board,
+    retry: { all: async (ids) => ids.map(() => ({ kind: "read" as const })) },
+    journal: { deleteQuarantined: async (ids) => ids.length },
+    append: (record) => {
+      if (hasRoom) written.push(record);
+      return hasRoom;
+    },
+    saveAlerts: () => saved++,
+    whenStored: (settle) => waiting.push(() => settle("stored")),
+    changed: () => undefined,
+  });
+}
+
+beforeEach(() => {
+  written = [];
+  hasRoom = true;
+  waiting = [];
+  board = new AlertBoard();
+  saved = 0;
+});
+
+test("an alert is acknowledged when that is durable, with its audit in the same group", async () => {
+  const record = { kind: "raise", episode: "e", time: "2026-11-21T09:00:00.000000Z" } as AlertRecord;
+  board.take(record);
+  const actions = make();
+  let outcome = "";
+  void actions.acknowledge("e", by).then((done) => (outcome = done));
+  await Promise.resolve();
+  assert.deepEqual([written.length, saved, outcome], [1, 1, ""]);
+  assert.deepEqual(
+    [written[0]!.who, written[0]!.from, written[0]!.action, written[0]!.target],
+    ["operator", "10.0.0.7", "alert-acknowledge", "e"],
+  );
+  for (const settle of waiting.splice(0)) settle();
+  await new Promise(setImmediate);
+  assert.equal(outcome, "done");
+  assert.equal(await actions.acknowledge("e", by), "gone");
+  assert.equal(written.length, 1);
+  actions[Symbol.dispose]();
+});
+
+test("what somebody repeats is one record a minute, with its number; another address is another person", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  using actions = make();
+  for (let i = 0; i < 500; i++) actions.audit(exported());
+  actions.audit(exported("10.0.0.8"));
+  assert.deepEqual(
+    written.map(({ from, count }) => [from, count]),
+    [
+      ["10.0.0.7", 1],
+      ["10.0.0.8", 1],
+    ],
+  );
+  t.mock.timers.tick(60_000);
+  assert.deepEqual(
+    written.slice(2).map(({ from, count }) => [from, count]),
+    [["10.0.0.7", 499]],
+  );
+});
+
+test("what waits for its minute is written when the agent stops", () => {
+  const actions = make();
+  for (let i = 0; i < 3; i++) actions.audit(exported());
+  actions[Symbol.dispose]();
+  assert.deepEqual(
+    written.map(({ count }) => count),
+    [1, 2],
+  );
+});
+
+test("a record without room waits for the next group; beyond the bound their number is kept", () => {
+  using actions = make();
+  hasRoom = false;
+  for (let i = 0; i < 1_000; i++) actions.audit(exported(`10.0.${i >> 8}.${i & 255}`));
+  const others = ["quarantine-export", "sign-in"] as const;
+  for (const action of others) actions.audit({ ...exported("10.1.0.1"), action });
+  assert.deepEqual([written.length, waiting.length], [0, 1]);
+  hasRoom = true;
+  for (const settle of waiting.splice(0)) settle();
+  assert.equal(written.length, 1_000);
+  actions.audit({ ...exported("::1"), action: "alert-acknowledge" });
+  assert.match(written.at(-1)!.detail, /before it, 2 had no room in the journal/);
+});
