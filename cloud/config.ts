@@ -1,5 +1,6 @@
 import { Type, type Static } from "typebox";
 import { aggregateOptions } from "./aggregate/options.ts";
+import { allowPlaintext, tlsFiles } from "../src/http/listening.ts";
 import { repairOptions } from "./commands/options.ts";
 import { kafkaOptions } from "./ingest/options.ts";
 
@@ -8,7 +9,7 @@ const listen = Type.Object(
     host: Type.String({
       default: "127.0.0.1",
       minLength: 1,
-      description: "Address to listen on. Without TLS in front of it, keep it a loopback address.",
+      description: "Address to listen on; beyond this machine only with TLS.",
     }),
     port: Type.Integer({ default: 8090, minimum: 0, maximum: 65_535, description: "0 takes a free port." }),
   },
@@ -29,6 +30,8 @@ export const cloudConfig = Type.Object(
     api: Type.Object(
       {
         listen,
+        tls: Type.Optional(tlsFiles),
+        allowPlaintext,
         sessionIdleMinutes: Type.Integer({
           default: 15,
           minimum: 1,

@@ -137,18 +137,14 @@ export class CloudService implements AsyncDisposable {
   async #start(config: CloudConfig): Promise<void> {
     const { logger } = this.#options;
     const tokenHash = this.#ensureToken(config.dataFolder);
-    const { listen, origins, sessionIdleMinutes } = config.api;
-    this.#api = await startApi(
-      { ...listen, origins, sessionIdleMinutes },
-      {
-        views: this.#views,
-        events: this.#events,
-        tokenHash,
-        status: () => this.#status(),
-        metrics: () => this.#metrics.text(),
-        onFault: (error) => logger.error({ event: "api-fault", err: error }),
-      },
-    );
+    this.#api = await startApi(config.api, {
+      views: this.#views,
+      events: this.#events,
+      tokenHash,
+      status: () => this.#status(),
+      metrics: () => this.#metrics.text(),
+      onFault: (error) => logger.error({ event: "api-fault", err: error }),
+    });
     this.#follower.start();
     this.#publisher.start();
     this.#repairer.start();

@@ -7,7 +7,7 @@ import type { PublisherStatus } from "../publish/publisher.ts";
 import { systemClock } from "../../src/clock.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 import { securityHeaders } from "../../src/http/guard.ts";
-import { refuse, type Access } from "./access.ts";
+import { refuse, type Access } from "../../src/http/access.ts";
 import type { ApiServices } from "./server.ts";
 
 /** The service's own state, in the API's words. */

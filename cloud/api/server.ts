@@ -1,20 +1,22 @@
+import fs from "node:fs";
 import type { AddressInfo } from "node:net";
 import { Type, type Static } from "typebox";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { systemClock, type Clock } from "../../src/clock.ts";
+import { unreadable } from "../../src/config/load.ts";
+import { readSecret } from "../../src/config/secrets.ts";
 import { TidegateError } from "../../src/errors.ts";
 import { negotiate, type Asset } from "../../src/http/asset.ts";
 import { securityHeaders } from "../../src/http/guard.ts";
+import { refusePlaintext, type Listening, type TlsFiles } from "../../src/http/listening.ts";
 import { defaultSessionOptions } from "../../src/http/sessions.ts";
-import { Access, refuse } from "./access.ts";
+import { Access, refuse } from "../../src/http/access.ts";
 import { loadAssets } from "./assets.ts";
 import type { EventHub } from "./events.ts";
 import { addRoutes, type StatusView } from "./routes.ts";
 import type { Views } from "./views.ts";
 
-export interface ApiOptions {
-  readonly host: string;
-  readonly port: number;
+export interface ApiOptions extends Listening {
   readonly origins: readonly string[];
   readonly sessionIdleMinutes: number;
 }
@@ -44,15 +46,23 @@ export interface Route {
   readonly open: boolean;
 }
 
-/** Serves the API and the fleet page. Throws PORT_IN_USE. */
+const sessionCookie = "tidegate_session";
+
+/** Serves the API and the fleet page. Throws PORT_IN_USE, CONFIG_INVALID, CONFIG_UNREADABLE or SECRET_UNSAFE. */
 export async function startApi(options: ApiOptions, services: ApiServices): Promise<ApiServer> {
-  const server = newServer(services);
+  refusePlaintext("api", options);
+  const server = newServer(services, tlsOf(options.tls));
   const routes = collectRoutes(server);
   const access = new Access({
-    tokenHash: services.tokenHash,
+    // One token, which may do everything that there is to do.
+    tokenHashes: { operator: services.tokenHash },
     sessions: { ...defaultSessionOptions, idleMs: options.sessionIdleMinutes * 60_000 },
     clock: services.clock ?? systemClock,
     origins: options.origins,
+    watchRoute: "/api/v1/events",
+    // The prefix makes a browser keep the cookie from everything that is not this host, and is allowed with TLS only.
+    cookieName: options.tls === undefined ? sessionCookie : `__Host-${sessionCookie}`,
+    secure: options.tls !== undefined,
   });
   access.protect(server);
   server.setNotFoundHandler((_request, reply) => refuse(reply, 404, "NOT_FOUND"));
@@ -64,8 +74,18 @@ export async function startApi(options: ApiOptions, services: ApiServices): Prom
   return { url, routes, [Symbol.asyncDispose]: () => server.close() };
 }
 
-function newServer(services: ApiServices): FastifyInstance {
-  const server = fastify({
+function tlsOf(files: TlsFiles | undefined): { cert: string; key: string } | undefined {
+  if (files === undefined) return undefined;
+  const key = readSecret(files.keyFile, fs, process.env["CREDENTIALS_DIRECTORY"]);
+  try {
+    return { cert: fs.readFileSync(files.certFile, "utf8"), key };
+  } catch (cause) {
+    throw unreadable(files.certFile, cause);
+  }
+}
+
+function newServer(services: ApiServices, tls: { cert: string; key: string } | undefined): FastifyInstance {
+  const options = {
     bodyLimit: 4096,
     requestTimeout: 10_000,
     keepAliveTimeout: 10_000,
@@ -75,7 +95,8 @@ function newServer(services: ApiServices): FastifyInstance {
     http: { headersTimeout: 5000, maxHeaderSize: 8192 },
     // An unknown or misspelt parameter is an error, not a wider answer.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
-  });
+  } as const;
+  const server: FastifyInstance = tls === undefined ? fastify(options) : fastify({ ...options, https: tls });
   server.server.maxConnections = 512;
   server.addHook("onSend", async (_request, reply) => {
     void reply.headers(securityHeaders);
@@ -140,9 +161,8 @@ function addLogin(server: FastifyInstance, access: Access): void {
     { config: { open: true }, schema: { body: loginSchema } },
     async (request, reply) => {
       const outcome = access.signIn(request, reply, request.body.token.trim());
+      if (typeof outcome === "object") return reply.code(204).send();
       switch (outcome) {
-        case "in":
-          return reply.code(204).send();
         case "wrong":
           return refuse(reply, 401, "UNAUTHENTICATED");
         case "throttled":
@@ -158,7 +178,7 @@ function addLogin(server: FastifyInstance, access: Access): void {
   });
 }
 
-async function listen(server: FastifyInstance, { host, port }: ApiOptions): Promise<string> {
+async function listen(server: FastifyInstance, { listen: { host, port }, tls }: ApiOptions): Promise<string> {
   try {
     await server.listen({ host, port });
   } catch (error) {
@@ -169,5 +189,5 @@ async function listen(server: FastifyInstance, { host, port }: ApiOptions): Prom
     });
   }
   const address = server.server.address() as AddressInfo;
-  return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+  return `${tls === undefined ? "http" : "https"}://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
 }

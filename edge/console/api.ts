@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { securityHeaders } from "../../src/http/guard.ts";
-import { refuse, type Access } from "./access.ts";
+import { refuse, type Access } from "../../src/http/access.ts";
 import { askedOf, ledgerScreen, quarantineScreen } from "./quarantine-api.ts";
 import { alertsScreen, bufferScreen, deviceScreen, lineScreen, overviewScreen } from "./screens.ts";
 import type { Streams } from "./stream.ts";

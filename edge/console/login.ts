@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import type { Access } from "./access.ts";
+import type { Access } from "../../src/http/access.ts";
 import type { ConsoleActions } from "./view.ts";
 
 /** Signing in and out by plain forms: they work before any script has loaded, and where none may run. */

@@ -1,4 +1,5 @@
 import { Type, type Static } from "typebox";
+import { allowPlaintext, tlsFiles } from "../../src/http/listening.ts";
 
 const listenOptions = (port: number) =>
   Type.Object(
@@ -17,20 +18,8 @@ const listenOptions = (port: number) =>
 export const consoleOptions = Type.Object(
   {
     listen: listenOptions(8080),
-    tls: Type.Optional(
-      Type.Object(
-        {
-          certFile: Type.String({ description: "PEM file with the certificate and its chain.", minLength: 1 }),
-          keyFile: Type.String({ description: "PEM file with the key, readable by its owner only.", minLength: 1 }),
-        },
-        { additionalProperties: false, description: "Needed to listen beyond this machine." },
-      ),
-    ),
-    allowPlaintext: Type.Boolean({
-      description:
-        "Listen beyond this machine without TLS, for example behind a proxy that has it. The token is then sent in the clear.",
-      default: false,
-    }),
+    tls: Type.Optional(tlsFiles),
+    allowPlaintext,
     streamsMax: Type.Integer({
       description: "Pages that are kept up to date at once; further ones ask every five seconds instead.",
       default: 16,

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { parseWireTime } from "../../src/observation/time.ts";
 import { badMeaning, lossMeaning } from "../../src/wire/explain.ts";
 import type { QuarantineFilter } from "../journal/protocol.ts";
-import { refuse, type Access } from "./access.ts";
+import { refuse, type Access } from "../../src/http/access.ts";
 import { previewOf, type Preview } from "./preview.ts";
 import type {
   ConsoleActions,

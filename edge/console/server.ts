@@ -6,8 +6,9 @@ import { readSecret } from "../../src/config/secrets.ts";
 import { TidegateError } from "../../src/errors.ts";
 import { negotiate, type Asset } from "../../src/http/asset.ts";
 import { securityHeaders } from "../../src/http/guard.ts";
+import { refusePlaintext } from "../../src/http/listening.ts";
 import { defaultSessionOptions } from "../../src/http/sessions.ts";
-import { Access, refuse } from "./access.ts";
+import { Access, refuse } from "../../src/http/access.ts";
 import { addApi } from "./api.ts";
 import { loadAssets } from "./assets.ts";
 import { addLogin } from "./login.ts";
@@ -51,7 +52,7 @@ const updateMs = 500;
 
 /** Serves the page and the API of this gateway. Throws PORT_IN_USE, SECRET_UNSAFE or CONFIG_INVALID. */
 export async function startConsole(options: ConsoleOptions, services: ConsoleServices): Promise<HttpServer> {
-  refusePlaintext(options);
+  refusePlaintext("console", options);
   const operator = await readTokenHash(services.folder, "operator");
   if (operator === undefined) throw new Error("ensureToken was not called before startConsole");
   const viewer = await readTokenHash(services.folder, "viewer");
@@ -62,6 +63,9 @@ export async function startConsole(options: ConsoleOptions, services: ConsoleSer
     sessions: { ...defaultSessionOptions, idleMs: options.sessionIdleMinutes * 60_000 },
     clock: services.clock ?? systemClock,
     ...cookieOf(options),
+    origins: [],
+    watchRoute: "/api/v1/stream",
+    loginPage: "/login",
   });
   const streams = new Streams({ streamsMax: options.streamsMax, updateMs, beatMs }, (error) => services.onFault(error));
   const stopWatching = services.view.onChange(() => streams.changed());
@@ -181,22 +185,6 @@ async function tlsOf(options: ConsoleOptions): Promise<{ cert: Buffer; key: stri
   if (options.tls === undefined) return undefined;
   const key = readSecret(options.tls.keyFile, fs, process.env["CREDENTIALS_DIRECTORY"]);
   return { cert: await readFile(options.tls.certFile), key };
-}
-
-/** Beyond this machine the token would travel in the clear. */
-function refusePlaintext(options: ConsoleOptions): void {
-  if (options.tls !== undefined || options.allowPlaintext || isLoopback(options.listen.host)) return;
-  throw new TidegateError(
-    "CONFIG_INVALID",
-    `console.listen.host ${options.listen.host} is not this machine, and there is no TLS`,
-    {
-      hint: "Set console.tls, or listen on 127.0.0.1; behind a proxy that has TLS, set console.allowPlaintext: true.",
-    },
-  );
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function cookieOf(options: ConsoleOptions): { cookieName: string; secure: boolean } {

@@ -1,5 +1,5 @@
 import { h, name, s } from "./dom.js";
-import { exactTime, shortDuration, time, value } from "./format.js";
+import { counted, exactTime, shortDuration, time, value } from "./format.js";
 
 /*
  * An alert is told by colour, shape and text together, so that it survives colour blindness and a printout.
@@ -37,6 +37,22 @@ export function priorityMark(priority, state = "unacknowledged") {
 
 export function priorityWord(priority) {
   return Object.hasOwn(words, priority) ? words[priority] : "Low";
+}
+
+/** Lists of alerts, one panel each. `groups`: title, what to say where there is none, and the items. */
+export function alertPanels(groups) {
+  return h(
+    "div",
+    { class: "panels" },
+    groups.map(([title, none, items]) =>
+      h(
+        "section",
+        { class: "panel", "aria-label": title, "data-key": title },
+        h("h2", {}, title, items.length > 0 && h("span", { class: "quiet" }, ` ${counted(items.length, "alert")}`)),
+        items.length === 0 ? h("p", { class: "quiet" }, none) : h("ul", {}, items),
+      ),
+    ),
+  );
 }
 
 /** One alert with its explanation. `alert` has the fields of an alert record, and `state`, `raisedMs`, `clearedMs`, `href`; `action` is what can be done about it here. */

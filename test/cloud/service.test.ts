@@ -1,7 +1,8 @@
 // Goal: the service as a whole, on a log and a sink in memory: it survives whatever the log does, publishes each
 // result, and shows nothing to those who may not see it.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -13,6 +14,8 @@ import { loadConfig } from "../../src/config/load.ts";
 import type { RollupRecord } from "../../src/wire/records.ts";
 import { topicSpecs } from "../../src/wire/streams.ts";
 import { TidegateError } from "../../src/errors.ts";
+import { makeCertificates } from "../support/certificates.ts";
+import { temporaryFolder } from "../support/records.ts";
 import { until } from "../support/until.ts";
 import { epochA, numbered, observation, second, t0, type Keyed } from "./aggregate/support.ts";
 import { FakeLog } from "./fake-log.ts";
@@ -335,6 +338,66 @@ test("events tell what changed, coalesced", async (t) => {
   await reader.cancel();
   assert(text.split("event: change").length <= 6, "one event per half second");
 });
+
+test("beyond this machine the API listens with TLS, or where somebody chose to go without", async (t) => {
+  const folder = temporaryFolder(t);
+  const start = (api: string): Promise<CloudService> => {
+    const text = `dataFolder: ${folder}\nkafka: { brokers: ["127.0.0.1:9"] }\napi: ${api}\n`;
+    return CloudService.start(loadConfig(cloudConfig, text, "cloud.yaml"), {
+      logger: pino({ level: "silent" }),
+      version: "0",
+      showToken: (shown) => (token = shown),
+      log: new FakeLog(),
+      rows: new FakeRows(),
+    });
+  };
+  let token = "";
+  const refused = start('{ listen: { host: "0.0.0.0", port: 0 } }');
+  await assert.rejects(refused, (error) => error instanceof TidegateError && error.code === "CONFIG_INVALID");
+  await (await start('{ listen: { host: "0.0.0.0", port: 0 }, allowPlaintext: true }'))[Symbol.asyncDispose]();
+
+  const { certificateFile, keyFile, caFile } = await makeCertificates(folder);
+  const tls = `tls: { certFile: "${certificateFile}", keyFile: "${keyFile}" }`;
+  chmodSync(keyFile, 0o644);
+  const unsafe = start(`{ listen: { host: "0.0.0.0", port: 0 }, ${tls} }`);
+  await assert.rejects(unsafe, (error) => error instanceof TidegateError && error.code === "SECRET_UNSAFE");
+  chmodSync(keyFile, 0o600);
+  await using service = await start(`{ listen: { host: "0.0.0.0", port: 0 }, ${tls} }`);
+  const url = new URL(service.url.replace("0.0.0.0", "127.0.0.1"));
+  assert.equal(url.protocol, "https:");
+  const body = JSON.stringify({ token });
+  const headers = { "content-type": "application/json", origin: url.origin, "sec-fetch-site": "same-origin" };
+  const signIn = httpsRequest({
+    url,
+    path: "/api/v1/session",
+    method: "POST",
+    headers,
+    ca: readFileSync(caFile),
+    body,
+  });
+  const { status, cookie } = await signIn;
+  assert.equal(status, 204);
+  assert.match(cookie, /^__Host-tidegate_session=[^;]+;.*; Secure$/);
+});
+
+interface HttpsRequest {
+  readonly url: URL;
+  readonly path: string;
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly ca: Buffer;
+  readonly body: string;
+}
+
+function httpsRequest({ url, body, ...rest }: HttpsRequest): Promise<{ status: number; cookie: string }> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ hostname: url.hostname, port: url.port, ...rest }, (response) => {
+      response.resume();
+      resolve({ status: response.statusCode ?? 0, cookie: response.headers["set-cookie"]?.[0] ?? "" });
+    });
+    asked.on("error", reject).end(body);
+  });
+}
 
 test("a second service on the data folder is refused", async (t) => {
   const { folder } = await rig(t);

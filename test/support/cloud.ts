@@ -22,6 +22,8 @@ export interface CloudOptions {
 /** The cloud service in a process of its own. */
 export interface Cloud {
   readonly service: Service;
+  /** The configuration file; the data folder `cloud-data` is beside it. */
+  readonly file: string;
   readonly url: string;
   readonly token: string;
   /** GET of the API, for example `/totals`. */
@@ -49,7 +51,7 @@ export async function startCloud(t: Cleanup, options: CloudOptions): Promise<Clo
   });
   const token = await firstStart(service);
   const url = `http://127.0.0.1:${port}`;
-  return { service, url, token, api: (path) => getJson(`${url}/api/v1${path}`, token) };
+  return { service, file, url, token, api: (path) => getJson(`${url}/api/v1${path}`, token) };
 }
 
 /** The access token is printed at the first start only. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { KafkaBroker } from "../../demo/kafka/broker.ts";
+import { freePort } from "../../demo/ports.ts";
 import { rollupsOf, startCloud, type Cloud } from "./cloud.ts";
 import { reconcileKafka, untilDrained } from "./drained.ts";
 import { compareRollups } from "./fleet-reference.ts";
@@ -8,6 +9,7 @@ import type { GeneratorReport } from "./generator/generator.ts";
 import { startTestKafka } from "./kafka.ts";
 import { startLoad } from "./load.ts";
 import type { Cleanup } from "./processes.ts";
+import { startProxy, type FaultProxy } from "./proxy.ts";
 import type { DistinctRecord } from "./reconcile.ts";
 import { createInstallationTopics } from "./topics.ts";
 import { until } from "./until.ts";
@@ -23,7 +25,21 @@ export interface Plant {
 }
 
 export async function startPlant(t: Cleanup, options: Partial<GatewayOptions> = {}): Promise<Plant> {
-  const kafka = await startTestKafka(t);
+  return plantWith(t, await startTestKafka(t), options);
+}
+
+/** With a link to Kafka that can be broken, for the gateway and the cloud service alike. */
+export async function startLinkedPlant(
+  t: Cleanup,
+  options: Partial<GatewayOptions> = {},
+): Promise<Plant & { readonly link: FaultProxy }> {
+  const port = await freePort();
+  const link = await startProxy(t, { port });
+  const kafka = await startTestKafka(t, { port, advertisedPort: link.port });
+  return { ...(await plantWith(t, kafka, options)), link };
+}
+
+async function plantWith(t: Cleanup, kafka: KafkaBroker, options: Partial<GatewayOptions>): Promise<Plant> {
   await createInstallationTopics(kafka.bootstrap, topicPrefix, gatewayPartitions);
   const repair = { patienceSeconds: 1, requestSeconds: 30 };
   const cloud = await startCloud(t, { bootstrap: kafka.bootstrap, topicPrefix, config: { repair } });

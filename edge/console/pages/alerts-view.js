@@ -1,6 +1,5 @@
-import { alertItem } from "./alert.js";
+import { alertItem, alertPanels } from "./alert.js";
 import { h } from "./dom.js";
-import { counted } from "./format.js";
 import { address } from "./frame.js";
 import { levels } from "./levels.js";
 import { send } from "./live.js";
@@ -28,31 +27,14 @@ export function alertsView(session) {
 
 function lists({ gateway, alerts }, now, actionOf) {
   const isOpen = (alert) => alert.state !== "returned";
-  const groups = [
-    ["Open", "No open alert.", alerts.filter(isOpen)],
-    ["Returned to normal", "None lately.", alerts.filter((alert) => !isOpen(alert))],
-  ];
+  const items = (group) => group.map((alert) => alertItem(alertOf(alert), now, actionOf(alert)));
   return [
     levels(gateway, { list: "Alerts" }),
     h("h1", {}, "Alerts"),
-    h(
-      "div",
-      { class: "panels" },
-      groups.map(([title, none, list]) =>
-        h(
-          "section",
-          { class: "panel", "aria-label": title, "data-key": title },
-          h("h2", {}, title, list.length > 0 && h("span", { class: "quiet" }, ` ${counted(list.length, "alert")}`)),
-          list.length === 0
-            ? h("p", { class: "quiet" }, none)
-            : h(
-                "ul",
-                {},
-                list.map((alert) => alertItem(alertOf(alert), now, actionOf(alert))),
-              ),
-        ),
-      ),
-    ),
+    alertPanels([
+      ["Open", "No open alert.", items(alerts.filter(isOpen))],
+      ["Returned to normal", "None lately.", items(alerts.filter((alert) => !isOpen(alert)))],
+    ]),
   ];
 }
 

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Clock } from "../../src/clock.ts";
-import { bearerOf, cookieOf, originOf } from "../../src/http/guard.ts";
-import { Sessions, type SessionOptions } from "../../src/http/sessions.ts";
-import { Throttle } from "../../src/http/throttle.ts";
-import { isToken } from "../../src/http/token.ts";
-import { roles, type Actor, type Role } from "../../src/wire/records.ts";
+import type { Clock } from "../clock.ts";
+import { bearerOf, cookieOf, originOf } from "./guard.ts";
+import { Sessions, type SessionOptions } from "./sessions.ts";
+import { Throttle } from "./throttle.ts";
+import { isToken } from "./token.ts";
+import { roles, type Actor, type Role } from "../wire/records.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -23,6 +23,12 @@ export interface AccessOptions {
   /** Cookies are kept per host, not per port: the name tells two consoles on one machine apart. */
   readonly cookieName: string;
   readonly secure: boolean;
+  /** Origins beside our own whose pages may use the API: that of a TLS proxy. */
+  readonly origins: readonly string[];
+  /** The route that pages keep open to be told of changes: using it is no sign that somebody is there. */
+  readonly watchRoute: string;
+  /** Where a browser that asks for a page is sent to sign in; absent where the page asks for the token by itself. */
+  readonly loginPage?: string;
 }
 
 /** Who may come in, and do what: a browser with a session, or a program with a token; its token gives the role. */
@@ -42,7 +48,7 @@ export class Access {
   protect(server: FastifyInstance): void {
     server.addHook("onRequest", async (request, reply) => {
       const isOpen = request.routeOptions.config.open === true;
-      const origin = originOfRequest(request);
+      const origin = this.#originOf(request);
       if (origin === "foreign" && !isOpen && !followsLink(request)) return refuse(reply, 403, "FOREIGN_ORIGIN");
       if (changesSomething(request) && !isOwnChange(request, origin)) return refuse(reply, 403, "FOREIGN_ORIGIN");
       if (isOpen) return undefined;
@@ -53,6 +59,13 @@ export class Access {
         role === "operator" || !changesSomething(request) || request.routeOptions.config.viewer === true;
       return isAllowed ? undefined : refuse(reply, 403, "VIEWER_ONLY");
     });
+  }
+
+  #originOf(request: FastifyRequest): "own" | "foreign" | "unsaid" {
+    const { origin, host } = request.headers;
+    if (origin !== undefined && this.#options.origins.includes(origin)) return "own";
+    const site = request.headers["sec-fetch-site"];
+    return originOf({ host, origin, secFetchSite: typeof site === "string" ? site : undefined });
   }
 
   /** Who asks; for requests that `protect` has let through. */
@@ -72,7 +85,7 @@ export class Access {
   /** The role of the browser's session, where it has one; asking counts as use, unless the page asks by itself. */
   roleOf(request: FastifyRequest): Role | undefined {
     const id = this.#sessionOf(request);
-    return id === undefined ? undefined : this.#sessions.check(id, isUnattended(request) ? "look" : "touch");
+    return id === undefined ? undefined : this.#sessions.check(id, this.#isUnattended(request) ? "look" : "touch");
   }
 
   /** Opens a session for whoever has the token. */
@@ -105,7 +118,9 @@ export class Access {
     if (bearer !== undefined) return this.#authenticateBearer(bearer, request, reply);
     const role = this.roleOf(request);
     if (role !== undefined) return role;
-    if (request.headers.accept?.includes("text/html") === true) void reply.redirect("/login", 303);
+    const { loginPage } = this.#options;
+    const wantsPage = request.headers.accept?.includes("text/html") === true;
+    if (loginPage !== undefined && wantsPage) void reply.redirect(loginPage, 303);
     else void refuse(reply, 401, "UNAUTHENTICATED");
     return undefined;
   }
@@ -132,6 +147,12 @@ export class Access {
     return fitting.at(-1);
   }
 
+  /** The page refreshes itself by the stream, and by requests that it marks: nobody may be sitting before it. */
+  #isUnattended(request: FastifyRequest): boolean {
+    const { watchRoute } = this.#options;
+    return request.routeOptions.url === watchRoute || request.headers["x-tidegate-unattended"] !== undefined;
+  }
+
   #sessionOf(request: FastifyRequest): string | undefined {
     return cookieOf(request.headers.cookie, this.#options.cookieName);
   }
@@ -150,20 +171,21 @@ export const refusals = {
   FOREIGN_ORIGIN: "This request came from another site.",
   VIEWER_ONLY: "This token may look, not act. Use the operator's token.",
   TOO_MANY_FAILURES: "Too many wrong tokens. Wait a minute.",
+  TOO_MANY_SESSIONS: "Too many browsers are signed in. Sign out somewhere, or wait.",
   TOO_MANY_STREAMS: "Too many pages are open. This one asks every few seconds instead.",
   NOT_FOUND: "There is no such thing here.",
   BAD_REQUEST: "The request is not valid.",
-  INTERNAL: "The gateway could not answer. Its log says why.",
+  INTERNAL: "No answer could be made. The log says why.",
 } as const;
 
-/** Every refusal has this form, and says nothing of the inside. */
-export function refuse(reply: FastifyReply, status: number, code: keyof typeof refusals): FastifyReply {
-  return reply.code(status).send({ error: { code, message: refusals[code] } });
-}
-
-/** The page refreshes itself by streams, and by requests that it marks: nobody may be sitting before it. */
-function isUnattended(request: FastifyRequest): boolean {
-  return request.routeOptions.url === "/api/v1/stream" || request.headers["x-tidegate-unattended"] !== undefined;
+/** Every refusal has this form, and says nothing of the inside. `detail` is about the request alone. */
+export function refuse(
+  reply: FastifyReply,
+  status: number,
+  code: keyof typeof refusals,
+  detail: string = refusals[code],
+): FastifyReply {
+  return reply.code(status).send({ error: { code, message: detail } });
 }
 
 /** A click on a link elsewhere: the browser shows the answer to the person, and to no script of the other site. */
@@ -178,13 +200,4 @@ function isOwnChange(request: FastifyRequest, origin: "own" | "foreign" | "unsai
 
 function changesSomething(request: FastifyRequest): boolean {
   return !["GET", "HEAD", "OPTIONS"].includes(request.method);
-}
-
-function originOfRequest(request: FastifyRequest): "own" | "foreign" | "unsaid" {
-  const secFetchSite = request.headers["sec-fetch-site"];
-  return originOf({
-    host: request.headers.host,
-    origin: request.headers.origin,
-    secFetchSite: typeof secFetchSite === "string" ? secFetchSite : undefined,
-  });
 }
