@@ -17,7 +17,7 @@ import type { ForwardOptions } from "./forward/options.ts";
 import { Scorer } from "./inference/scorer.ts";
 import { noTime } from "./journal/block.ts";
 import { Journal } from "./journal/journal.ts";
-import type { JournalOptions } from "./journal/options.ts";
+import { withPreset, type JournalOptions } from "./journal/options.ts";
 import type { Usage } from "./journal/protocol.ts";
 import { AgentActions } from "./observe/agent-actions.ts";
 import { AgentRecords } from "./observe/agent-records.ts";
@@ -93,7 +93,8 @@ const topicPrefix = "topic:";
  * Kafka, a full disk or a damaged journal. Throws DATA_FOLDER_IN_USE, PORT_IN_USE, SECRET_UNSAFE, CONFIG_INVALID and
  * the journal's own errors, before anything was acknowledged.
  */
-export async function startAgent(setup: AgentSetup): Promise<RunningAgent> {
+export async function startAgent(given: AgentSetup): Promise<RunningAgent> {
+  const setup = { ...given, journal: withPreset(given.journal) };
   const partitions = setup.kafka?.partitions ?? defaultPartitions;
   const { id, dataFolder } = setup.gateway;
   const journal = await Journal.open({ ...setup.journal, folder: dataFolder, gateway: id, partitions });
@@ -480,6 +481,7 @@ class Agent implements RunningAgent {
       forward: () => this.#forward?.report,
       commands: () => this.#forward?.commands,
       sources: () => this.#sources.map((source) => ({ name: source.name, status: source.status() })),
+      nowMicros: () => systemClock.nowMicros(),
       openAlerts: () => this.#alerts.open,
       devices: () => this.#devices.all.size,
       scorerBehind: () => this.#scores.behind,

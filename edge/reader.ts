@@ -33,7 +33,7 @@ export interface ForwardCursor {
   sending(lane: Lane, first: number, last: number): void;
   /**
    * Ids in [first, last] of this lane are settled: every record was accepted by Kafka or refused into the quarantine.
-   * Durable with the next commit, at most 500 ms later; a crash before that sends them again.
+   * Durable with the next commit, or half a second later (four lingers where commits linger); a crash before that sends them again.
    */
   settle(lane: Lane, first: number, last: number): void;
 }

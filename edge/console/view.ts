@@ -113,7 +113,7 @@ export interface LaneView {
   readonly records: number;
   /** How fast it grows, averaged over about half a minute; negative while it drains. */
   readonly bytesPerSecond: number;
-  /** Forecast at that rate; undefined while it does not fill. */
+  /** Until it is full if it goes on like this; undefined while it does not fill. */
   readonly fullInSeconds: number | undefined;
   /** What happens when it is full, for a person: `drops the oldest, named in the ledger`. */
   readonly whenFull: string;

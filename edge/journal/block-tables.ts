@@ -24,6 +24,12 @@ export interface SizedRow extends BlockRow {
   readonly blockBytes: number;
 }
 
+export interface StoredSize {
+  readonly id: number;
+  /** Packed, without the directory. */
+  readonly bytes: number;
+}
+
 /** What a merged block replaces. */
 export interface Merged {
   /** Id of its first part. */
@@ -212,15 +218,22 @@ export class BlockTables {
     return row === undefined ? undefined : Number(row.n);
   }
 
-  /** Blocks from `first` on that were stored until `untilMicros`, oldest first. */
-  idsUntil(lane: Lane, first: number, untilMicros: number, limit: number): number[] {
+  /** Of the oldest blocks from `first` on, at most `limit`, those that were stored until `untilMicros`. */
+  storedUntil(lane: Lane, first: number, untilMicros: number, limit: number): StoredSize[] {
+    return this.storedBetween(lane, first, Number.MAX_SAFE_INTEGER, untilMicros, limit);
+  }
+
+  /** The same of blocks with ids in [first, last]. Looks at `limit` rows, since times ascend as ids do. */
+  storedBetween(lane: Lane, first: number, last: number, untilMicros: number, limit: number): StoredSize[] {
     const rows = this.#connection.all(
-      `SELECT id FROM blocks_${lane} WHERE id >= ? AND stored <= ? ORDER BY id LIMIT ?`,
+      `SELECT id, stored, length(data) AS size FROM blocks_${lane} WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?`,
       first,
-      untilMicros,
+      last,
       limit,
     );
-    return rows.map((row) => Number(row.id));
+    return rows
+      .filter(({ stored }) => Number(stored) <= untilMicros)
+      .map(({ id, size }) => ({ id: Number(id), bytes: Number(size) }));
   }
 
   /** The separate directory row, or where that is damaged the copy inside the block; undefined where both are gone. */

@@ -7,6 +7,13 @@ import { databaseName, mapErrors, openAfresh, openDatabase } from "./database.ts
 export type SqlValue = string | number | bigint | Uint8Array | null;
 export type Row = Record<string, SqlValue>;
 
+/** 16 MiB, and an eighth of the file: less is used again before long. */
+const freePagesMin = 4_096;
+const freeShareMin = 0.125;
+/** 1 MiB: a few milliseconds. */
+const shrinkPages = 256;
+const shrinksPerCheckpoint = 16;
+
 /** The journal's one connection: prepared statements by their text, transactions, and a way back after a failed disk. */
 export class Connection {
   /** Name of the unreadable database that was moved away when this one was opened. */
@@ -14,6 +21,8 @@ export class Connection {
   readonly #folder: string;
   #db: DatabaseSync;
   #statements: Map<string, StatementSync> = new Map();
+  /** Steps since the last checkpoint. */
+  #shrunk = 0;
 
   /** Throws what `openDatabase` throws. */
   constructor(folder: string, nowMicros: number) {
@@ -104,6 +113,29 @@ export class Connection {
       Number(pages) * this.number("SELECT page_size AS n FROM pragma_page_size") +
       (existsSync(wal) ? statSync(wal).size : 0)
     );
+  }
+
+  /** Pages of the file that nothing uses. */
+  freeBytes(): number {
+    return this.number("SELECT freelist_count * page_size AS n FROM pragma_freelist_count, pragma_page_size");
+  }
+
+  /**
+   * Cuts free pages off the end of the file, in a small step. Some are kept: the next commits need them. The file itself
+   * becomes smaller with a checkpoint.
+   */
+  shrink(): void {
+    const { free, pages } = this.get(
+      "SELECT freelist_count AS free, page_count AS pages FROM pragma_freelist_count, pragma_page_count",
+    )!;
+    const isLarge = Number(free) >= freePagesMin && Number(free) >= Number(pages) * freeShareMin;
+    if (isLarge) {
+      mapErrors(() => this.#db.exec(`PRAGMA incremental_vacuum(${shrinkPages})`));
+      this.#shrunk++;
+    }
+    if (this.#shrunk === 0 || (isLarge && this.#shrunk % shrinksPerCheckpoint !== 0)) return;
+    mapErrors(() => this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)"));
+    this.#shrunk = 0;
   }
 
   close(): void {

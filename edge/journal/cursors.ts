@@ -62,6 +62,10 @@ export class Cursors {
     return this.#settled[lane].toJSON();
   }
 
+  settledPairs(lane: Lane): [number, number][] {
+    return this.#settled[lane].pairs();
+  }
+
   firstUnsettled(lane: Lane): number {
     const { nextBlock } = this.#counters.head;
     return this.#settled[lane].missing(1, nextBlock)[0]?.[0] ?? nextBlock;

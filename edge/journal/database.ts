@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { closeSync, existsSync, openSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { TidegateError } from "../../src/errors.ts";
@@ -296,25 +296,4 @@ export function mapErrors<T>(work: () => T, folder = ""): T {
         throw error;
     }
   }
-}
-
-const ballastName = "ballast";
-
-/** Makes the ballast file where it is missing and there is room for it; its bytes are random so that no file system stores them as a hole. */
-export function ensureBallast(folder: string, bytes: number): void {
-  const path = join(folder, ballastName);
-  if (existsSync(path) && statSync(path).size === bytes) return;
-  try {
-    writeFileSync(path, crypto.getRandomValues(Buffer.alloc(Math.min(bytes, 65_536))));
-    const chunk = crypto.getRandomValues(Buffer.alloc(65_536));
-    for (let at = 65_536; at < bytes; at += chunk.length)
-      writeFileSync(path, chunk.subarray(0, bytes - at), { flag: "a" });
-  } catch (error) {
-    rmSync(path, { force: true });
-    if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
-  }
-}
-
-export function releaseBallast(folder: string): void {
-  rmSync(join(folder, ballastName), { force: true });
 }

@@ -12,6 +12,9 @@ export class Ledger {
   readonly #own: OwnRecords;
   readonly #losses: LossTable;
 
+  /** Of the open transaction, not told yet. */
+  #open: Map<string, LedgerRecord> = new Map();
+
   constructor(counters: Counters, own: OwnRecords, losses: LossTable) {
     this.#counters = counters;
     this.#own = own;
@@ -23,7 +26,32 @@ export class Ledger {
     total.ledgered += loss.count;
     losses[loss.reason] = (losses[loss.reason] ?? 0) + loss.count;
     this.#losses.note(loss);
-    this.#own.addLoss(loss);
+    this.#coalesce(loss);
+  }
+
+  /** Ranges that follow each other become one: a step that drops many small blocks names each device once. */
+  #coalesce(loss: LedgerRecord): void {
+    const key = `${loss.epoch}/${loss.stream}/${loss.device}/${loss.reason}`;
+    const open = this.#open.get(key);
+    if (open === undefined || loss.first === undefined || open.last === undefined || open.last + 1 !== loss.first) {
+      if (open !== undefined) this.#own.addLoss(open);
+      this.#open.set(key, { ...loss });
+      return;
+    }
+    open.last = loss.last!;
+    open.count += loss.count;
+    if (loss.from < open.from) open.from = loss.from;
+    if (loss.to > open.to) open.to = loss.to;
+  }
+
+  /** At the end of the transaction, before its own records are stored. */
+  write(): void {
+    for (const loss of this.#open.values()) this.#own.addLoss(loss);
+    this.clear();
+  }
+
+  clear(): void {
+    if (this.#open.size > 0) this.#open = new Map();
   }
 
   /** All numbered records of a block. */

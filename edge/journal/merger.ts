@@ -60,6 +60,8 @@ export class Merger {
     for (const lane of lanes) {
       const search = this.#searches[lane];
       for (const row of this.#blocks.rowsAfter(lane, search.after, rowsPerLook)) {
+        // What has to go of `insight` is chosen by its severity, block by block.
+        if (lane === "insight" && !this.#cursors.isSettled(lane, row.id)) break;
         seen++;
         const run = this.#look(search, row);
         if (run !== undefined) return { lane, waiting: run, taken: [], builder: undefined };

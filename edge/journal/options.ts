@@ -8,10 +8,54 @@ export const journalOptions = Type.Object(
       description:
         "Most bytes the journal may use on disk: live pages, write-ahead log and ballast. Beyond it the lanes' policies apply.",
     }),
+    preset: Type.Union([Type.Literal("standard"), Type.Literal("flash")], {
+      default: "standard",
+      description:
+        "flash: for eMMC and SD cards, whose life is counted in bytes written. Commits wait for messages, so an acknowledgement comes up to half a second later; cursors and manifests are written less often. At 100 messages/s less than 10 GB are written a day.",
+    }),
     telemetryWhenFull: Type.Union([Type.Literal("dropOldest"), Type.Literal("stop")], {
       default: "dropOldest",
       description:
         "dropOldest: the oldest unsent observations are dropped and named in the ledger. stop: nothing is acknowledged until there is room, so senders hold their data.",
+    }),
+    telemetrySharePercent: Type.Number({
+      default: 100,
+      minimum: 1,
+      maximum: 100,
+      description: "Most of the quota that published observations may use, in percent.",
+    }),
+    insightSharePercent: Type.Number({
+      default: 20,
+      minimum: 1,
+      maximum: 100,
+      description:
+        "Most of the quota that alerts, predictions and scores may use. Beyond it the oldest of the least severe go first, named in the ledger, so that a storm of alerts never stops the plant.",
+    }),
+    historySharePercent: Type.Number({
+      default: 50,
+      minimum: 1,
+      maximum: 100,
+      description: "Most of the quota that observations which are not published may use; beyond it the oldest expire.",
+    }),
+    criticalReservePercent: Type.Number({
+      default: 5,
+      minimum: 1,
+      maximum: 50,
+      description:
+        "What of the quota only critical records may use: charging sessions, command results, device state, audit, and the ledger of what was lost.",
+    }),
+    telemetryMaxAgeHours: Type.Number({
+      default: 0,
+      minimum: 0,
+      maximum: 87_600,
+      description:
+        "Unsent observations that are older are dropped and named in the ledger with the reason `age`. 0: only the quota bounds them.",
+    }),
+    insightMaxAgeHours: Type.Number({
+      default: 0,
+      minimum: 0,
+      maximum: 87_600,
+      description: "The same for alerts, predictions and scores.",
     }),
     commitLingerMs: Type.Number({
       default: 0,
@@ -69,3 +113,16 @@ export const journalOptions = Type.Object(
 );
 
 export type JournalOptions = Static<typeof journalOptions>;
+
+/** What the preset `flash` asks for at least. */
+export const flash = { commitLingerMs: 500, manifestSeconds: 30 } as const;
+
+/** The options with what their preset asks for. */
+export function withPreset(options: JournalOptions): JournalOptions {
+  if (options.preset === "standard") return options;
+  return {
+    ...options,
+    commitLingerMs: Math.max(options.commitLingerMs, flash.commitLingerMs),
+    manifestSeconds: Math.max(options.manifestSeconds, flash.manifestSeconds),
+  };
+}

@@ -69,14 +69,27 @@ export interface LossRow {
   readonly until: string;
 }
 
+/** How full a lane is. */
+export interface LaneUsage {
+  /** What the lane may use at most. */
+  readonly quotaBytes: number;
+  /** When its oldest unsent block was stored; undefined where everything is sent. */
+  readonly oldestUnsentMicros: number | undefined;
+  /** How fast what Kafka does not have grows (of history: all of it), over about half a minute; negative while it drains. */
+  readonly bytesPerSecond: number;
+  /** Until what Kafka does not have fills the lane, or the journal, if it goes on like this; undefined where it does not grow. */
+  readonly fullInSeconds: number | undefined;
+  /** It takes nothing: its quota is reached and nothing may be dropped. */
+  readonly isFull: boolean;
+}
+
 export interface Usage {
   readonly bytes: number;
   readonly quotaBytes: number;
   readonly head: Head;
   /** When the oldest unsent block was stored; undefined where everything is sent. */
   readonly oldestUnsentMicros: number | undefined;
-  /** The same for each lane that has unsent records. */
-  readonly oldestUnsent: Readonly<Partial<Record<Lane, number>>>;
   /** Of each database that was set aside and is still there, oldest first. */
   readonly salvage: readonly SalvageProgress[];
+  readonly lanes: Readonly<Record<Lane, LaneUsage>>;
 }

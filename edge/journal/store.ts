@@ -13,7 +13,9 @@ import { decodeDirectory, type Block } from "./block.ts";
 import { Connection } from "./connection.ts";
 import { Counters } from "./counters.ts";
 import { Cursors } from "./cursors.ts";
-import { damaged, ensureBallast, isDamage, releaseBallast } from "./database.ts";
+import { damaged, isDamage } from "./database.ts";
+import { DiskSpace } from "./disk-space.ts";
+import { Dropper } from "./dropper.ts";
 import { Epochs, frozenPartitions } from "./epochs.ts";
 import type { Committed, CommittedBlock, Group, QuarantineItem } from "./group.ts";
 import { unsentRecords } from "./head.ts";
@@ -75,7 +77,9 @@ export class Store {
   readonly #redeliveries: RedeliveryTable;
   readonly #quarantined: QuarantineTable;
   readonly #quarantine: Quarantine;
+  readonly #dropper: Dropper;
   readonly #space: Space;
+  readonly #disk: DiskSpace;
   readonly #salvaging: Salvaging;
   #startedAfreshMs = -Infinity;
   readonly #merger: Merger;
@@ -125,7 +129,9 @@ export class Store {
     this.#quarantined = new QuarantineTable(connection);
     const bounds = { ...options, epoch: this.epoch.text };
     this.#quarantine = new Quarantine(this.#quarantined, this.#counters, this.#ledger, this.#own, bounds);
-    this.#space = new Space(connection, clock, this.#blocks, this.#cursors, this.#counters, this.#ledger, options);
+    this.#dropper = new Dropper(this.#blocks, this.#cursors, this.#counters, this.#ledger);
+    this.#space = new Space(connection, clock, this.#blocks, this.#cursors, this.#counters, options);
+    this.#disk = new DiskSpace(options.folder, options.ballastBytes);
     this.#merger = new Merger(this.#blocks, this.#cursors, this.#counters);
     this.#salvaging = new Salvaging(options.folder, this.partitions, this.#state);
     this.#requireWhole();
@@ -134,7 +140,6 @@ export class Store {
       this.#epochs.begin(this.epoch);
       this.#epochs.finishEarlier(this.epoch);
     });
-    ensureBallast(options.folder, options.ballastBytes);
   }
 
   /** Name of the database that was set aside last, at start or since. */
@@ -163,23 +168,32 @@ export class Store {
    * failed: the store has then reopened itself, and the group was not stored.
    */
   commit(group: Group): Committed {
-    if (this.#space.isFull && group.lanes.some(({ lane }) => lane === "telemetry")) {
-      return { kind: "full", message: "the quota is reached and journal.telemetryWhenFull is stop" };
-    }
+    const refusal = this.#refusal(group);
+    if (refusal !== undefined) return { kind: "full", message: refusal };
     const attempted = this.#counters.head.nextBlock;
     const forgetDevices = this.#appender.addDevices(group.newDevices);
     try {
       if (!this.#connection.isOpen) this.#reopen();
-      return this.#commit(group);
+      const committed = this.#commit(group);
+      this.#disk.accepted();
+      return committed;
     } catch (error) {
       if (!(error instanceof TidegateError)) throw error;
       const landed = error.code === "JOURNAL_IO" ? this.#reopenAfter(attempted, group) : undefined;
       if (landed !== undefined) return landed;
       forgetDevices();
       if (error.code !== "JOURNAL_FULL") throw error;
-      releaseBallast(this.#options.folder);
+      this.#disk.refused();
       return { kind: "full", message: error.message };
     }
+  }
+
+  /** Why the group cannot be stored now; undefined where it is worth a try. */
+  #refusal(group: Group): string | undefined {
+    const full = group.lanes.find(({ lane }) => this.#space.isFull(lane));
+    if (full !== undefined) return `the lane ${full.lane} has reached its quota, and nothing of it may be dropped`;
+    const isWaiting = this.#disk.isFull && !this.#disk.hasRoom(this.#connection.freeBytes());
+    return isWaiting ? "the disk of the data folder is full" : undefined;
   }
 
   #commit(group: Group): Committed {
@@ -301,7 +315,7 @@ export class Store {
     }
     return this.#write(() => {
       this.#blocks.setAside(block);
-      this.#space.drop(lane, id, "corrupt");
+      this.#dropper.drop(lane, id, "corrupt");
     });
   }
 
@@ -360,12 +374,19 @@ export class Store {
     return blocks;
   }
 
-  /** Frees space in bounded steps. Returns the ledger blocks it wrote; call again while `more`. */
+  /** Frees space in bounded steps: see `Space`. Returns the ledger blocks it wrote; call again while `more`. */
   reclaim(): { blocks: readonly CommittedBlock[]; more: boolean } {
-    const victims = this.#space.nextVictims();
+    const victims = this.#space.nextVictims(this.#disk.isFull);
     if (victims === undefined) return { blocks: [], more: false };
-    const { lane, ids } = victims;
-    return { blocks: this.#write(() => ids.forEach((id) => this.#space.drop(lane, id, "quota"))), more: true };
+    const { lane, ids, reason } = victims;
+    return { blocks: this.#write(() => ids.forEach((id) => this.#dropper.drop(lane, id, reason))), more: true };
+  }
+
+  /** Gives pages that nothing uses back to the disk, in a small step, and puts the ballast back where it was needed. */
+  shrink(): void {
+    if (this.#disk.isFull) return;
+    this.#disk.restoreBallast();
+    this.#connection.shrink();
   }
 
   /** Looks for small blocks that can be merged; a bounded look. */
@@ -459,6 +480,7 @@ export class Store {
     try {
       const own = this.#connection.transaction(() => {
         work();
+        this.#ledger.write();
         this.#losses.write(this.#clock.nowMicros());
         const blocks = this.#appender.storeOwn();
         this.#cursors.write();
@@ -474,6 +496,7 @@ export class Store {
       throw error;
     } finally {
       this.#own.clear();
+      this.#ledger.clear();
       this.#losses.clear();
     }
   }

@@ -18,11 +18,16 @@ import { Store, type StoreOptions } from "./store.ts";
  * The thread that owns the journal. It answers the main thread (commits, look-ups) and the forward worker (blocks to
  * catch up with, settlements) and does the journal's own chores in between: cursors, manifests, space.
  */
-const flushMs = 250;
+/** Settlements mostly ride along with a commit; where commits linger to spare flash, these wait for one too. */
+const flushMinMs = 250;
+const flushLingers = 4;
 const reclaimMs = 1_000;
 /** Between two steps of a salvage, which is in no hurry. */
 const salvagePauseMs = 5;
 const salvageLookMs = 1_000;
+const shrinkMs = 250;
+/** While more is stored the disk is left to it, and free pages are used again. */
+const shrinkBelowPerSecond = 10_000;
 
 export interface JournalWorkerData {
   readonly options: StoreOptions;
@@ -167,6 +172,13 @@ function salvageSome(): void {
   salvageTimer = setTimeout(salvageSome, pauseMs);
 }
 
+let storedBefore = store.storedRecords;
+function shrinkWhenQuiet(): void {
+  const perSecond = ((store.storedRecords - storedBefore) * 1_000) / shrinkMs;
+  storedBefore = store.storedRecords;
+  if (perSecond < shrinkBelowPerSecond) store.shrink();
+}
+
 /** A chore that the disk refuses is done at its next turn; the commits report the disk's state. */
 function guarded(chore: () => void): void {
   try {
@@ -178,9 +190,10 @@ function guarded(chore: () => void): void {
 
 const manifestTimer = setInterval(() => guarded(() => tell(store.writeManifest())), options.manifestSeconds * 1_000);
 const timers = [
-  setInterval(() => guarded(() => store.flush()), flushMs),
+  setInterval(() => guarded(() => store.flush()), Math.max(flushMinMs, flushLingers * options.commitLingerMs)),
   setInterval(() => guarded(reclaimSome), reclaimMs),
   manifestTimer,
+  setInterval(() => guarded(shrinkWhenQuiet), shrinkMs),
 ];
 
 let salvageTimer = setTimeout(salvageSome, salvageLookMs);

@@ -40,25 +40,6 @@ export interface AgentViewParts {
 }
 
 const lossesMax = 100;
-/** The fill rate is averaged over about this many looks, one a second. */
-const rateLooks = 30;
-
-/** How fast something grows, smoothed over the last looks. */
-class Rate {
-  bytesPerSecond = 0;
-  #last: number | undefined;
-
-  /** Once a second. */
-  sample(bytes: number): void {
-    if (this.#last !== undefined) this.bytesPerSecond += (bytes - this.#last - this.bytesPerSecond) / rateLooks;
-    this.#last = bytes;
-  }
-
-  /** Undefined while it does not grow. */
-  secondsTo(bytes: number): number | undefined {
-    return this.bytesPerSecond > 1 ? Math.max(0, bytes / this.bytesPerSecond) : undefined;
-  }
-}
 
 /** The agent as the console and the metrics see it: everything is in memory, the disk is asked once a second. */
 export class AgentView implements ConsoleView {
@@ -66,8 +47,6 @@ export class AgentView implements ConsoleView {
   readonly #startedMs: number;
   readonly #listeners: Set<() => void> = new Set();
   readonly notices: string[] = [];
-  readonly #unsentRate = new Rate();
-  readonly #laneRates: ReadonlyMap<Lane, Rate> = new Map(lanes.map((lane) => [lane, new Rate()]));
   #bufferingSinceMicros: number | undefined;
   #kafkaState: ConnectionView["state"] = "connecting";
   #kafkaSinceMicros: number;
@@ -82,13 +61,8 @@ export class AgentView implements ConsoleView {
 
   /** To be called once a second. */
   tick(): void {
-    const { clock, live, usage } = this.#parts;
+    const { clock, live } = this.#parts;
     live.sample(clock.monotonicMs(), clock.nowMicros() / 1_000);
-    const head = usage()?.head;
-    if (head !== undefined) {
-      this.#unsentRate.sample(lanes.reduce((sum, lane) => sum + head.lanes[lane].unsentBytes, 0));
-      for (const lane of lanes) this.#laneRates.get(lane)!.sample(head.lanes[lane].bytes);
-    }
     this.#watchKafka();
     this.changed();
   }
@@ -148,39 +122,37 @@ export class AgentView implements ConsoleView {
 
   buffer(): BufferView {
     const usage = this.#parts.usage();
-    const nowMicros = this.#parts.clock.nowMicros();
     const unsent = lanes.reduce((sum, lane) => sum + (usage?.head.lanes[lane].unsentRecords ?? 0), 0);
-    const free = usage === undefined ? 0 : usage.quotaBytes - usage.bytes;
     const isBuffering = this.#bufferingSinceMicros !== undefined;
     return {
       bytesUsed: usage?.bytes ?? 0,
       bytesQuota: usage?.quotaBytes ?? 0,
       recordsUnsent: unsent,
-      oldestUnsentAgeMs:
-        usage?.oldestUnsentMicros === undefined
-          ? undefined
-          : Math.max(0, (nowMicros - usage.oldestUnsentMicros) / 1_000),
+      oldestUnsentAgeMs: this.#ageMs(usage?.oldestUnsentMicros),
       bufferingSinceMicros: isBuffering && unsent > 0 ? this.#bufferingSinceMicros : undefined,
-      fullInSeconds: isBuffering ? this.#unsentRate.secondsTo(free) : undefined,
+      fullInSeconds: isBuffering ? firstFull(usage) : undefined,
       holdingSenders: this.trouble !== undefined,
       lanes: usage === undefined ? [] : lanes.map((lane) => this.#lane(lane, usage)),
     };
   }
 
+  #ageMs(sinceMicros: number | undefined): number | undefined {
+    if (sinceMicros === undefined) return undefined;
+    return Math.max(0, (this.#parts.clock.nowMicros() - sinceMicros) / 1_000);
+  }
+
   #lane(lane: Lane, usage: Usage): LaneView {
     const { bytes, records, unsentRecords } = usage.head.lanes[lane];
-    const rate = this.#laneRates.get(lane)!;
-    const oldest = usage.oldestUnsent[lane];
+    const { quotaBytes, oldestUnsentMicros, bytesPerSecond, fullInSeconds } = usage.lanes[lane];
     return {
       lane,
       bytesUsed: bytes,
-      bytesQuota: usage.quotaBytes,
+      bytesQuota: quotaBytes,
       recordsUnsent: unsentRecords,
-      oldestUnsentAgeMs:
-        oldest === undefined ? undefined : Math.max(0, (this.#parts.clock.nowMicros() - oldest) / 1_000),
+      oldestUnsentAgeMs: this.#ageMs(oldestUnsentMicros),
       records,
-      bytesPerSecond: rate.bytesPerSecond,
-      fullInSeconds: rate.secondsTo(usage.quotaBytes - usage.bytes),
+      bytesPerSecond,
+      fullInSeconds,
       whenFull: this.#whenFull(lane),
     };
   }
@@ -190,9 +162,9 @@ export class AgentView implements ConsoleView {
       case "history":
         return "the oldest expires";
       case "insight":
-        return "drops the oldest, named in the ledger";
+        return "drops the oldest of the least severe, named in the ledger";
       case "critical":
-        return "is never dropped";
+        return "is never dropped; has a reserve";
       case "telemetry":
         return this.#parts.telemetryWhenFull === "stop"
           ? "stops acknowledging: senders hold their data"
@@ -262,4 +234,11 @@ function itemOf({ timeMicros, size, keptBytes, triedMicros, ...same }: Quarantin
     bytesKept: keptBytes,
     tried: triedMicros === undefined ? undefined : formatWireTime(triedMicros),
   };
+}
+
+/** When the first of the lanes is full. */
+function firstFull(usage: Usage | undefined): number | undefined {
+  if (usage === undefined) return undefined;
+  const times = lanes.flatMap((lane) => usage.lanes[lane].fullInSeconds ?? []);
+  return times.length === 0 ? undefined : Math.min(...times);
 }

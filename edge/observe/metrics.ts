@@ -1,6 +1,6 @@
 import { Counter, Gauge, Registry } from "prom-client";
 import { lossReasons } from "../../src/wire/records.ts";
-import { lanes } from "../../src/wire/streams.ts";
+import { lanes, type Lane } from "../../src/wire/streams.ts";
 import type { CommandReport } from "../commands/protocol.ts";
 import type { ForwardReport } from "../forward/protocol.ts";
 import type { Usage } from "../journal/protocol.ts";
@@ -23,6 +23,7 @@ export interface MetricsSources {
   readonly forward: () => ForwardReport | undefined;
   readonly commands: () => CommandReport | undefined;
   readonly sources: () => readonly { readonly name: string; readonly status: SourceStatus }[];
+  readonly nowMicros: () => number;
   readonly openAlerts: () => number;
   readonly devices: () => number;
   readonly scorerBehind: () => number;
@@ -138,16 +139,50 @@ function addJournal(registers: Registry[], from: MetricsSources): void {
       for (const reason of lossReasons) if (losses[reason] !== undefined) lost.set({ reason }, losses[reason]);
     },
   });
-  const unsent: Gauge = new Gauge({
-    name: "tidegate_journal_unsent_records",
-    help: "Records that Kafka does not have yet",
-    labelNames: ["lane"],
-    registers,
-    collect: () => {
-      const usage = from.usage();
-      for (const lane of usage === undefined ? [] : lanes) unsent.set({ lane }, usage!.head.lanes[lane].unsentRecords);
+  const perLane = (name: string, help: string, read: (usage: Usage, lane: Lane) => number | undefined): void => {
+    const metric: Gauge = new Gauge({
+      name,
+      help,
+      labelNames: ["lane"],
+      registers,
+      collect: () => {
+        const usage = from.usage();
+        metric.reset();
+        for (const lane of usage === undefined ? [] : lanes) {
+          const value = read(usage!, lane);
+          if (value !== undefined) metric.set({ lane }, value);
+        }
+      },
+    });
+  };
+  perLane(
+    "tidegate_journal_unsent_records",
+    "Records that Kafka does not have yet",
+    ({ head }, lane) => head.lanes[lane].unsentRecords,
+  );
+  perLane(
+    "tidegate_journal_lane_bytes",
+    "Bytes of the lane's blocks, what Kafka has included",
+    ({ head }, lane) => head.lanes[lane].bytes,
+  );
+  perLane(
+    "tidegate_journal_lane_quota_bytes",
+    "Bytes that the lane may use",
+    (usage, lane) => usage.lanes[lane].quotaBytes,
+  );
+  perLane(
+    "tidegate_journal_lane_full_seconds",
+    "Seconds until the lane is full if it goes on like this; absent where it does not grow",
+    (usage, lane) => usage.lanes[lane].fullInSeconds,
+  );
+  perLane(
+    "tidegate_journal_lane_oldest_unsent_seconds",
+    "Age of the oldest record that Kafka does not have; absent where it has all",
+    (usage, lane) => {
+      const since = usage.lanes[lane].oldestUnsentMicros;
+      return since === undefined ? undefined : Math.max(0, (from.nowMicros() - since) / 1e6);
     },
-  });
+  );
 }
 
 function addForward(registers: Registry[], from: MetricsSources): void {

@@ -13,6 +13,7 @@ export const groups = {
   buffer: "Kafka away: embedded broker into the journal",
   idle: "Nothing to do: connected to Kafka, no messages",
   stages: "Where the agent's processor time goes: the closed loop under V8's sampling profiler",
+  storage: "On disk: the plant of the demo at 100 messages/s, preset `flash`, simulated time",
   limit: "Limits of this machine, in the same run",
   ratio: "Ratios",
 } as const;
@@ -87,6 +88,7 @@ type MeasuredName =
   | `buffer.${"rate" | "cpu" | "rss" | "written" | "noise" | "acknowledged" | "duplicates" | "lost"}`
   | `idle.${"cpu" | "rss"}`
   | `stages.${StageFigure}`
+  | `storage.${"bytes" | "redelivery" | "writtenPerDay" | "simulated"}`
   | `limit.${"mosquitto" | "journal" | "journalWritten" | "kafka" | "kafkaCpu"}`;
 type RatioName =
   `ratio.${"ackToFsync" | "brokerToMosquitto" | "mosquittoToBare" | "bufferToJournal" | "brokerToProducer"}`;
@@ -179,6 +181,22 @@ export const figures: Readonly<Record<FigureName, FigureSpec>> = {
   "stages.collect": stage("garbage collection, all threads"),
   "stages.helpers": stage("threads without JavaScript: compiler, collector, pool"),
   "stages.total": stage("the whole process"),
+  "storage.bytes": {
+    group: "storage",
+    label: "stored, all tables but the ids of recent messages",
+    unit: "bytes per observation",
+    digits: 1,
+    goal: atMost(25),
+  },
+  "storage.redelivery": { group: "storage", label: "ids of recent messages (bounded)", unit: "MB", digits: 1 },
+  "storage.writtenPerDay": {
+    group: "storage",
+    label: "given to write calls: log, checkpoints, merges",
+    unit: "GB a day",
+    digits: 1,
+    goal: atMost(10),
+  },
+  "storage.simulated": { group: "storage", label: "simulated", unit: "s" },
   "limit.mosquitto": { group: "limit", label: "generator → mosquitto → bare subscriber", unit: "/s" },
   "limit.journal": { group: "limit", label: "journal append alone, 2,000 observations per commit", unit: "/s" },
   "limit.journalWritten": {

@@ -14,6 +14,7 @@ import { measureBuffering } from "./sections/buffering.ts";
 import { measureEndToEnd } from "./sections/end-to-end.ts";
 import { measureIdle } from "./sections/idle.ts";
 import { measureJournalLimit, measureKafkaLimit, measureMosquittoLimit } from "./sections/limits.ts";
+import { measureStorage } from "./sections/storage.ts";
 import { measureStages } from "./sections/stages.ts";
 import { tableOf } from "./table.ts";
 
@@ -77,10 +78,11 @@ const sections: Readonly<Record<SectionName, (bench: Bench, round: number) => Pr
   mosquitto: (bench, round) => measureEndToEnd(bench, "mosquitto", round),
   buffer: measureBuffering,
   idle: measureIdle,
+  storage: measureStorage,
   stages: measureStages,
 };
 /** The others are repeated in each round, so that slow minutes of the machine meet all of them alike. */
-const measuredOnce: ReadonlySet<SectionName> = new Set(["ack", "ack20", "buffer", "idle", "stages"]);
+const measuredOnce: ReadonlySet<SectionName> = new Set(["ack", "ack20", "buffer", "idle", "storage", "stages"]);
 
 function makeBench(scope: Scope, folder: string, options: BenchOptions, results: Results): Bench {
   let kafka: Promise<KafkaBroker> | undefined;

@@ -11,6 +11,7 @@ export const sectionNames = [
   "mosquitto",
   "buffer",
   "idle",
+  "storage",
   "stages",
 ] as const;
 export type SectionName = (typeof sectionNames)[number];
@@ -29,6 +30,8 @@ export interface BenchOptions {
   /** The window of the open loop is longer: a p99 needs samples. */
   readonly ackWindowMs: number;
   readonly limitWindowMs: number;
+  /** Simulated. */
+  readonly storageSeconds: number;
 }
 
 export const usage = `npm run bench -- [--quick] [--json] [--detect] [--only NAME]... | --micro [--only NAME]...
@@ -42,8 +45,22 @@ export const usage = `npm run bench -- [--quick] [--json] [--detect] [--only NAM
 The table goes to standard output, progress to standard error. Exit code 1: something acknowledged was lost.
 `;
 
-const full = { rounds: 3, warmUpMs: 3000, windowMs: 5000, ackWindowMs: 10_000, limitWindowMs: 2000 } as const;
-const quick = { rounds: 1, warmUpMs: 2000, windowMs: 2500, ackWindowMs: 3000, limitWindowMs: 1000 } as const;
+const full = {
+  rounds: 3,
+  warmUpMs: 3000,
+  windowMs: 5000,
+  ackWindowMs: 10_000,
+  limitWindowMs: 2000,
+  storageSeconds: 3600,
+} as const;
+const quick = {
+  rounds: 1,
+  warmUpMs: 2000,
+  windowMs: 2500,
+  ackWindowMs: 3000,
+  limitWindowMs: 1000,
+  storageSeconds: 900,
+} as const;
 
 /** Throws where a flag or a name is unknown. */
 export function benchOptions(args: readonly string[]): BenchOptions {

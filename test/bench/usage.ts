@@ -81,3 +81,8 @@ export class Noise {
     return Math.max(0, (100 * others) / (seconds * cpus().length));
   }
 }
+
+/** Bytes that this process has given to write calls, sockets and terminals included. */
+export function syscallBytes(): number {
+  return field(readFileSync("/proc/self/io", "utf8"), "wchar");
+}

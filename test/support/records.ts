@@ -6,7 +6,7 @@ import { noTime } from "../../edge/journal/block.ts";
 import type { Group } from "../../edge/journal/group.ts";
 import type { StoreOptions } from "../../edge/journal/store.ts";
 import { Devices } from "../../edge/pipeline/devices.ts";
-import { LaneWriter } from "../../edge/pipeline/lane-writer.ts";
+import { LaneWriter, type SealedLane } from "../../edge/pipeline/lane-writer.ts";
 import { SlabPool } from "../../edge/pipeline/slabs.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 import { lanes, streams, type Stream } from "../../src/wire/streams.ts";
@@ -24,6 +24,13 @@ export function storeOptions(folder: string, overrides: Partial<StoreOptions> = 
     gateway: "gw-test",
     partitions: 4,
     quotaBytes: 1_000_000_000,
+    preset: "standard",
+    telemetrySharePercent: 100,
+    insightSharePercent: 20,
+    historySharePercent: 50,
+    criticalReservePercent: 5,
+    telemetryMaxAgeHours: 0,
+    insightMaxAgeHours: 0,
     telemetryWhenFull: "dropOldest",
     commitLingerMs: 0,
     commitSpacingMs: 0,
@@ -50,6 +57,7 @@ export interface TestRecord {
 export class GroupMaker {
   readonly #devices: Devices;
   readonly #writers;
+  #sealed: SealedLane[] = [];
 
   constructor(partitions = 4, slabBytes = 1_048_576) {
     this.#devices = new Devices(partitions);
@@ -64,6 +72,7 @@ export class GroupMaker {
       writer.write(this.#devices.slot(stream, device), value, timeAt, timeMicros, position);
     });
     const sealed = lanes.flatMap((lane) => this.#writers[lane]!.seal() ?? []);
+    this.#sealed.push(...sealed);
     const group: Group = {
       lanes: sealed.map(({ group: lane }) => lane),
       newDevices: this.#devices.takeUnannounced(),
@@ -74,6 +83,11 @@ export class GroupMaker {
       ...extra,
     };
     return group;
+  }
+
+  /** The groups so far are not needed any more: for those who make more than fit into memory. */
+  forget(): void {
+    for (const { slab } of this.#sealed.splice(0)) slab.release();
   }
 }
 

@@ -1,8 +1,9 @@
 import { zstdCompressSync } from "node:zlib";
-import type { Block } from "../../edge/journal/block.ts";
+import { recordsOf, type Block } from "../../edge/journal/block.ts";
 import { CommitReader } from "../../edge/journal/commit-reader.ts";
 import { unpackStored } from "../../edge/journal/merged-block.ts";
 import type { Store } from "../../edge/journal/store.ts";
+import type { LedgerRecord } from "../../src/wire/records.ts";
 import type { Lane } from "../../src/wire/streams.ts";
 
 /** Every block of the lane under its own id, whether it was merged or not. */
@@ -35,4 +36,13 @@ export function commitReader(store: Store): CommitReader {
       new Map(store.nextOf(wanted).map(({ lane, id, data, crc }) => [lane, unpackStored(id, data, crc)])),
     ),
   );
+}
+
+/** Losses that the store's own ledger names. */
+export function ledgerOf(store: Store): LedgerRecord[] {
+  return blocksOf(store, "critical")
+    .flatMap((block) => [...recordsOf(block)])
+    .filter(({ entry }) => entry.stream === "ledger")
+    .map(({ value }) => JSON.parse(value.toString()) as LedgerRecord)
+    .filter(({ kind }) => kind === "loss");
 }

@@ -8,6 +8,7 @@ import type { Bench } from "../bench.ts";
 import { EndOffsets } from "../end-offsets.ts";
 import type { AppendReport } from "../programs/journal-append.ts";
 import type { ProducerReport } from "../programs/kafka-producer.ts";
+import { runProgram } from "../run-program.ts";
 import { Scope } from "../scope.ts";
 import { keepGoing, warmUp } from "../window.ts";
 import { aheadMax, fleet, inMemoryMosquitto, warmUpMessages } from "./end-to-end.ts";
@@ -63,13 +64,4 @@ export async function measureKafkaLimit(bench: Bench, round: number): Promise<vo
   const stored = await new EndOffsets(scope, bootstrap, topic).total();
   if (stored !== report.accepted) throw new Error(`Kafka holds ${stored} records of ${report.accepted} accepted`);
   bench.results.add({ "limit.kafka": report.perSecond, "limit.kafkaCpu": report.cpuPerMillion });
-}
-
-/** Runs a program to its end and reads the one JSON object that it prints. */
-async function runProgram<Report>(name: string, args: readonly string[]): Promise<Report> {
-  await using scope = new Scope();
-  const running = startNode(scope, [join(programs, name), ...args]);
-  const { code } = await running.exited;
-  if (code !== 0) throw new Error(`${name} failed: ${running.stderr}`);
-  return JSON.parse(running.stdout) as Report;
 }

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { makeMetrics, type MetricsSources } from "../../../edge/observe/metrics.ts";
 import { emptyHead } from "../../../edge/journal/head.ts";
+import { perLane } from "../../../edge/journal/per-lane.ts";
+import type { LaneUsage } from "../../../edge/journal/protocol.ts";
 
 const file = join(import.meta.dirname, "../../../docs/metrics.md");
 
@@ -14,16 +16,25 @@ head.total.ledgered = 3;
 head.total.released = 18;
 head.losses.quota = 3;
 
+const lane: LaneUsage = {
+  quotaBytes: 900,
+  oldestUnsentMicros: 3e6,
+  bytesPerSecond: 1,
+  fullInSeconds: 60,
+  isFull: false,
+};
+
 const from: MetricsSources = {
   intake: () => ({ received: 11, acknowledged: 10, redeliveries: 1, quarantined: 2, published: 8, history: 4 }),
   usage: () => ({
     head,
     bytes: 1_000,
     quotaBytes: 2_000,
-    oldestUnsentMicros: undefined,
-    oldestUnsent: {},
+    oldestUnsentMicros: 3e6,
+    lanes: perLane(() => lane),
     salvage: [],
   }),
+  nowMicros: () => 5e6,
   forward: () => ({
     state: "connected",
     fault: undefined,
