@@ -25,6 +25,15 @@ export function losesCommits(databasePath: string): boolean {
   return behind > 1;
 }
 
+/** True where SQLite would find at least one commit in the log. */
+export function hasCommits(databasePath: string): boolean {
+  for (const { isRead, isCommit } of framesBeside(databasePath)) {
+    if (!isRead) return false;
+    if (isCommit) return true;
+  }
+  return false;
+}
+
 interface Frame {
   readonly page: number;
   /** Valid until the next frame is asked for. */

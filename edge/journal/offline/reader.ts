@@ -6,12 +6,14 @@ import { epochOf } from "../../../src/wire/epoch.ts";
 import { Ranges } from "../../../src/wire/ranges.ts";
 import type { Lane } from "../../../src/wire/streams.ts";
 import type { Block } from "../block.ts";
-import type { Row } from "../connection.ts";
+import type { Row, SqlValue } from "../connection.ts";
 import { applicationId, schemaVersion } from "../database.ts";
 import { parseHead, type Head } from "../head.ts";
 import { directoryWithin, unpackStored } from "../merged-block.ts";
+import { hasCommits } from "../log-check.ts";
 import type { QuarantineRow } from "../protocol.ts";
 import { quarantineRow } from "../quarantine-table.ts";
+import { rowChecksum } from "../row-checksum.ts";
 import { readDirectory, type StoredDirectory } from "../stored-directory.ts";
 
 /*
@@ -25,9 +27,15 @@ import { readDirectory, type StoredDirectory } from "../stored-directory.ts";
  * So the commits that stand in the write-ahead log only are read too. `immutable=1`, which is the usual advice for
  * read-only media, leaves the log out: of a journal that was killed or copied it shows the state before the last
  * checkpoint.
+ *
+ * A log without a single readable commit is another matter: SQLite deletes such a log when it closes the database, also
+ * one that is open for reading only. There `immutable` is right, since there is nothing to leave out.
  */
 const lockFree = "mode=ro&vfs=unix-none";
+const withoutLog = "immutable=1";
 const locking = "mode=ro";
+/** Format from which state rows and epochs have checksums. */
+const checksumsSince = 4;
 
 /** Rows of a table that could not be read, because pages of the file are destroyed. */
 export interface Unreadable {
@@ -75,6 +83,8 @@ export class OfflineJournal implements Disposable {
   readonly formatVersion: number;
   /** What the scans so far had to leave out. */
   readonly unreadable: Unreadable[] = [];
+  /** State rows and epochs that fail their checksum or make no sense, as far as they were asked for. */
+  readonly damagedRows: Set<string> = new Set();
   readonly #db: DatabaseSync;
   readonly #lookUps: Map<string, StatementSync> = new Map();
 
@@ -86,7 +96,7 @@ export class OfflineJournal implements Disposable {
       });
     }
     refuseWhileRunning(path);
-    const db = openWith(path, lockFree);
+    const db = openWith(path, hasCommits(path) ? lockFree : withoutLog);
     try {
       return new OfflineJournal(path, db);
     } catch (error) {
@@ -113,13 +123,21 @@ export class OfflineJournal implements Disposable {
 
   /** What the journal counted by itself; undefined where nothing was ever committed. */
   head(): Head | undefined {
-    const text = this.state("head");
-    return text === undefined ? undefined : parseHead(text);
+    return this.#parsed("head", parseHead);
   }
 
+  /** Undefined where it is missing or fails its checksum. */
   state(key: string): string | undefined {
-    const row = this.#first("SELECT value FROM state WHERE key = ?", key);
-    return row === undefined ? undefined : textOf(row.value);
+    const row = this.#first("SELECT * FROM state WHERE key = ?", key);
+    if (row === undefined) return undefined;
+    if (this.#isSound(row.crc, row.key!, row.value!)) return textOf(row.value);
+    this.damagedRows.add(`state row ${key}`);
+    return undefined;
+  }
+
+  /** Older formats have no checksums of rows. */
+  #isSound(crc: SqlValue | undefined, ...cells: SqlValue[]): boolean {
+    return this.formatVersion < checksumsSince || rowChecksum(...cells) === crc;
   }
 
   /** Keys of the state table with the size of their values. */
@@ -130,8 +148,19 @@ export class OfflineJournal implements Disposable {
 
   /** Blocks that Kafka has, or that were dropped and named. */
   settled(lane: Lane): Ranges {
-    const text = this.state(`forward:${lane}`);
-    return new Ranges(text === undefined ? [] : (JSON.parse(text) as number[]));
+    const key = `forward:${lane}`;
+    return this.#parsed(key, (text) => new Ranges(JSON.parse(text) as number[])) ?? new Ranges();
+  }
+
+  #parsed<T>(key: string, parse: (text: string) => T): T | undefined {
+    const text = this.state(key);
+    try {
+      return text === undefined ? undefined : parse(text);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      this.damagedRows.add(`state row ${key}`);
+      return undefined;
+    }
   }
 
   meta(key: string): string | undefined {
@@ -140,8 +169,8 @@ export class OfflineJournal implements Disposable {
   }
 
   epochs(): StoredEpoch[] {
-    return this.#all("SELECT counter, text, boot, started, final FROM epochs ORDER BY counter")
-      .filter(({ text }) => epochOf(String(text)) !== undefined)
+    return this.#all("SELECT * FROM epochs ORDER BY counter")
+      .filter((row) => this.#isSoundEpoch(row))
       .map(({ counter, text, boot, started, final }) => ({
         counter: Number(counter),
         text: String(text),
@@ -149,6 +178,13 @@ export class OfflineJournal implements Disposable {
         startedMicros: Number(started),
         ended: Number(final) === 1,
       }));
+  }
+
+  #isSoundEpoch({ counter, text, boot, started, manifest, final, crc }: Row): boolean {
+    const cells = [counter!, text!, boot!, started!, manifest!, final!];
+    if (this.#isSound(crc, ...cells) && epochOf(String(text)) !== undefined) return true;
+    this.damagedRows.add(`epoch ${String(counter)}`);
+    return false;
   }
 
   /** Every block of the lane by its directory, in order of its id. Reads a block itself only where its directory is damaged. */

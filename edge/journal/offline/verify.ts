@@ -1,6 +1,7 @@
 import { Ranges } from "../../../src/wire/ranges.ts";
 import type { LedgerRecord, ManifestRecord } from "../../../src/wire/records.ts";
 import { isNumbered, lanes, type Lane, type Stream } from "../../../src/wire/streams.ts";
+import { isForeignLog, losesCommits } from "../log-check.ts";
 import { recordsOf, type Block, type Entry } from "../block.ts";
 import type { StoredDirectory } from "../stored-directory.ts";
 import { OfflineJournal, type CheckedBlock } from "./reader.ts";
@@ -46,6 +47,8 @@ export function verify(journal: OfflineJournal): Verification {
   numbers.report(journal, existing, findings);
   checkCounters(journal, tallies, existing, findings);
   checkQuarantine(journal, findings);
+  checkRows(journal, findings);
+  checkLog(journal, findings);
   journal.requireUntouched();
   return {
     blocks: sum(tallies, (tally) => tally.blocks),
@@ -366,6 +369,34 @@ function checkQuarantine(journal: OfflineJournal, findings: Findings): void {
       "count",
       `quarantine: ${count} messages are stored, and ${said} are counted`,
       "Its limits are off by that.",
+    );
+  }
+}
+
+const fresh = "An agent that finds it sets this file aside, goes on with a fresh one and brings back what is readable.";
+
+/** Every state row is read for its checksum; what the others found stands there too. */
+function checkRows(journal: OfflineJournal, findings: Findings): void {
+  for (const { key } of journal.stateKeys()) journal.state(key);
+  journal.epochs();
+  for (const row of journal.damagedRows) {
+    findings.add(
+      "damage",
+      `the ${row} fails its checksum`,
+      `${fresh} Records may be sent again; the cloud counts them once.`,
+    );
+  }
+}
+
+function checkLog({ path }: OfflineJournal, findings: Findings): void {
+  if (losesCommits(path)) {
+    findings.add("loss", "the write-ahead log is broken, and whole commits stand behind the break", fresh);
+  }
+  if (isForeignLog(path)) {
+    findings.add(
+      "damage",
+      "the write-ahead log is not that of this database, or an older one",
+      "The two were copied or restored one by one: what is read of both together cannot be trusted. Copy both again.",
     );
   }
 }

@@ -11,6 +11,7 @@ import { inspect } from "../../../edge/journal/offline/inspect.ts";
 import { OfflineJournal } from "../../../edge/journal/offline/reader.ts";
 import { exportRecords, type RecordFilter } from "../../../edge/journal/offline/records.ts";
 import { verify } from "../../../edge/journal/offline/verify.ts";
+import { rowChecksum } from "../../../edge/journal/row-checksum.ts";
 import { Store } from "../../../edge/journal/store.ts";
 import { ManualClock } from "../../../src/clock.ts";
 import { TidegateError } from "../../../src/errors.ts";
@@ -195,6 +196,29 @@ test("merging changes nothing of what is exported, and a merged journal is sound
   assert.equal(recordsLost, unsent + 1, "and the one that came with the merge");
 });
 
+test("a log in which nothing can be read stays where it is", (t) => {
+  const logs = [
+    ["empty", () => Buffer.alloc(0)],
+    ["header only", (log: Buffer) => log.subarray(0, 32)],
+    ["first frame torn", (log: Buffer) => log.subarray(0, 3_000)],
+    ["first frame broken", (log: Buffer) => log.fill(0xaa, 100, 200)],
+    ["no log at all, but something", () => Buffer.from("x".repeat(5_000))],
+  ] as const;
+  for (const [name, make] of logs) {
+    const path = killedJournal(t);
+    // With its commits in the database itself, so that it can be read without its log.
+    const log = readFileSync(`${path}-wal`);
+    edit(path, "PRAGMA wal_checkpoint(TRUNCATE)");
+    writeFileSync(`${path}-wal`, make(log));
+    const before = stateOf(join(path, ".."));
+    using journal = OfflineJournal.open(path);
+    inspect(journal);
+    verify(journal);
+    journal[Symbol.dispose]();
+    assert.deepEqual(stateOf(join(path, "..")), before, name);
+  }
+});
+
 interface Damage {
   readonly name: string;
   readonly harm: (path: string) => void;
@@ -282,9 +306,37 @@ const damages: readonly Damage[] = [
   },
   {
     name: "a cursor beyond the end",
-    harm: (path) => edit(path, "UPDATE state SET value = '[1,99999]' WHERE key = 'forward:telemetry'"),
+    harm: (path) => {
+      const crc = rowChecksum("forward:telemetry", "[1,99999]");
+      edit(path, `UPDATE state SET value = '[1,99999]', crc = ${crc} WHERE key = 'forward:telemetry'`);
+    },
     kinds: ["count", "count"],
     says: /unsent records are stored.*beyond the newest block/,
+    lost: 0,
+  },
+  {
+    name: "a wrong bit in a state row",
+    harm: (path) => edit(path, "UPDATE state SET value = replace(value, '1', '2') WHERE key = 'forward:telemetry'"),
+    kinds: ["count", "damage"],
+    says: /state row forward:telemetry fails its checksum.*sets this file aside/,
+    lost: 0,
+  },
+  {
+    name: "a wrong bit in an epoch",
+    harm: (path) => edit(path, "UPDATE epochs SET final = 0 WHERE counter = 1"),
+    kinds: ["damage"],
+    says: /epoch 1 fails its checksum/,
+    lost: 0,
+  },
+  {
+    name: "a log with a wrong bit in its middle",
+    harm: (path) => {
+      const log = readFileSync(`${path}-wal`);
+      log[32 + 24 + 100]! ^= 1;
+      writeFileSync(`${path}-wal`, log);
+    },
+    kinds: ["loss"],
+    says: /write-ahead log is broken, and whole commits stand behind the break/,
     lost: 0,
   },
   {
