@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { measureAi4i } from "./ai4i/section.ts";
+import { measureCmapss } from "./cmapss/section.ts";
 import { measureNab } from "./nab/section.ts";
 import { measureSkab } from "./skab/section.ts";
 import { measureTep } from "./tep/section.ts";
@@ -14,6 +16,8 @@ const sections: Readonly<Record<string, (folder: string) => DataSetResult>> = {
   nab: measureNab,
   skab: measureSkab,
   tep: measureTep,
+  cmapss: measureCmapss,
+  ai4i: measureAi4i,
 };
 
 const usage = `npm run bench:models -- FOLDER [--json] [--only NAME]...
