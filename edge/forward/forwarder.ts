@@ -184,12 +184,8 @@ export class Forwarder {
     if (this.#state === "stopped" || this.#state === "connected") return;
     this.#state = "connected";
     this.#fault = undefined;
-    this.#wakeSenders();
-    this.#look();
-  }
-
-  #wakeSenders(): void {
     for (const sender of this.#senders.values()) sender.wake();
+    this.#look();
   }
 
   #countersOf(stream: Stream): { -readonly [name in keyof StreamCounters]: number } {
@@ -236,7 +232,6 @@ export class Forwarder {
     if (this.#state === "stopped") return;
     this.#described = description;
     if (description.reachable && this.#state === "starting") this.#onWorking();
-    if (description.reachable && this.#state === "waiting") this.#wakeSenders();
     if (!description.reachable && this.#state !== "connected") this.#waitFor(description.fault);
     this.#describeAfter(description.reachable ? describeEveryMs : describeAgainMs);
   }

@@ -3,6 +3,7 @@ import type { Lane } from "../../src/wire/streams.ts";
 import type { BlockTables, Extent } from "./block-tables.ts";
 import type { Counters } from "./counters.ts";
 import type { Cursors } from "./cursors.ts";
+import { damaged } from "./database.ts";
 import type { Ledger } from "./ledger.ts";
 
 export type DropReason = "quota" | "age" | "corrupt";
@@ -24,7 +25,11 @@ export class Dropper {
   /** Deletes a block; what Kafka does not have of it is named in the ledger. */
   drop(lane: Lane, id: number, reason: DropReason): void {
     const extent = this.#blocks.extent(lane, id);
-    if (extent === undefined) return;
+    if (extent === undefined) {
+      // A wrong bit in its count: it could neither be counted nor deleted, and would be found again and again.
+      if (this.#blocks.get(lane, id) !== undefined) throw damaged(`block ${id} of ${lane} has no records`);
+      return;
+    }
     const { records, bytes, parts } = extent;
     const { lanes: counted, total } = this.#counters.head;
     const counts = counted[lane];

@@ -30,8 +30,6 @@ export interface AgentOptions {
   readonly topicPrefix: string;
   /** The agent reads from there instead of from its embedded broker. */
   readonly mosquitto?: Mosquitto;
-  /** As in the configuration; the defaults where it says nothing. */
-  readonly forward?: object;
   /** Further flags of Node. */
   readonly flags?: readonly string[];
 }
@@ -62,7 +60,7 @@ export async function startAgent(bench: Bench, scope: Scope, options: AgentOptio
 
 function configuration(
   bench: Bench,
-  { bootstrap, topicPrefix, mosquitto, forward }: AgentOptions,
+  { bootstrap, topicPrefix, mosquitto }: AgentOptions,
   ports: { readonly broker: number; readonly console: number },
 ): unknown {
   const source =
@@ -78,7 +76,6 @@ function configuration(
       profilesFolder: join(import.meta.dirname, "profiles"),
     },
     kafka: { brokers: [bootstrap], topicPrefix, partitions },
-    ...(forward === undefined ? {} : { forward }),
     sources: [{ name: "plant", ...source }],
     devices: [{ source: "plant", ...rule, profile: bench.options.detect ? "bench/sensor-watched" : "bench/sensor" }],
     console: { listen: { host: "127.0.0.1", port: ports.console } },

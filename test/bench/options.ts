@@ -10,7 +10,6 @@ export const sectionNames = [
   "broker",
   "mosquitto",
   "buffer",
-  "drain",
   "idle",
   "storage",
   "stages",
@@ -33,8 +32,6 @@ export interface BenchOptions {
   readonly limitWindowMs: number;
   /** Simulated. */
   readonly storageSeconds: number;
-  /** What has piled up when Kafka comes back. */
-  readonly backlogMessages: number;
 }
 
 export const usage = `npm run bench -- [--quick] [--json] [--detect] [--only NAME]... | --micro [--only NAME]...
@@ -55,7 +52,6 @@ const full = {
   ackWindowMs: 10_000,
   limitWindowMs: 2000,
   storageSeconds: 3600,
-  backlogMessages: 1_500_000,
 } as const;
 const quick = {
   rounds: 1,
@@ -64,7 +60,6 @@ const quick = {
   ackWindowMs: 3000,
   limitWindowMs: 1000,
   storageSeconds: 900,
-  backlogMessages: 500_000,
 } as const;
 
 /** Throws where a flag or a name is unknown. */

@@ -1,15 +1,7 @@
 // Goal: the proofs of disk-damage can fail. Method: the same tests in a process whose product code is broken on purpose.
-import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { Edit } from "./power-cut/edit-code.ts";
-
-interface Broken extends Edit {
-  readonly name: string;
-  /** The test that must notice. */
-  readonly noticedBy: string;
-}
+import { assertNoticed, type Broken } from "../support/broken-run.ts";
 
 const broken: readonly Broken[] = [
   {
@@ -56,14 +48,5 @@ const broken: readonly Broken[] = [
   },
 ];
 
-for (const { name, noticedBy, ...edit } of broken) {
-  test(`noticed: ${name}`, () => {
-    const preload = join(import.meta.dirname, "power-cut", "edit-code.ts");
-    const proof = join(import.meta.dirname, "disk-damage.test.ts");
-    const args = ["--import", preload, "--test-name-pattern", noticedBy, proof];
-    const env = { ...process.env, NODE_TEST_CONTEXT: undefined, TIDEGATE_EDITS: JSON.stringify([edit]) };
-    const { status, stdout } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
-    assert.match(stdout, /AssertionError|has two values/, "the proof itself fails, and for what it shows");
-    assert.equal(status, 1);
-  });
-}
+const proof = join(import.meta.dirname, "disk-damage.test.ts");
+for (const variant of broken) test(`noticed: ${variant.name}`, () => assertNoticed(proof, variant));

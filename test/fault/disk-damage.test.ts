@@ -1,12 +1,25 @@
 // Goal: whatever a disk does to the journal's files, it opens at once, delivers what is readable under its old identity,
 // and names the rest (FAULTS rows 14, 15, 16). Method: damage to a copy, reopening, forwarding, salvage.
 import assert from "node:assert/strict";
-import { closeSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fastFolder } from "../support/fast-folder.ts";
+import { Store } from "../../edge/journal/store.ts";
+import { systemClock } from "../../src/clock.ts";
 import { publish } from "../support/figures.ts";
-import { temporaryFolder } from "../support/records.ts";
+import { storeOptions, temporaryFolder } from "../support/records.ts";
 import { runSeed, type Random } from "../support/seed.ts";
 import {
   brokenPromises,
@@ -134,6 +147,37 @@ for (const { name, crashed = false, damage, kept } of rows) {
     }
   });
 }
+
+test("the salvage goes on where it was after every kill, and then deletes the file", (t) => {
+  const folder = temporaryFolder(t, "tidegate-damage-", fastFolder);
+  const made = makeJournal(folder);
+  const copy = damagedCopy(made, join(folder, "copy"), (path) => overwrite(path, 0, noise(pageBytes)));
+  const records: number[] = [];
+  for (let more = true; more;) {
+    const store = Store.open(storeOptions(copy), systemClock);
+    const before = JSON.stringify(store.usage().salvage);
+    // What earlier processes did is read again, and then comes one step more.
+    do more = store.salvage().more;
+    while (more && JSON.stringify(store.usage().salvage) === before);
+    records.push(store.usage().salvage[0]?.records ?? 0);
+    store.abandon();
+  }
+  assert(records.filter((count) => count > 0).length > 2, "it took several processes");
+  const recovered = recover(copy);
+  assert.deepEqual([missing(made, recovered), inventions(made, recovered), [...recovered.ledgered]], [[], [], []]);
+  assert.deepEqual(
+    readdirSync(copy).filter((file) => file.includes("corrupt")),
+    [],
+  );
+});
+
+test("a power cut between the renames of a database and of its log loses neither", (t) => {
+  const folder = temporaryFolder(t, "tidegate-damage-", fastFolder);
+  const made = makeJournal(folder, { crashed: true });
+  const copy = damagedCopy(made, join(folder, "copy"), (path) => renameSync(path, `${path}.corrupt-1`));
+  const recovered = recover(copy);
+  assert.deepEqual([missing(made, recovered), inventions(made, recovered), [...recovered.ledgered]], [[], [], []]);
+});
 
 function overwrite(path: string, offset: number, bytes: Buffer): void {
   const file = openSync(path, "r+");

@@ -44,8 +44,7 @@ function records(store: Store, lane: Lane, stream: Stream): ReadRecord[] {
     for (const { entry, seq, value } of recordsOf(block)) {
       if (entry.stream !== stream) continue;
       const { device: key, partition } = entry;
-      const headers = headersOf(block, stream, seq);
-      found.push({ partition, offset: found.length, key, timestampMs: 0, value, headers });
+      found.push({ partition, offset: found.length, key, value, headers: headersOf(block, stream, seq) });
     }
   }
   return found;

@@ -1,4 +1,4 @@
-import type { Edit } from "./edit-code.ts";
+import type { Edit } from "../../support/edit-code.ts";
 
 /** Ways to break the promise, each a line or two of the product. The rig must catch every one of them. */
 export const brokenVariants: readonly { readonly name: string; readonly edits: readonly Edit[] }[] = [

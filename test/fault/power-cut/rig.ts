@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { fastFolder } from "../../support/fast-folder.ts";
 import { randomOf, type Random } from "../../support/seed.ts";
 import { Disk, type DiskImage } from "../disk.ts";
-import type { Edit } from "./edit-code.ts";
+import type { Edit } from "../../support/edit-code.ts";
 import type { Mark } from "./marks.ts";
 import { Oracle } from "./oracle.ts";
 import { record, type Step } from "./record.ts";
@@ -57,7 +57,7 @@ const smallLimits: readonly Edit[] = [
   { file: "edge/journal/merger.ts", from: "const mergeAtRecords = 8_192;", to: "const mergeAtRecords = 60;" },
   { file: "edge/journal/merging.ts", from: "const lookMs = 1_000;", to: "const lookMs = 30;" },
 ];
-const preload = join(import.meta.dirname, "edit-code.ts");
+const preload = join(import.meta.dirname, "../../support/edit-code.ts");
 const program = join(import.meta.dirname, "program.ts");
 
 /** Runs the rig. Throws where the recorded program itself fails. */

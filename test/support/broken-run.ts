@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import type { Edit } from "./edit-code.ts";
+
+/** A change that breaks a promise on purpose, and the test that must notice. */
+export interface Broken extends Edit {
+  readonly name: string;
+  /** Beginning of the test's name; without it every test of the file runs. */
+  readonly noticedBy?: string;
+}
+
+/** Runs the tests of a file against broken code, in a process of their own, and asserts that they fail for what they show. */
+export function assertNoticed(testFile: string, { noticedBy = "", file, from, to }: Broken): void {
+  const preload = join(import.meta.dirname, "edit-code.ts");
+  const args = ["--import", preload, "--test-name-pattern", noticedBy, testFile];
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined, TIDEGATE_EDITS: JSON.stringify([{ file, from, to }]) };
+  const { status, stdout } = spawnSync(process.execPath, args, { env, encoding: "utf8", timeout: 120_000 });
+  assert.match(stdout, /AssertionError|has two values/, `the proof itself fails: ${stdout.slice(0, 2_000)}`);
+  assert.equal(status, 1);
+}
