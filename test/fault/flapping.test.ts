@@ -1,7 +1,7 @@
 // Goal: links that break and come back all the time leak nothing: no descriptor, no memory, no data.
 // Method: fault proxies between devices and agent and between agent and Kafka flap at the same time, under load.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "../../demo/ports.ts";
@@ -12,6 +12,7 @@ import { gatewayPartitions, startGateway } from "../support/gateway.ts";
 import { startTestKafka } from "../support/kafka.ts";
 import { startLoad } from "../support/load.ts";
 import { flap, startProxy } from "../support/proxy.ts";
+import { rssMbOf } from "../support/rss.ts";
 import { createTopics } from "../support/topics.ts";
 import { until } from "../support/until.ts";
 import { scaled } from "./scale.ts";
@@ -71,6 +72,5 @@ test("FAULTS 27: links that flap leak neither descriptors nor memory, and lose n
 });
 
 function usageOf(pid: number): { descriptors: number; rssMb: number } {
-  const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  return { descriptors: readdirSync(`/proc/${pid}/fd`).length, rssMb: Math.round(Number(kilobytes) / 1024) };
+  return { descriptors: readdirSync(`/proc/${pid}/fd`).length, rssMb: rssMbOf(pid) };
 }

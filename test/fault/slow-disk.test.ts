@@ -2,7 +2,6 @@
 // that send little are acknowledged as soon as the disk allows, whatever others send.
 // Method: an agent under strace, which delays its syncs; clients that flood without pause beside 50 quiet devices.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -11,6 +10,7 @@ import { startGateway, type Gateway } from "../support/gateway.ts";
 import type { GeneratorReport } from "../support/generator/generator.ts";
 import { readJournal } from "../support/journal-evidence.ts";
 import { startLoad, type Load } from "../support/load.ts";
+import { rssMbOf } from "../support/rss.ts";
 import { reconcile } from "../support/reconcile.ts";
 import { slowSync } from "../support/strace.ts";
 import { until } from "../support/until.ts";
@@ -114,9 +114,4 @@ function pinging(t: TestContext, port: number): () => number {
   // Its end is that of the test; before, an answer that does not come is the longest wait.
   run().catch(() => undefined);
   return () => Math.max(longest, performance.now() - sentMs - 100);
-}
-
-function rssMbOf(pid: number): number {
-  const kilobytes = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  return Math.round(Number(kilobytes) / 1024);
 }

@@ -1,3 +1,6 @@
+import { startProcess, type Cleanup } from "./processes.ts";
+import { until } from "./until.ts";
+
 /*
  * Faults of the operating system, made with strace: what these functions return is put before a command line. strace
  * runs as the grandchild (-D), so that the process id and its signals are the program's own. fsync and fdatasync are
@@ -16,4 +19,28 @@ export function killingAt(syscall: string, nth: number): string[] {
 export function slowSync(ms: number): string[] {
   const syncs = "fsync,fdatasync";
   return [...wrapper, seccomp, "-e", `trace=${syncs}`, "-e", `inject=${syncs}:delay_exit=${ms * 1000}`];
+}
+
+/** Writes and syncs of files that fail while this lasts. */
+const writes = "pwrite64,pwritev,fsync,fdatasync,ftruncate,fallocate";
+
+export interface SickDisk {
+  /** The disk works again. */
+  heal(): Promise<void>;
+}
+
+/** Joins a running process and answers its writes to files as a read-only file system does; needs the right to trace it. */
+export async function refusingWrites(t: Cleanup, pid: number): Promise<SickDisk> {
+  const inject = ["-e", `trace=${writes}`, "-e", `inject=${writes}:error=EROFS`];
+  const tracer = startProcess(t, "strace", ["-f", "-o", "/dev/null", ...inject, "-p", String(pid)]);
+  await until("strace has joined", () => {
+    if (!tracer.running) throw new Error(`strace ended: ${tracer.stderr}`);
+    return tracer.stderr.includes("attached");
+  });
+  return {
+    heal: async () => {
+      tracer.child.kill("SIGINT");
+      await tracer.exited;
+    },
+  };
 }
