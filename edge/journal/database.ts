@@ -105,6 +105,10 @@ export interface Opened {
  */
 export function openDatabase(folder: string, nowMicros: number): Opened {
   makeFolder(folder);
+  return mapErrors(() => openIn(folder, nowMicros), folder);
+}
+
+function openIn(folder: string, nowMicros: number): Opened {
   finishSettingAside(folder, databaseName);
   const path = join(folder, databaseName);
   try {
@@ -204,7 +208,14 @@ function hasWrongHeader(path: string): boolean {
     closeSync(file);
   }
   const expected = Buffer.from("SQLite format 3\0\x10\x00\x02\x02\x00\x40\x20\x20", "latin1");
-  return header.compare(expected, 0, expected.length, 0, expected.length) !== 0 || header.readUInt32BE(44) !== 4;
+  if (header.compare(expected, 0, expected.length, 0, expected.length) !== 0) return true;
+  // Until the first checkpoint the schema, and with it its format, stands in the log only.
+  const schemaFormat = header.readUInt32BE(44);
+  return schemaFormat !== 4 && !(schemaFormat === 0 && hasFrames(`${path}-wal`));
+}
+
+function hasFrames(log: string): boolean {
+  return existsSync(log) && statSync(log).size > 0;
 }
 
 function pragmaNumber(db: DatabaseSync, name: string): number {
@@ -262,11 +273,24 @@ function sqliteCode(error: unknown): number | undefined {
   return error.errcode & 0xff;
 }
 
+/** A file or folder could not be renamed, written or synced by ourselves. */
+function isFileError(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error && "errno" in error;
+}
+
+function diskRefused(cause: unknown): TidegateError {
+  return new TidegateError("JOURNAL_IO", `the disk of the data folder refused: ${String(cause)}`, {
+    cause,
+    hint: "Check that the data folder is writable and the disk healthy (dmesg, smartctl).",
+  });
+}
+
 /** Runs `work` and turns SQLite's errors into ours. */
 export function mapErrors<T>(work: () => T, folder = ""): T {
   try {
     return work();
   } catch (error) {
+    if (isFileError(error)) throw diskRefused(error);
     switch (sqliteCode(error)) {
       case sqliteCodes.busy:
         throw new TidegateError("DATA_FOLDER_IN_USE", `another process holds the data folder ${folder}`.trimEnd(), {
@@ -281,10 +305,7 @@ export function mapErrors<T>(work: () => T, folder = ""): T {
       case sqliteCodes.readonly:
       case sqliteCodes.ioError:
       case sqliteCodes.cannotOpen:
-        throw new TidegateError("JOURNAL_IO", `the disk of the data folder refused: ${String(error)}`, {
-          cause: error,
-          hint: "Check that the data folder is writable and the disk healthy (dmesg, smartctl).",
-        });
+        throw diskRefused(error);
       case sqliteCodes.corrupt:
       case sqliteCodes.notADatabase:
       // Ids and keys are ours to choose: where one is taken, the table is not what it was.

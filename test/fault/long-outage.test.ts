@@ -100,7 +100,7 @@ test("the harness catches a loss that the ledger does not name", () => {
 });
 
 /** Writes the outage; returns what a generator would have been acknowledged. */
-function simulate(folder: string): { report: GeneratorReport; records: number } {
+function simulate(folder: string): { report: Pick<GeneratorReport, "devices">; records: number } {
   const nowMicros = Date.now() * 1000;
   const clock = new ManualClock(nowMicros - outageHours * 3600e6);
   const store = Store.open(
@@ -116,14 +116,19 @@ function simulate(folder: string): { report: GeneratorReport; records: number } 
     for (let i = 0; i < perCommit; i++) records.push(observationOf(n + i, clock.nowMicros()));
     n += perCommit;
     assert.equal(store.commit(groups.group(records)).kind, "stored");
+    groups.forget();
     if (commit % 50 === 0) while (store.reclaim().more);
     if (commit % 20 === 0) store.writeManifest();
   }
   while (store.reclaim().more);
   store.close();
   const each = n / devices;
-  const names = Array.from({ length: devices }, (_, device) => [`long-${device}`, { sent: each, acked: [1, each] }]);
-  return { report: { devices: Object.fromEntries(names) } as unknown as GeneratorReport, records: n };
+  const report: Pick<GeneratorReport, "devices"> = {
+    devices: Object.fromEntries(
+      Array.from({ length: devices }, (_, device) => [`long-${device}`, { sent: each, acked: [1, each] }] as const),
+    ),
+  };
+  return { report, records: n };
 }
 
 function observationOf(index: number, timeMicros: number): TestRecord {

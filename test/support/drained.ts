@@ -31,7 +31,7 @@ export async function unsentRecords(gateway: Gateway): Promise<number> {
 /** Everything in Kafka against what the devices know. */
 export async function reconcileKafka(
   { bootstrap, topicPrefix }: { readonly bootstrap: string; readonly topicPrefix: string },
-  reports: readonly GeneratorReport[],
+  reports: readonly Pick<GeneratorReport, "devices">[],
 ): Promise<Reconciliation> {
   const read = (name: string): Promise<ReadRecord[]> => readTopic(bootstrap, topicName(topicPrefix, name));
   const ledger = (await read("ledger.v1")).map(({ value }) => JSON.parse(value.toString("utf8")) as LedgerRecord);

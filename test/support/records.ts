@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { noTime } from "../../edge/journal/block.ts";
-import type { Group, LaneGroup } from "../../edge/journal/group.ts";
+import type { Group } from "../../edge/journal/group.ts";
 import type { StoreOptions } from "../../edge/journal/store.ts";
 import { Devices } from "../../edge/pipeline/devices.ts";
 import { LaneWriter, type SealedLane } from "../../edge/pipeline/lane-writer.ts";
@@ -74,7 +74,7 @@ export class GroupMaker {
     const sealed = lanes.flatMap((lane) => this.#writers[lane]!.seal() ?? []);
     this.#sealed.push(...sealed);
     const group: Group = {
-      lanes: sealed.map(owned),
+      lanes: sealed.map(({ group: lane }) => lane),
       newDevices: this.#devices.takeUnannounced(),
       state: [],
       redelivery: undefined,
@@ -89,14 +89,6 @@ export class GroupMaker {
   forget(): void {
     for (const { slab } of this.#sealed.splice(0)) slab.release();
   }
-}
-
-/** The lane in memory of its own, so that its slab can be used again. */
-function owned({ group, slab }: SealedLane): LaneGroup {
-  const shared = new SharedArrayBuffer(group.length);
-  new Uint8Array(shared).set(slab.buffer.subarray(group.start, group.start + group.length));
-  slab.release();
-  return { ...group, slab: shared, start: 0 };
 }
 
 /** `count` observations of `device`, numbered from `from` in their text. */
