@@ -6,11 +6,9 @@ import { placementOf, siteOfLine } from "../aggregate/place.ts";
 import { rollupTextOfRow } from "../aggregate/results.ts";
 import { startOf } from "../aggregate/accumulator.ts";
 import type { Level } from "../aggregate/rollup.ts";
-import type { CloneAlarm } from "../aggregate/senders.ts";
-import { Requests, type RepairSums } from "../commands/requests.ts";
 import { rejectReasons } from "../aggregate/rejects.ts";
 import type { Store } from "../store/store.ts";
-import { systemClock } from "../../src/clock.ts";
+import { RepairView, type RepairTotals } from "./repair-view.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 
 /** A page of a list, in the API's words. */
@@ -56,7 +54,7 @@ export interface MetricView {
   readonly last: { readonly value: number; readonly time: string } | null;
 }
 
-export interface Totals {
+export interface Totals extends RepairTotals {
   readonly distinctRecords: number;
   readonly duplicates: number;
   readonly recordsInRollups: number;
@@ -72,11 +70,6 @@ export interface Totals {
   readonly alertsOpen: number;
   readonly quarantined: number;
   readonly upsertsPending: number;
-  /** Gateways under whose id two senders are alive. */
-  readonly clones: number;
-  readonly repairRequests: number;
-  readonly repaired: number;
-  readonly goneForGood: number;
 }
 
 const holesPerDevice = 20;
@@ -87,14 +80,14 @@ const proofsAgeMaxMs = 1000;
 export class Views {
   readonly #store: Store;
   readonly #aggregator: () => Aggregator;
-  readonly #requests: Requests;
+  readonly #repairs: RepairView;
   #proofs: Map<string, DeviceProof> = new Map();
   #proofsMs = -Infinity;
 
   constructor(store: Store, aggregator: () => Aggregator) {
     this.#store = store;
     this.#aggregator = aggregator;
-    this.#requests = new Requests(store);
+    this.#repairs = new RepairView(store, () => aggregator().senders);
   }
 
   get #completeness(): Completeness {
@@ -279,9 +272,9 @@ export class Views {
         .all()
         .map((row) => [String(row["gateway"]), JSON.parse(String(row["status"])) as unknown]),
     );
-    const { registry, devices, senders } = this.#aggregator();
-    const requests = this.#requests.sums();
+    const { registry, devices } = this.#aggregator();
     const names = [...new Set([...registry.gateways(), ...statuses.keys()])].slice(0, 1000);
+    const repairs = this.#repairs.ofGateways(names);
     const all = [...devices.all()];
     return names.map((gateway) => {
       const own = all.filter((device) => device.gateway === gateway);
@@ -297,18 +290,10 @@ export class Views {
         ledgered: Number(row?.["lost"] ?? 0),
         lossesAtSource: this.#lossesAtSource(gateway),
         duplicates: Number(row?.["duplicates"] ?? 0),
-        clone: cloneView(senders.cloneOf(gateway)),
-        repair: this.#repair(gateway, requests.get(gateway)),
+        ...repairs.get(gateway)!,
         status: statuses.get(gateway) ?? null,
       };
     });
-  }
-
-  /** Over the newest requests of the fleet, which the store keeps. */
-  #repair(gateway: string, sums: RepairSums = noRequests): object {
-    const newest = this.#requests.newest(gateway, systemClock.nowMicros());
-    const isCloned = this.#aggregator().senders.cloneOf(gateway) !== undefined;
-    return { state: isCloned ? "withheld" : newest?.state === "open" ? "asked" : "idle", ...sums };
   }
 
   #lossesAtSource(gateway: string | null): number {
@@ -381,15 +366,8 @@ export class Views {
       alertsOpen: Number(open?.["n"] ?? 0),
       quarantined: Number(byStream.get("quarantine")?.["n"] ?? 0),
       upsertsPending: Number(pending?.["n"] ?? 0),
-      clones: this.#aggregator().senders.clones().length,
-      ...this.#repairTotals(),
+      ...this.#repairs.totals(),
     };
-  }
-
-  #repairTotals(): Pick<Totals, "repairRequests" | "repaired" | "goneForGood"> {
-    const all = [...this.#requests.sums().values()];
-    const sum = (field: keyof RepairSums): number => all.reduce((total, sums) => total + sums[field], 0);
-    return { repairRequests: sum("requests"), repaired: sum("resent"), goneForGood: sum("gone") };
   }
 
   completeUpTo(): string | null {
@@ -415,14 +393,6 @@ export class Views {
 function pageOf<T>(rows: readonly T[], limit: number, cursorOf: (row: T) => string): Page<T> {
   const last = rows[limit - 1];
   return { items: rows.slice(0, limit), next: rows.length > limit && last !== undefined ? cursorOf(last) : undefined };
-}
-
-const noRequests: RepairSums = { requests: 0, resent: 0, gone: 0, pending: 0, unknown: 0 };
-
-function cloneView(alarm: CloneAlarm | undefined): object | null {
-  if (alarm === undefined) return null;
-  const { since, newest, signs, epochs } = alarm;
-  return { since: formatWireTime(since), newest: formatWireTime(newest), signs, epochs };
 }
 
 function timeOrNull(micros: number | undefined): string | null {

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { Store } from "./store.ts";
 
 export interface StoredPosition {
@@ -46,7 +47,8 @@ export class Positions {
   /** The partition is now read up to but not including `next`. */
   advance(topic: string, partition: number, next: number): void {
     const known = this.get(topic, partition);
-    if (known === undefined) throw new Error(`partition ${partition} of ${topic} was never opened`);
+    assert(known !== undefined, `partition ${partition} of ${topic} was opened`);
+    assert(next > known.position, "a position only moves forward");
     const moved = { ...known, position: next };
     this.#remember(moved);
     this.#touched.set(`${topic}/${partition}`, moved);

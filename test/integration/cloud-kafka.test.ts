@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { after, test, type TestContext } from "node:test";
 import { Producer, stringSerializers } from "@platformatic/kafka";
@@ -81,6 +82,14 @@ class Cloud {
     await this.#learnToken(running);
     running.child.kill("SIGKILL");
     await running.exited;
+  }
+
+  /** As a machine that is paused: nothing is answered meanwhile. */
+  async freeze(ms: number): Promise<void> {
+    const { child } = this.#process!;
+    child.kill("SIGSTOP");
+    await sleep(ms);
+    child.kill("SIGCONT");
   }
 
   async stop(): Promise<void> {
@@ -203,6 +212,95 @@ test("kills of Kafka and of the service lose and double nothing", { timeout: 240
   assert.equal(sum([...latest.values()].filter(({ level }) => level === "device")), records.length);
   await cloud.stop();
 });
+
+// FAULTS 40. Whatever a transaction was doing when it ended, the store says one thing: what was read is what was counted.
+test("a service that is killed and stopped again and again counts nothing twice", { timeout: 240_000 }, async (t) => {
+  const random = runSeed((line) => t.diagnostic(line));
+  const folder = await temporaryFolder(t);
+  const broker = await startTestKafka(t);
+  await createTopics(
+    broker.bootstrap,
+    topicSpecs("tidegate").map(({ name }) => name),
+    partitions,
+  );
+  const producer = makeProducer(broker.bootstrap);
+  t.after(() => producer.close(true));
+  const records = Array.from({ length: 10 }, (_, d) =>
+    Array.from({ length: 1200 }, (_, i) =>
+      observation(`press-${d}`, { seq: i + 1 }, t0 + i * second, { temperature: d + i / 10 }),
+    ),
+  ).flat();
+  for (let at = 0; at < records.length; at += 500) {
+    await sendUntilTaken(producer, records.slice(at, at + 500));
+    if (at % 2500 === 0) await sendUntilTaken(producer, records.slice(at, at + 500));
+  }
+  const config = join(folder, "cloud.yaml");
+  await writeFile(
+    config,
+    `dataFolder: ./data\nkafka: { brokers: ["${broker.bootstrap}"], batchRecordsMax: 20 }\napi: { listen: { port: 0 } }\n`,
+  );
+  const cloud = new Cloud(t, config);
+  let before: Account = { positions: new Map(), counted: 0 };
+  let midway = 0;
+  for (let kill = 0; kill < 10; kill++) {
+    cloud.start();
+    await cloud.get("totals");
+    await sleep(random.between(0, 400));
+    if (kill % 5 === 4) await cloud.freeze(1000);
+    await cloud.kill();
+    const now = accountOf(join(folder, "data/cloud.db"));
+    for (const [partition, position] of before.positions)
+      assert(now.positions.get(partition)! >= position, "a position only moves forward");
+    const read = [...now.positions.values()].reduce((sum, position) => sum + position, 0);
+    assert.equal(now.counted, read, "distinct and duplicates are what was read, no more and no less");
+    if (read > 0 && read < records.length) midway += 1;
+    before = now;
+  }
+  t.diagnostic(`${midway} of 10 kills came while records were being read`);
+  assert(midway >= 2, "the kills met the work");
+  cloud.start();
+  const done = ({ distinctRecords, caughtUp }: TotalsView): boolean => caughtUp && distinctRecords === records.length;
+  const totals = await until("everything", () => cloud.get<TotalsView>("totals"), done, {
+    withinMs: 60_000,
+    everyMs: 250,
+  });
+  assert.equal(totals.recordsInRollups, records.length);
+  const pages = await cloud.get<{ rollups: RollupRecord[] }>(
+    "rollups?level=fleet&key=fleet&from=2026-11-21T09:00:00.000000Z&to=2026-11-21T10:00:00.000000Z",
+  );
+  const expected = records.length / 1200;
+  assert.equal(sum(pages.rollups), records.length);
+  for (const { records: inMinute, metrics } of pages.rollups.slice(0, -1)) {
+    assert.equal(inMinute, 60 * expected);
+    assert.equal(metrics["temperature"]!.count, 60 * expected);
+  }
+  await cloud.stop();
+});
+
+interface Account {
+  readonly positions: ReadonlyMap<number, number>;
+  /** Distinct observations and their copies. */
+  readonly counted: number;
+}
+
+/** The store of a service that is not running, its write-ahead log included. */
+function accountOf(file: string): Account {
+  const db = new DatabaseSync(file);
+  try {
+    const rows = db
+      .prepare("SELECT partition, position FROM positions WHERE topic = 'tidegate.observations.v1' ORDER BY partition")
+      .all();
+    const counted = db
+      .prepare("SELECT SUM(count) + SUM(duplicates) AS n FROM sequences WHERE stream = 'observations'")
+      .get();
+    return {
+      positions: new Map(rows.map(({ partition, position }) => [Number(partition), Number(position)])),
+      counted: Number(counted?.["n"] ?? 0),
+    };
+  } finally {
+    db.close();
+  }
+}
 
 /** As the gateway's forwarder: the same rows until Kafka has them, so that copies may be stored. */
 async function sendUntilTaken(

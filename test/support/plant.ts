@@ -43,7 +43,9 @@ async function plantWith(t: Cleanup, kafka: KafkaBroker, options: Partial<Gatewa
   await createInstallationTopics(kafka.bootstrap, topicPrefix, gatewayPartitions);
   const repair = { patienceSeconds: 1, requestSeconds: 30 };
   const cloud = await startCloud(t, { bootstrap: kafka.bootstrap, topicPrefix, config: { repair } });
-  const gateway = await startGateway(t, { kafka: { bootstrap: kafka.bootstrap, topicPrefix }, ...options });
+  const journal = { manifestSeconds: 1, ...options.journal };
+  const link = { bootstrap: kafka.bootstrap, topicPrefix };
+  const gateway = await startGateway(t, { kafka: link, ...options, journal });
   return { kafka, gateway, cloud };
 }
 

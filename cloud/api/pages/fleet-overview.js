@@ -62,19 +62,19 @@ function promise(needsLook, ...text) {
 /** The fleet is as complete as its least complete site. */
 function complete(sites, totals, now, serverNow) {
   if (sites.length === 0) return promise(false, "No record has arrived yet.");
-  const unproven = sites.filter(({ completeUpTo }) => completeUpTo === null).length;
-  if (unproven > 0)
-    return promise(
-      false,
-      h("strong", {}, "Completeness is not proven yet"),
-      ` for ${counted(unproven, "site")}: a device has sent no manifest so far.`,
-    );
-  const oldest = sites.map(({ completeUpTo }) => completeUpTo).toSorted()[0];
-  const behindMs = serverNow - wireMs(oldest);
   const missing =
     totals.missing > 0
       ? ` ${counted(totals.missing, "record")} known to exist ${totals.missing === 1 ? "has" : "have"} not arrived.`
       : "";
+  const unproven = sites.filter(({ completeUpTo }) => completeUpTo === null).length;
+  if (unproven > 0)
+    return promise(
+      totals.missing > 0,
+      h("strong", {}, "Completeness is not proven yet"),
+      ` for ${counted(unproven, "site")}: of a device there is no manifest so far of which everything arrived.${missing}`,
+    );
+  const oldest = sites.map(({ completeUpTo }) => completeUpTo).toSorted()[0];
+  const behindMs = serverNow - wireMs(oldest);
   return promise(
     totals.missing > 0,
     h("strong", {}, "Complete up to ", timeOf(oldest, now, { seconds: true })),
