@@ -23,8 +23,8 @@ export interface Detector<Input> {
 /** How far a score can be trusted, by what it was made of. */
 export type ScoreQuality = "good" | Quality;
 
-/** A detector of several metrics at one time. NaN is a metric that is missing or has no usable quality. */
-export interface RowDetector extends Detector<Float64Array> {
+/** A detector of several metrics at one time, which can say what made a score. NaN is a metric that is missing. */
+export interface Explained<Input> extends Detector<Input> {
   /** Of the score given last: good, uncertain where inputs were missing, bad where there were too few to judge by. */
   readonly quality: ScoreQuality;
   /** The share of each input in the score given last; 0 or more, together 1. */

@@ -1,7 +1,7 @@
 import { MspcChart, type MspcModel } from "./charts/mspc-chart.ts";
 import { VarChart, type VarModel } from "./charts/var-chart.ts";
 import type { Chart } from "./charts/chart.ts";
-import type { RowDetector, ScoreQuality } from "./detector.ts";
+import type { Explained, ScoreQuality } from "./detector.ts";
 import { scaleRow, type Scaling } from "./learn/scaling.ts";
 import type { StateReader, StateWriter } from "./state.ts";
 
@@ -26,7 +26,7 @@ export function chartOf(model: RowModel["chart"]): Chart {
 const missingPartMax = 0.5;
 
 /** Scores rows by a fitted model. The score is the largest statistic in units of its limit: 1 is at the limit. */
-export class FittedDetector implements RowDetector {
+export class FittedDetector implements Explained<Float64Array> {
   readonly #scaling: Scaling;
   readonly #chart: Chart;
   readonly #limits: Float64Array;

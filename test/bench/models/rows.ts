@@ -1,5 +1,4 @@
 import type { FittedDetector } from "../../../edge/inference/fitted-detector.ts";
-import type { RowDetector } from "../../../edge/inference/detector.ts";
 import { rowOf, type Matrix } from "../../../edge/inference/learn/matrix.ts";
 import { StateWriter } from "../../../edge/inference/state.ts";
 import { cpuMicrosPer } from "./cpu.ts";
@@ -9,7 +8,7 @@ export function scoresOf(detector: FittedDetector, rows: Matrix): Float64Array {
   return Float64Array.from({ length: rows.rows }, (_, r) => detector.observe(rowOf(rows, r)));
 }
 
-export function stateBytesOf(detector: RowDetector): number {
+export function stateBytesOf(detector: FittedDetector): number {
   const to = new StateWriter();
   detector.save(to);
   return to.done().length;
