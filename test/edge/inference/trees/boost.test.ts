@@ -28,6 +28,23 @@ test("a step and a product are learned nearly down to the noise, on rows that we
   assert(error < 0.2, `${error}`);
 });
 
+test("the leaf of a single whole tree is the mean label of its rows", () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.integer({ min: 1, max: 5 }), (seed, depth) => {
+      const { rows, labels } = samples(seed, 300);
+      const whole = { trees: 1, rate: 1, rowShare: 1, columnShare: 1, regularisation: 0 };
+      const tree = fitTrees(rows, labels, { ...small, ...whole, depth });
+      const leaves = Map.groupBy(labels.keys(), (r) => predict(tree, rowOf(rows, r)));
+      assert(leaves.size > 1);
+      for (const [value, members] of leaves) {
+        const mean = members.reduce((sum, r) => sum + labels[r]!, 0) / members.length;
+        assert(Math.abs(value - mean) < 1e-9 && members.length >= small.leafRowsMin, `${value}, ${mean}`);
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
 test("the same seed gives the same trees, another one gives others", () => {
   const { rows, labels } = samples(3, 500);
   assert.deepEqual(fitTrees(rows, labels, small), fitTrees(rows, labels, small));
