@@ -1,5 +1,6 @@
 import { mulberry32 } from "../../../../edge/simulate/random.ts";
 import { cpuMicrosPer } from "../cpu.ts";
+import { fleetCostPercent } from "../fleet-cost.ts";
 import { costColumns, type DataSetResult, type MethodRow } from "../result.ts";
 import { contextSurprise, contextSurpriseStateBytes, type RangeRule } from "./detectors.ts";
 import { publishedGaussian } from "./published.ts";
@@ -42,6 +43,7 @@ export function measureNab(folder: string): DataSetResult {
       { label: "standard, range given", value: ours.given.values["standard"]!, atLeast: 74 },
       { label: "standard, causal", value: ours.causal.values["standard"]!, atLeast: 68 },
       { label: "CPU-µs per value", value: ours.given.values["cpuMicros"]!, atMost: 1 },
+      { label: "10,000 metrics at 1 Hz through the whole scorer, % of one core", value: fleetCostPercent(), atMost: 5 },
       { label: "state, bytes per metric", value: ours.given.values["stateBytes"]!, atMost: 100_000 },
     ],
     checks: [checkScorer(gaussian)],
