@@ -2,7 +2,7 @@ import { smooth } from "../charts/chart.ts";
 import { chartOf, type RowModel } from "../fitted-detector.ts";
 import { choleskyOf, covarianceOf, matrixOf, rowOf, type Matrix } from "./matrix.ts";
 import { fitPca } from "./pca.ts";
-import { quantileOf } from "./quantile.ts";
+import { tailQuantile } from "./tail.ts";
 import { scaled, scaleRow, scalingOf } from "./scaling.ts";
 import { fitAutoregression } from "./var.ts";
 
@@ -56,9 +56,9 @@ export function fitVar(normal: Matrix, { smoothing, ridge }: VarOptions = varDef
  */
 export function withLimits(fit: Fit, normal: Matrix, { falseAlarms, headroom }: LimitOptions): RowModel {
   const measured = measure(fit, normal);
-  const limits = Float64Array.from(measured, (values) => quantileOf(values, 1 - falseAlarms) || Number.MIN_VALUE);
+  const limits = Float64Array.from(measured, (values) => tailQuantile(values, falseAlarms) || Number.MIN_VALUE);
   const worst = measured[0]!.map((_, r) => Math.max(...measured.map((values, i) => values[r]! / limits[i]!)));
-  const together = quantileOf(worst, 1 - falseAlarms);
+  const together = tailQuantile(worst, falseAlarms);
   return { ...fit, limits: limits.map((limit) => limit * together * headroom) };
 }
 
