@@ -147,6 +147,28 @@ test("after a broken network the subscription is taken over, and nothing is miss
   assert.deepEqual(rig.ingest.gaps, []);
 });
 
+test("after a crash the next process takes the subscription over, and nothing is missed", async (t) => {
+  const press = await startPress(t, { stepMs: 0, seed: 11 });
+  const trust = (folder: string): Promise<void> => trustServer(folder, press.certificateFile);
+  // It does not come back within the test: as good as gone.
+  const absent = { reconnectMinMs: 60_000, reconnectMaxMs: 60_000 };
+  const crashed = await startRig(t, press.endpoint, items, absent, trust);
+  await crashed.connected();
+  await until("the initial values", () => names.every((name) => crashed.points(name).length === 1));
+  press.breakConnections();
+  for (let step = 0; step < 30; step++) press.step();
+  const next = await startRig(t, press.endpoint, items, {}, undefined, crashed);
+  await next.connected();
+  for (let step = 0; step < 30; step++) press.step();
+  await until(
+    "all changes",
+    () => names.map((name) => next.points(name).length),
+    (seen) => names.every((name, i) => seen[i] === press.changes.get(name)),
+  );
+  assert.equal(next.source.counters.transfers, 1);
+  assert.deepEqual(next.ingest.gaps, []);
+});
+
 test("an agent without an OPC UA source loads nothing of the library", async (t) => {
   const source = JSON.stringify(new URL("../../edge/sources/opcua/source.ts", import.meta.url).href);
   const program = `

@@ -43,8 +43,10 @@ export async function startRig(
   items: Readonly<Record<string, string>>,
   changes: Partial<OpcuaSourceOptions> = {},
   prepare?: (dataFolder: string) => Promise<void>,
+  /** Goes on with what this one has stored, as the next process does. */
+  crashed?: OpcuaRig,
 ): Promise<OpcuaRig> {
-  const dataFolder = await temporaryFolder(t);
+  const dataFolder = crashed?.dataFolder ?? (await temporaryFolder(t));
   await prepare?.(dataFolder);
   const options = Value.Default(opcuaSourceOptions, {
     name: "line-2",
@@ -60,6 +62,7 @@ export async function startRig(
     ...changes,
   }) as OpcuaSourceOptions;
   const ingest = new StoringIngest();
+  for (const [key, value] of crashed?.ingest.stored ?? []) ingest.stored.set(key, value);
   const logged: string[] = [];
   const context = {
     gatewayId: "gw-test",
