@@ -69,8 +69,8 @@ for (const { name, preload, finds } of broken) {
 function torments({ edge, cloud, kafka }: Site): Torment[] {
   const broker = { name: "kafka", kill: () => kafka.kill(), start: () => kafka.restart(), ready: async () => {} };
   return [
-    { victim: edge, kills: kills.edge, uptimeMs: [100, 1000], earlyShare: 0.75, startMs: 600 },
-    { victim: cloud, kills: kills.cloud, uptimeMs: [100, 1000], earlyShare: 0.75, startMs: 600 },
+    { victim: edge, kills: kills.edge, uptimeMs: [100, 800], earlyShare: 0.75, startMs: 300 },
+    { victim: cloud, kills: kills.cloud, uptimeMs: [100, 800], earlyShare: 0.75, startMs: 300 },
     { victim: broker, kills: kills.kafka, uptimeMs: [1000, 4000], earlyShare: 0, startMs: 0 },
   ];
 }
