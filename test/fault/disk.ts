@@ -109,6 +109,23 @@ export class Disk {
     return { folders, files, fingerprint: choices.join("|") };
   }
 
+  /** What a killed process leaves: the system still writes everything that it was given. */
+  now(): DiskImage {
+    const folders: string[] = [];
+    const files = new Map<string, Buffer>();
+    const visit = (folder: Folder, path: string): void => {
+      for (const [name, entry] of folder.current) {
+        if (entry.kind === "file") files.set(`${path}/${name}`, written(entry.durable, entry.pending));
+        else {
+          folders.push(`${path}/${name}`);
+          visit(entry, `${path}/${name}`);
+        }
+      }
+    };
+    visit(this.#root, "");
+    return { folders, files, fingerprint: "" };
+  }
+
   #link(path: string, entry: Entry): void {
     this.#change(path, { added: [basename(path), entry] });
   }

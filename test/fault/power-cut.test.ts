@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { publish } from "../support/figures.ts";
 import { runSeed } from "../support/seed.ts";
 import { brokenVariants } from "./power-cut/broken.ts";
-import { powerCuts } from "./power-cut/rig.ts";
+import { kills, powerCuts } from "./power-cut/rig.ts";
 import { scaled } from "./scale.ts";
 
 test("after a power cut the journal opens and everything acknowledged is there", async (t) => {
@@ -21,6 +21,17 @@ test("after a power cut the journal opens and everything acknowledged is there",
       "states that break the promise": report.failures.length,
       "time per state, ms": Number(report.msPerState.toFixed(1)),
     },
+  });
+  assert.deepEqual(report.failures, []);
+});
+
+test("FAULTS 4: killed at any write of a commit, checkpoint or start, the same holds", async (t) => {
+  const { seed } = runSeed((line) => t.diagnostic(line));
+  const report = await kills({ seed, places: scaled(300, 1_000_000) });
+  publish(t, {
+    proof: "killed at any system call that changes a file: the journal opens, and everything acknowledged is there",
+    seed,
+    figures: { "places of the run": report.states, "that break the promise": report.failures.length },
   });
   assert.deepEqual(report.failures, []);
 });

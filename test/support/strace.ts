@@ -44,3 +44,11 @@ export async function refusingWrites(t: Cleanup, pid: number): Promise<SickDisk>
     },
   };
 }
+
+/** The nth sync fails with EIO; the ones after it work. */
+export function failingSync(nth: number): string[] {
+  const syncs = "fsync,fdatasync";
+  // Not -D: the caller waits for the program, and strace ends with its exit code.
+  const flags = ["-f", "-qq", "-o", "/dev/null", seccomp];
+  return ["strace", ...flags, "-e", `trace=${syncs}`, "-e", `inject=${syncs}:error=EIO:when=${nth}`];
+}

@@ -6,6 +6,8 @@ export type Mark =
   | { readonly kind: "epoch"; readonly epoch: string }
   /** A commit was acknowledged: what stands here must be found after any later power cut. */
   | { readonly kind: "acknowledged"; readonly session: number; readonly n: number; readonly records: readonly Placed[] }
+  /** The journal could not store a group, which is offered again. */
+  | { readonly kind: "refused"; readonly code: string }
   /** Kafka has these records. Said before the journal is told. */
   | { readonly kind: "delivered"; readonly lane: Lane; readonly id: number; readonly records: readonly Delivered[] };
 

@@ -59,6 +59,8 @@ export class Oracle {
       case "epoch":
         this.#epochs.push(mark.epoch);
         return;
+      case "refused":
+        return;
       case "acknowledged":
         this.#last = [mark.session, mark.n];
         for (const [number, stream, device, seq] of mark.records) {

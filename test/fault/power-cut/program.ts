@@ -8,8 +8,9 @@ import { openSync, writeSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { JournalPort } from "../../../edge/forward/journal-port.ts";
 import { decodeDirectory } from "../../../edge/journal/block.ts";
-import type { Committed } from "../../../edge/journal/group.ts";
+import type { Committed, Group } from "../../../edge/journal/group.ts";
 import { Journal } from "../../../edge/journal/journal.ts";
+import { TidegateError } from "../../../src/errors.ts";
 import { streams } from "../../../src/wire/streams.ts";
 import { GroupMaker } from "../../support/records.ts";
 import { randomOf } from "../../support/seed.ts";
@@ -40,7 +41,7 @@ async function runSession(at: number): Promise<void> {
   const maker = new GroupMaker();
   for (let n = 0; n < Number(groups); n++) {
     const records = groupOf(at, n);
-    const committed = await journal.commit(maker.group(records, extraOf(at, n)));
+    const committed = await commitUntilStored(journal, maker.group(records, extraOf(at, n)), say);
     say({ kind: "acknowledged", session: at, n, records: placesOf(records, committed) });
     // The journal's own chores (cursors, manifests, reclaiming) run by the clock.
     await (n % 4 === 0 ? setTimeout(8) : setImmediate());
@@ -51,6 +52,19 @@ async function runSession(at: number): Promise<void> {
     process.kill(process.pid, "SIGKILL");
   }
   await kafka.end();
+}
+
+/** As the pipeline does it: what the disk refused is offered again, and nothing is acknowledged meanwhile. */
+async function commitUntilStored(journal: Journal, group: Group, say: (mark: Mark) => void): Promise<Committed> {
+  for (;;) {
+    try {
+      return await journal.commit(group);
+    } catch (error) {
+      if (!(error instanceof TidegateError && error.retryable)) throw error;
+      say({ kind: "refused", code: error.code });
+      await setTimeout(5);
+    }
+  }
 }
 
 /** A source cursor that moves with the group, and the ids of its deliveries. */

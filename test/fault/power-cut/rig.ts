@@ -84,6 +84,35 @@ export async function powerCuts(options: PowerCutOptions): Promise<PowerCutRepor
   return { ...rest, msPerState: ms / Math.max(1, total.states) };
 }
 
+/**
+ * The same recordings for a SIGKILL: at `places` of the calls that write, rename or delete, evenly over the run, the
+ * process ends and loses nothing that it gave to the system.
+ */
+export async function kills({ seed, places }: { seed: number; places: number }): Promise<PowerCutReport> {
+  const steps = await recordRun({ seed, states: 0 });
+  const begun = performance.now();
+  const every = Math.max(1, Math.floor(steps.length / places));
+  const disk = new Disk();
+  const oracle = new Oracle(marksOf(steps));
+  const failures: PowerCutFailure[] = [];
+  const folder = mkdtempSync(join(fastFolder, "tidegate-killed-"));
+  let states = 0;
+  try {
+    for (const [at, step] of steps.entries()) {
+      if (step.kind === "disk") disk.apply(step.operation);
+      else oracle.learn(step.mark as Mark);
+      if ((at + seed) % every !== 0) continue;
+      states++;
+      const problems = oracle.check(lay(disk.now(), folder));
+      if (problems.length > 0) failures.push({ cut: at + 1, stateSeed: 0, problems });
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  const msPerState = (performance.now() - begun) / states;
+  return { states, recordings: 1, steps: steps.length, msPerState, failures };
+}
+
 async function recordRun({ edits = [], groups = 60 }: PowerCutOptions): Promise<Step[]> {
   const kept = process.env["TIDEGATE_RECORDING"];
   if (kept !== undefined) return load(kept);
@@ -155,7 +184,7 @@ function drawState(disk: Disk, random: Random, seen: Set<string>): { image: Disk
 }
 
 /** Makes real files of a state and returns the data folder. */
-function lay(image: DiskImage, folder: string): string {
+export function lay(image: DiskImage, folder: string): string {
   const state = join(folder, "state");
   rmSync(state, { recursive: true, force: true });
   mkdirSync(state);
