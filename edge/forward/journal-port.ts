@@ -49,16 +49,13 @@ export class JournalPort implements ForwardJournal {
       const read = ahead.next(after);
       if (read !== undefined) return read;
       const answer = await this.#ask({ kind: "next", request: ++this.#requests, lane, after });
-      if (answer.kind !== "block" || answer.block === undefined) return undefined;
-      const { id, crc, data } = answer.block;
-      try {
-        const blocks = unpackStored(id, data, crc);
-        ahead.put(after, blocks);
-        return blocks.find((block) => block.id > after);
-      } catch (error) {
-        if (!(error instanceof TidegateError && error.code === "JOURNAL_CORRUPT")) throw error;
-      }
-      await this.#ask({ kind: "corrupt", request: ++this.#requests, lane, id });
+      const stored = answer.kind === "blocks" ? answer.blocks : [];
+      if (stored.length === 0) return undefined;
+      const blocks = readable(stored);
+      ahead.put(after, blocks);
+      const found = blocks.find((block) => block.id > after);
+      if (found !== undefined) return found;
+      await this.#ask({ kind: "corrupt", request: ++this.#requests, lane, id: stored[0]!.id });
     }
   }
 
@@ -125,6 +122,20 @@ export class JournalPort implements ForwardJournal {
   }
 }
 
+/** Unpacked, up to the first one that fails its checksum. */
+function readable(stored: readonly StoredBlock[]): Block[] {
+  const blocks: Block[] = [];
+  for (const { id, crc, data } of stored) {
+    try {
+      blocks.push(...unpackStored(id, data, crc));
+    } catch (error) {
+      if (error instanceof TidegateError && error.code === "JOURNAL_CORRUPT") return blocks;
+      throw error;
+    }
+  }
+  return blocks;
+}
+
 function join(ranges: [Lane, number, number][], lane: Lane, first: number, last: number): void {
   const newest = ranges.at(-1);
   if (newest !== undefined && newest[0] === lane && newest[2] + 1 === first) newest[2] = last;
@@ -158,8 +169,7 @@ function answer(port: MessagePort, store: ForwardStore, message: Question): void
   const { request } = message;
   try {
     const found = answerOf(store, message);
-    const transfer =
-      found.kind === "block" && found.block !== undefined ? [found.block.data.buffer as ArrayBuffer] : [];
+    const transfer = found.kind === "blocks" ? found.blocks.map(({ data }) => data.buffer as ArrayBuffer) : [];
     port.postMessage(found, transfer);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
@@ -170,10 +180,8 @@ function answer(port: MessagePort, store: ForwardStore, message: Question): void
 function answerOf(store: ForwardStore, message: Question): FromJournal {
   const { request } = message;
   switch (message.kind) {
-    case "next": {
-      const found = store.next(message.lane, message.after);
-      return { kind: "block", request, block: found && { id: found.id, crc: found.crc, data: found.data } };
-    }
+    case "next":
+      return { kind: "blocks", request, blocks: nextBlocks(store, message.lane, message.after) };
     case "load":
       return { kind: "settled", request, lanes: store.settledRanges() };
     case "corrupt":
@@ -183,4 +191,20 @@ function answerOf(store: ForwardStore, message: Question): FromJournal {
       store.quarantine(message.records);
       return { kind: "done", request };
   }
+}
+
+/** Together at most about what one large block has, so that commits wait no longer for it than for that. */
+const answerBytesMax = 65_536;
+const answerBlocksMax = 16;
+
+/** Small blocks go together: the way between two threads costs more than reading one. */
+function nextBlocks(store: ForwardStore, lane: Lane, after: number): StoredBlock[] {
+  const blocks: StoredBlock[] = [];
+  for (let bytes = 0; blocks.length < answerBlocksMax && bytes < answerBytesMax;) {
+    const found = store.next(lane, blocks.at(-1)?.id ?? after);
+    if (found === undefined) break;
+    bytes += found.data.length;
+    blocks.push({ id: found.id, crc: found.crc, data: found.data });
+  }
+  return blocks;
 }

@@ -53,8 +53,8 @@ export type ToJournal =
 export type LaneRange = readonly [lane: Lane, first: number, last: number];
 
 export type FromJournal =
-  /** Answer to `next`. */
-  | { readonly kind: "block"; readonly request: number; readonly block: StoredBlock | undefined }
+  /** Answer to `next`: the first blocks above `after`, without a gap; none where nothing is stored there. */
+  | { readonly kind: "blocks"; readonly request: number; readonly blocks: readonly StoredBlock[] }
   | {
       readonly kind: "settled";
       readonly request: number;
