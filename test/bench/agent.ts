@@ -30,6 +30,10 @@ export interface AgentOptions {
   readonly topicPrefix: string;
   /** The agent reads from there instead of from its embedded broker. */
   readonly mosquitto?: Mosquitto;
+  /** Fills the data folder beforehand. */
+  readonly prepare?: (dataFolder: string) => void;
+  /** Options of the journal that are not the defaults. */
+  readonly journal?: object;
   /** Further flags of Node. */
   readonly flags?: readonly string[];
 }
@@ -47,6 +51,7 @@ export async function startAgent(bench: Bench, scope: Scope, options: AgentOptio
     env: nodeEnvironment({}),
     port: options.mosquitto === undefined ? ports.broker : ports.console,
   });
+  options.prepare?.(join(folder, "data"));
   service.start();
   await service.ready();
   const { mosquitto } = options;
@@ -60,7 +65,7 @@ export async function startAgent(bench: Bench, scope: Scope, options: AgentOptio
 
 function configuration(
   bench: Bench,
-  { bootstrap, topicPrefix, mosquitto }: AgentOptions,
+  { bootstrap, topicPrefix, mosquitto, journal = {} }: AgentOptions,
   ports: { readonly broker: number; readonly console: number },
 ): unknown {
   const source =
@@ -76,6 +81,7 @@ function configuration(
       profilesFolder: join(import.meta.dirname, "profiles"),
     },
     kafka: { brokers: [bootstrap], topicPrefix, partitions },
+    journal,
     sources: [{ name: "plant", ...source }],
     devices: [{ source: "plant", ...rule, profile: bench.options.detect ? "bench/sensor-watched" : "bench/sensor" }],
     console: { listen: { host: "127.0.0.1", port: ports.console } },

@@ -14,6 +14,7 @@ export const groups = {
   idle: "Nothing to do: connected to Kafka, no messages",
   stages: "Where the agent's processor time goes: the closed loop under V8's sampling profiler",
   storage: "On disk: the plant of the demo at 100 messages/s, preset `flash`, simulated time",
+  backlog: "A large backlog of the same plant, Kafka away",
   limit: "Limits of this machine, in the same run",
   ratio: "Ratios",
 } as const;
@@ -89,6 +90,7 @@ type MeasuredName =
   | `idle.${"cpu" | "rss"}`
   | `stages.${StageFigure}`
   | `storage.${"bytes" | "redelivery" | "writtenPerDay" | "simulated"}`
+  | `backlog.${"size" | "start" | "rss" | "drainMerged" | "drainBurst"}`
   | `limit.${"mosquitto" | "journal" | "journalWritten" | "kafka" | "kafkaCpu"}`;
 type RatioName =
   `ratio.${"ackToFsync" | "brokerToMosquitto" | "mosquittoToBare" | "bufferToJournal" | "brokerToProducer"}`;
@@ -197,6 +199,32 @@ export const figures: Readonly<Record<FigureName, FigureSpec>> = {
     goal: atMost(10),
   },
   "storage.simulated": { group: "storage", label: "simulated", unit: "s" },
+  "backlog.size": { group: "backlog", label: "unsent, on disk", unit: "GB" },
+  "backlog.start": {
+    group: "backlog",
+    label: "from the start of the process to the first PUBACK",
+    unit: "s",
+    digits: 2,
+    goal: atMost(3),
+  },
+  "backlog.rss": {
+    group: "backlog",
+    label: "agent, resident memory at 1,000 messages/s",
+    unit: "MB",
+    goal: atMost(256),
+  },
+  "backlog.drainMerged": {
+    group: "backlog",
+    label: "drained to a sink that only acknowledges, merged blocks",
+    unit: "observations/s",
+    goal: atLeast(200_000),
+  },
+  "backlog.drainBurst": {
+    group: "backlog",
+    label: "the same, blocks of a burst",
+    unit: "observations/s",
+    goal: atLeast(200_000),
+  },
   "limit.mosquitto": { group: "limit", label: "generator → mosquitto → bare subscriber", unit: "/s" },
   "limit.journal": { group: "limit", label: "journal append alone, 2,000 observations per commit", unit: "/s" },
   "limit.journalWritten": {

@@ -10,6 +10,7 @@ import { Results } from "./figures.ts";
 import { benchOptions, microNames, sectionNames, usage, type BenchOptions, type SectionName } from "./options.ts";
 import { Scope } from "./scope.ts";
 import { measureAcknowledgement } from "./sections/acknowledgement.ts";
+import { measureBacklog } from "./sections/backlog.ts";
 import { measureBuffering } from "./sections/buffering.ts";
 import { measureEndToEnd } from "./sections/end-to-end.ts";
 import { measureIdle } from "./sections/idle.ts";
@@ -79,10 +80,19 @@ const sections: Readonly<Record<SectionName, (bench: Bench, round: number) => Pr
   buffer: measureBuffering,
   idle: measureIdle,
   storage: measureStorage,
+  backlog: measureBacklog,
   stages: measureStages,
 };
 /** The others are repeated in each round, so that slow minutes of the machine meet all of them alike. */
-const measuredOnce: ReadonlySet<SectionName> = new Set(["ack", "ack20", "buffer", "idle", "storage", "stages"]);
+const measuredOnce: ReadonlySet<SectionName> = new Set([
+  "ack",
+  "ack20",
+  "buffer",
+  "idle",
+  "storage",
+  "backlog",
+  "stages",
+]);
 
 function makeBench(scope: Scope, folder: string, options: BenchOptions, results: Results): Bench {
   let kafka: Promise<KafkaBroker> | undefined;

@@ -12,6 +12,7 @@ export const sectionNames = [
   "buffer",
   "idle",
   "storage",
+  "backlog",
   "stages",
 ] as const;
 export type SectionName = (typeof sectionNames)[number];
@@ -32,6 +33,8 @@ export interface BenchOptions {
   readonly limitWindowMs: number;
   /** Simulated. */
   readonly storageSeconds: number;
+  readonly backlogGigabytes: number;
+  readonly drainObservations: number;
 }
 
 export const usage = `npm run bench -- [--quick] [--json] [--detect] [--only NAME]... | --micro [--only NAME]...
@@ -52,6 +55,8 @@ const full = {
   ackWindowMs: 10_000,
   limitWindowMs: 2000,
   storageSeconds: 3600,
+  backlogGigabytes: 10,
+  drainObservations: 1_000_000,
 } as const;
 const quick = {
   rounds: 1,
@@ -60,6 +65,8 @@ const quick = {
   ackWindowMs: 3000,
   limitWindowMs: 1000,
   storageSeconds: 900,
+  backlogGigabytes: 1,
+  drainObservations: 300_000,
 } as const;
 
 /** Throws where a flag or a name is unknown. */
