@@ -129,6 +129,16 @@ function addJournal(registers: Registry[], from: MetricsSources): void {
     "Messages that a retry could read, since the journal was made",
     ({ head }) => head.total.released,
   );
+  gauge(
+    "tidegate_journal_salvage_waiting",
+    "Databases that were set aside and are not read back yet",
+    ({ salvage }) => salvage.filter(({ phase }) => phase !== "done").length,
+  );
+  gauge(
+    "tidegate_journal_salvage_kept",
+    "Databases that were set aside and kept, since not everything in them could be read",
+    ({ salvage }) => salvage.filter(({ phase }) => phase === "done").length,
+  );
   const lost: Gauge = new Gauge({
     name: "tidegate_journal_lost_records",
     help: "Of tidegate_journal_ledgered_records, by reason",

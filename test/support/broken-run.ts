@@ -14,7 +14,13 @@ export interface Broken extends Edit {
 export function assertNoticed(testFile: string, { noticedBy = "", file, from, to }: Broken): void {
   const preload = join(import.meta.dirname, "edit-code.ts");
   const args = ["--import", preload, "--test-name-pattern", noticedBy, testFile];
-  const env = { ...process.env, NODE_TEST_CONTEXT: undefined, TIDEGATE_EDITS: JSON.stringify([{ file, from, to }]) };
+  const env = {
+    ...process.env,
+    NODE_TEST_CONTEXT: undefined,
+    TIDEGATE_EDITS: JSON.stringify([{ file, from, to }]),
+    // The whole of a proof, not its bounded part: chance must not decide. It ends with the first failure.
+    TIDEGATE_FAULT_FULL: "1",
+  };
   const { status, stdout } = spawnSync(process.execPath, args, { env, encoding: "utf8", timeout: 120_000 });
   assert.match(stdout, /AssertionError|has two values/, `the proof itself fails: ${stdout.slice(0, 2_000)}`);
   assert.equal(status, 1);

@@ -108,6 +108,8 @@ const samples = [
   "tidegate_scorer_commits_behind 12",
   "tidegate_journal_bytes 1000",
   "tidegate_journal_quota_bytes 2000",
+  "tidegate_journal_salvage_waiting 0",
+  "tidegate_journal_salvage_kept 0",
   "tidegate_journal_ledgered_records 3",
   'tidegate_journal_lost_records{reason="quota"} 3',
   "tidegate_journal_quarantine_released 18",

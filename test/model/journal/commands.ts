@@ -91,6 +91,14 @@ const flush = fc.constant(
   }),
 );
 
+const flushAndCrash = fc.constant(
+  command("flush, then crash", (model, world) => {
+    world.store.flush();
+    model.pending.clear();
+    crash(model, world);
+  }),
+);
+
 const manifest = fc.constant(command("manifest", (_, world) => void world.store.writeManifest()));
 
 /** Blocks of more than an hour are merged, so one is appended before and one behind. */
@@ -180,6 +188,6 @@ const damageFound = fc.constant(
 /** Lives of up to `length` steps; what happens often stands more than once. */
 export function lives(length: number): fc.Arbitrary<Iterable<Command>> {
   const often = [append, append, append, deliver, deliver, deliver];
-  const sometimes = [appendInVain, flush, manifest, merge, wait, crashing, restart, otherQuota, corrupt];
+  const sometimes = [appendInVain, flush, flushAndCrash, manifest, merge, wait, crashing, restart, otherQuota, corrupt];
   return fc.commands([...often, ...sometimes, damage, damageFound], { maxCommands: length });
 }
