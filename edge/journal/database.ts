@@ -273,8 +273,8 @@ function sqliteCode(error: unknown): number | undefined {
   return error.errcode & 0xff;
 }
 
-/** A file or folder could not be renamed, written or synced by ourselves. */
-function isFileError(error: unknown): boolean {
+/** A file or folder could not be read, renamed, written or synced by ourselves. */
+export function isFileError(error: unknown): boolean {
   return error instanceof Error && "syscall" in error && "errno" in error;
 }
 

@@ -1,4 +1,4 @@
-import { databaseName } from "./database.ts";
+import { databaseName, mapErrors } from "./database.ts";
 import { Salvage, type SalvageProgress } from "./salvage.ts";
 import { removeSetAside, setAsideFiles } from "./set-aside.ts";
 import type { StateTable } from "./state-table.ts";
@@ -25,7 +25,7 @@ export class Salvaging {
   }
 
   #begin(): Salvage | undefined {
-    for (const file of setAsideFiles(this.#folder, databaseName)) {
+    for (const file of this.#files()) {
       const progress = this.#progressOf(file);
       if (progress?.phase !== "done") return new Salvage(this.#folder, progress ?? file, this.#partitions);
     }
@@ -53,12 +53,12 @@ export class Salvaging {
 
   /** Whatever can come back from files that were set aside has come back. */
   get isDone(): boolean {
-    return setAsideFiles(this.#folder, databaseName).every((file) => this.#progressOf(file)?.phase === "done");
+    return this.#files().every((file) => this.#progressOf(file)?.phase === "done");
   }
 
   /** Of every file that is still there, oldest first. */
   status(): SalvageProgress[] {
-    return setAsideFiles(this.#folder, databaseName).flatMap((file) => this.#progressOf(file) ?? []);
+    return this.#files().flatMap((file) => this.#progressOf(file) ?? []);
   }
 
   /** Deletes what is done with: files of which everything came back or is named, and of the others all but the newest. */
@@ -71,5 +71,10 @@ export class Salvaging {
   #progressOf(file: string): SalvageProgress | undefined {
     const text = this.#state.get(`${prefix}${file}`);
     return text === undefined ? undefined : (JSON.parse(String(text)) as SalvageProgress);
+  }
+
+  /** Throws JOURNAL_IO where the folder cannot be read now, for example without file descriptors. */
+  #files(): string[] {
+    return mapErrors(() => setAsideFiles(this.#folder, databaseName), this.#folder);
   }
 }

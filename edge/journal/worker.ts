@@ -8,6 +8,7 @@ import { lanes, type Lane } from "../../src/wire/streams.ts";
 import { serveCommands, type CommandStore } from "../commands/journal-port.ts";
 import { serveForwarder, type ForwardStore } from "../forward/journal-port.ts";
 import type { RefusedRecord } from "../forward/protocol.ts";
+import { isFileError } from "./database.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { startMerging } from "./merging.ts";
 import { serveRpc } from "./rpc.ts";
@@ -184,7 +185,7 @@ function guarded(chore: () => void): void {
   try {
     chore();
   } catch (error) {
-    if (!(error instanceof TidegateError && error.retryable)) throw error;
+    if (!isFileError(error) && !(error instanceof TidegateError && error.retryable)) throw error;
   }
 }
 
