@@ -211,6 +211,11 @@ test("a damaged block within a run is set aside and named, and the others are me
     blocksOf(again, "telemetry").map(({ id }) => id),
     [...ids.filter((id) => id !== ids[4]), blocksOf(again, "telemetry").at(-1)!.id],
   );
+  const numbers = blocksOf(again, "telemetry").flatMap((block) => [...recordsOf(block)].map(({ seq }) => seq));
+  assert.deepEqual(numbers.slice(0, -1), [
+    ...Array.from({ length: 12 }, (_, i) => i + 1),
+    ...Array.from({ length: 15 }, (_, i) => i + 16),
+  ]);
   assert.deepEqual(
     ledgerOf(again).map(({ first, last, reason }) => [first, last, reason]),
     [[13, 15, "corrupt"]],
