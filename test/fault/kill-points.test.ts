@@ -18,7 +18,7 @@ import { places } from "./failpoint.ts";
 import { scaled } from "./scale.ts";
 
 /** A process that does not come to its place ends after this. */
-const livesAtMostMs = 6_000;
+const livesAtMostMs = 12_000;
 const syscalls = ["pwrite64", "fsync", "write", "writev"] as const;
 
 interface Killing {
@@ -88,11 +88,16 @@ async function diesByItself({ service }: Gateway): Promise<boolean> {
 }
 
 function atPlaces(random: Random, each: number): Killing[] {
-  const nth = { "before PUBACK": 400, "before a manifest": 1, "before the cursor": 3 } as Record<string, number>;
+  const nth = {
+    "before PUBACK": 400,
+    "after Kafka's acknowledgement": 3,
+    "before a manifest": 1,
+    "before the cursor": 3,
+  } as Record<string, number>;
   return places.flatMap((place) =>
     Array.from({ length: each }, () => ({
       name: place,
-      wrapper: ["env", `TIDEGATE_FAILPOINT=${place}@${random.between(1, nth[place] ?? 40)}`],
+      wrapper: ["env", `TIDEGATE_FAILPOINT=${place}@${random.between(1, nth[place] ?? 20)}`],
     })),
   );
 }
