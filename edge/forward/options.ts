@@ -10,6 +10,13 @@ export const forwardOptions = Type.Object(
       maximum: 500_000,
       description: "Most bytes of one send before compression. A single larger row is sent alone.",
     }),
+    sendSpacingMs: Type.Integer({
+      default: 20,
+      minimum: 0,
+      maximum: 10_000,
+      description:
+        "A topic-partition with less than a full send waits until this long after its last one began, so that many small commits share a request.",
+    }),
     sendsMax: Type.Integer({
       default: 16,
       minimum: 1,

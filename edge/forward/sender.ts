@@ -86,6 +86,9 @@ export class PartitionSender {
   #fault: SinkFault | undefined;
   #failingSinceMs = 0;
   #early: (() => void) | undefined;
+  #lastSendMs = -Infinity;
+  #waitingRows = 0;
+  #enough: (() => void) | undefined;
   #lastEarlyMs = -Infinity;
 
   constructor(lane: Lane, stream: Stream, partition: number, key: string, topic: string, parts: SenderParts) {
@@ -113,8 +116,7 @@ export class PartitionSender {
   }
 
   push(rows: readonly Row[], holder: Holder): void {
-    (holder.backfill ? this.#backfill : this.#live).push({ rows, holder, next: 0 });
-    this.#running ??= this.#run();
+    this.#queue(holder.backfill ? this.#backfill : this.#live, { rows, holder, next: 0 });
   }
 
   /**
@@ -125,14 +127,21 @@ export class PartitionSender {
     if (this.#stopped) return Promise.resolve(false);
     const resend = new Resend(rows.length, () => this.#resends.delete(resend));
     this.#resends.add(resend);
-    this.#again.push({ rows, holder: resend, next: 0 });
-    this.#running ??= this.#run();
+    this.#queue(this.#again, { rows, holder: resend, next: 0 });
     return resend.ended;
+  }
+
+  #queue(queue: Queued[], queued: Queued): void {
+    queue.push(queued);
+    this.#waitingRows += queued.rows.length;
+    if (this.#waitingRows >= this.#parts.options.sendRowsMax) this.#enough?.();
+    this.#running ??= this.#run();
   }
 
   /** Hands back what is queued behind the send in progress (but no resends), and moves that send's rows out of their blocks' memory. */
   handBack(): HandedBack {
     const queued = [...this.#live.splice(0), ...this.#backfill.splice(0)];
+    for (const { rows, next } of queued) this.#waitingRows -= rows.length - next;
     return {
       queued: queued.map(({ rows, holder, next }) => ({ holder, rows: rows.length - next })),
       moved: this.#moveOut(),
@@ -161,11 +170,13 @@ export class PartitionSender {
     this.#stopped = true;
     for (const resend of this.#resends) resend.abandon();
     this.#early?.();
+    this.#enough?.();
     return this.#running ?? Promise.resolve();
   }
 
   async #run(): Promise<void> {
     for (;;) {
+      await this.#gather();
       const batch = this.#stopped ? undefined : this.#nextBatch();
       if (batch === undefined) break;
       this.#current = batch;
@@ -175,6 +186,21 @@ export class PartitionSender {
       for (const { holder, count } of batch.parts) holder.settled(count, batch.moved);
     }
     this.#running = undefined;
+  }
+
+  /** Under a steady load commits come every few milliseconds, and a request costs more than the rows of one commit. */
+  async #gather(): Promise<void> {
+    const { options, monotonicMs } = this.#parts;
+    const waitMs = this.#lastSendMs + options.sendSpacingMs - monotonicMs();
+    if (waitMs <= 0 || this.#waitingRows === 0 || this.#waitingRows >= options.sendRowsMax || this.#stopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      this.#enough = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#enough = undefined;
   }
 
   #nextBatch(): Batch | undefined {
@@ -197,6 +223,8 @@ export class PartitionSender {
       emptied++;
     }
     queue.splice(0, emptied);
+    this.#waitingRows -= batch.rows.length;
+    this.#lastSendMs = this.#parts.monotonicMs();
     return batch.rows.length === 0 ? undefined : batch;
   }
 

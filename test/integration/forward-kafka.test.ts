@@ -21,6 +21,7 @@ import { until } from "../support/until.ts";
 const partitions = 4;
 const forward: ForwardOptions = {
   sendRowsMax: 1000,
+  sendSpacingMs: 0,
   sendBytesMax: 500_000,
   sendsMax: 16,
   windowBytesMax: 4_194_304,

@@ -85,6 +85,7 @@ test("every stored record is sent, in order, and the cursor passes no other", as
 
 const defaults: ForwardOptions = {
   sendRowsMax: 1000,
+  sendSpacingMs: 0,
   sendBytesMax: 500_000,
   sendsMax: 16,
   windowBytesMax: 4_194_304,

@@ -3,6 +3,7 @@ import type { ForwardOptions } from "../../edge/forward/options.ts";
 /** As an empty configuration gives. */
 export const forwardDefaults: ForwardOptions = {
   sendRowsMax: 1000,
+  sendSpacingMs: 20,
   sendBytesMax: 500_000,
   sendsMax: 16,
   windowBytesMax: 4_194_304,

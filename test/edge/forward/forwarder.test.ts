@@ -12,6 +12,7 @@ import { until } from "../../support/until.ts";
 
 const quick: ForwardOptions = {
   sendRowsMax: 1000,
+  sendSpacingMs: 0,
   sendBytesMax: 500_000,
   sendsMax: 16,
   windowBytesMax: 4_194_304,
@@ -124,6 +125,28 @@ test("rows of several blocks share a send while one is in flight", async (t) => 
   for (let i = 0; i < 200; i++) bench.commit(observation(4));
   await settled(bench);
   assert.ok(sends <= 10, `${sends} sends for 200 blocks`);
+});
+
+test("commits soon after a send wait for each other, unless they fill a send or the forwarder stops", async (t) => {
+  const hour = 3_600_000;
+  const bench = await start(t, { sendSpacingMs: hour, sendRowsMax: 3 });
+  const sends: number[] = [];
+  bench.sink.script = (_, __, rows) => {
+    sends.push(rows.length);
+    return { kind: "accepted" };
+  };
+  bench.commit(observation(1));
+  await until("the first send goes at once", () => sends.length === 1);
+  bench.commit(observation(1));
+  bench.commit(observation(1));
+  bench.commit(observation(1));
+  await settled(bench);
+  assert.deepEqual(sends, [1, 3]);
+  bench.commit(observation(1));
+  await until("it waits", () => (bench.forwarder.report().lanes.telemetry?.heldBytes ?? 0) > 0);
+  await bench.forwarder.stop(0);
+  assert.deepEqual(sends, [1, 3]);
+  assert.equal(bench.journal.unsettled().length, 1, "what was not sent stays in the journal");
 });
 
 test("what was stored before the start is read and sent", async (t) => {
