@@ -190,7 +190,8 @@ export class BlockTables {
       Number.MAX_SAFE_INTEGER,
       last,
     );
-    return rows.map((row) => this.extent(lane, Number(row.id))!);
+    // In a damaged database a row may be left of a block that is gone: it has no extent, and nothing to send.
+    return rows.map((row) => this.extent(lane, Number(row.id))).filter((extent) => extent !== undefined);
   }
 
   extent(lane: Lane, id: number): Extent | undefined {

@@ -200,10 +200,16 @@ export class Space {
     // Behind the first that is unsent there may be later ones that are not: live records overtake a backlog.
     for (const [first, last] of this.#cursors.settledPairs(lane)) {
       const rows = this.#blocks.storedBetween(lane, first, last, untilMicros, reclaimBlocksMax - found.length);
-      found.push(...rows.filter(({ id }) => this.#cursors.unsent(lane, this.#blocks.extent(lane, id)!).records === 0));
+      found.push(...rows.filter(({ id }) => !this.#hasUnsent(lane, id)));
       if (found.length === reclaimBlocksMax) break;
     }
     return victimsOf(lane, found, { ...wanted, bytes: Math.max(wanted.bytes, excess) });
+  }
+
+  /** A merged block may be settled in part. */
+  #hasUnsent(lane: Lane, id: number): boolean {
+    const extent = this.#blocks.extent(lane, id);
+    return extent !== undefined && this.#cursors.unsent(lane, extent).records > 0;
   }
 }
 
