@@ -52,7 +52,7 @@ export class FakeForwarder {
     if (settled.covers(after + 1, block.id)) return;
     this.#port.sending(lane, block.id, block.id);
     // A send takes a while, and the journal goes on meanwhile.
-    await setTimeout(this.#random.pick([0, 0, 3]));
+    await setTimeout(this.#random.pick([0, 3, 25]));
     this.#say({ kind: "delivered", lane, id: block.id, records: deliveredOf(block) });
     this.#port.settle(lane, block.id, block.id);
     settled.add(block.id);
