@@ -145,7 +145,7 @@ function kafkaRecord(written: Written, offset: number): ReadRecord {
     ...(backfill ? ([[headerNames.backfill, "1"]] as const) : []),
   ]);
   const value = Buffer.from(encodeObservation(observation, observationPrefix(device, observation.path)));
-  return { partition: 0, offset, key: device, value, headers };
+  return { partition: 0, offset, key: device, timestampMs: 0, value, headers };
 }
 
 function loss(first: number, last: number): LedgerRecord {

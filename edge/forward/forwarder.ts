@@ -184,8 +184,12 @@ export class Forwarder {
     if (this.#state === "stopped" || this.#state === "connected") return;
     this.#state = "connected";
     this.#fault = undefined;
-    for (const sender of this.#senders.values()) sender.wake();
+    this.#wakeSenders();
     this.#look();
+  }
+
+  #wakeSenders(): void {
+    for (const sender of this.#senders.values()) sender.wake();
   }
 
   #countersOf(stream: Stream): { -readonly [name in keyof StreamCounters]: number } {
@@ -232,6 +236,7 @@ export class Forwarder {
     if (this.#state === "stopped") return;
     this.#described = description;
     if (description.reachable && this.#state === "starting") this.#onWorking();
+    if (description.reachable && this.#state === "waiting") this.#wakeSenders();
     if (!description.reachable && this.#state !== "connected") this.#waitFor(description.fault);
     this.#describeAfter(description.reachable ? describeEveryMs : describeAgainMs);
   }

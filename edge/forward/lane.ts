@@ -29,6 +29,8 @@ import { Signal } from "./signal.ts";
  */
 
 const journalRetryMs = 1000;
+/** So much of its time backfill may catch up on when it was held up. */
+const backfillSlackMs = 1000;
 
 export interface LaneParts {
   readonly journal: ForwardJournal;
@@ -306,7 +308,11 @@ export class ForwardLane {
     const groups = groupRows(block, !this.#ordered);
     const chosen = wanted.has(everything) ? groups : groups.filter(({ key }) => wanted.has(key));
     const { backfillBytesPerSecond: limit } = this.#parts.options;
-    if (limit > 0) this.#backfillNotBeforeMs = this.#parts.monotonicMs() + (block.records.length / limit) * 1000;
+    if (limit > 0) {
+      // By the schedule, not by when the journal answered; what was not used is forfeited.
+      const fromMs = Math.max(this.#backfillNotBeforeMs, this.#parts.monotonicMs() - backfillSlackMs);
+      this.#backfillNotBeforeMs = fromMs + (block.records.length / limit) * 1000;
+    }
     this.#take("repair", block, chosen);
   }
 

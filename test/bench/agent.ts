@@ -34,6 +34,8 @@ export interface AgentOptions {
   readonly prepare?: (dataFolder: string) => void;
   /** Options of the journal that are not the defaults. */
   readonly journal?: object;
+  /** As in the configuration; the defaults where it says nothing. */
+  readonly forward?: object;
   /** Further flags of Node. */
   readonly flags?: readonly string[];
 }
@@ -65,7 +67,7 @@ export async function startAgent(bench: Bench, scope: Scope, options: AgentOptio
 
 function configuration(
   bench: Bench,
-  { bootstrap, topicPrefix, mosquitto, journal = {} }: AgentOptions,
+  { bootstrap, topicPrefix, mosquitto, journal = {}, forward = {} }: AgentOptions,
   ports: { readonly broker: number; readonly console: number },
 ): unknown {
   const source =
@@ -82,6 +84,7 @@ function configuration(
     },
     kafka: { brokers: [bootstrap], topicPrefix, partitions },
     journal,
+    forward,
     sources: [{ name: "plant", ...source }],
     devices: [{ source: "plant", ...rule, profile: bench.options.detect ? "bench/sensor-watched" : "bench/sensor" }],
     console: { listen: { host: "127.0.0.1", port: ports.console } },

@@ -50,7 +50,7 @@ export async function conservationIn(
 const counterName = Buffer.from('"n":');
 
 /** The generator's counter in an encoded observation, without parsing the rest. */
-function counterIn(value: Buffer): number {
+export function counterIn(value: Buffer): number {
   const at = value.indexOf(counterName) + counterName.length;
   let n = 0;
   for (let i = at; value[i]! >= 0x30 && value[i]! <= 0x39; i++) n = n * 10 + value[i]! - 0x30;

@@ -11,6 +11,7 @@ export const groups = {
   broker: "End to end into Kafka, closed loop, embedded broker",
   mosquitto: "End to end into Kafka, closed loop, through mosquitto",
   buffer: "Kafka away: embedded broker into the journal",
+  drain: "Kafka is back: the backlog, while 1,000 new messages/s arrive",
   idle: "Nothing to do: connected to Kafka, no messages",
   stages: "Where the agent's processor time goes: the closed loop under V8's sampling profiler",
   storage: "On disk: the plant of the demo at 100 messages/s, preset `flash`, simulated time",
@@ -87,13 +88,14 @@ type MeasuredName =
   | `${"ack" | "ack20"}.${AcknowledgementFigure}`
   | `${"broker" | "mosquitto"}.${EndToEndFigure}`
   | `buffer.${"rate" | "cpu" | "rss" | "written" | "noise" | "acknowledged" | "duplicates" | "lost"}`
+  | `drain.${"rate" | "cpu" | "rss" | "rssPeak" | "liveP50" | "liveP99" | "acknowledged" | "duplicates" | "lost"}`
   | `idle.${"cpu" | "rss"}`
   | `stages.${StageFigure}`
   | `storage.${"bytes" | "redelivery" | "writtenPerDay" | "simulated"}`
   | `backlog.${"size" | "start" | "rss" | "drainMerged" | "drainBurst"}`
   | `limit.${"mosquitto" | "journal" | "journalWritten" | "kafka" | "kafkaCpu"}`;
 type RatioName =
-  `ratio.${"ackToFsync" | "brokerToMosquitto" | "mosquittoToBare" | "bufferToJournal" | "brokerToProducer"}`;
+  `ratio.${"ackToFsync" | "brokerToMosquitto" | "mosquittoToBare" | "bufferToJournal" | "brokerToProducer" | "drainToProducer"}`;
 export type StageFigure =
   | "receive"
   | "decode"
@@ -165,6 +167,15 @@ export const figures: Readonly<Record<FigureName, FigureSpec>> = {
   "buffer.acknowledged": { group: "buffer", label: "acknowledged in a run", unit: "messages" },
   "buffer.duplicates": { group: "buffer", label: "twice in the journal", unit: "records" },
   "buffer.lost": { group: "buffer", label: "acknowledged and lost", unit: "messages", goal: atMost(0) },
+  "drain.rate": { group: "drain", label: "backlog into Kafka, while 1,000 new messages/s arrive", unit: "/s" },
+  "drain.liveP50": { group: "drain", label: "new messages, received to sent, p50", unit: "ms" },
+  "drain.liveP99": { group: "drain", label: "new messages, received to sent, p99", unit: "ms", goal: atMost(2000) },
+  "drain.cpu": { group: "drain", label: "agent, processor time", unit: "s per million", digits: 1 },
+  "drain.rss": { group: "drain", label: "agent, resident memory (median)", unit: "MB", goal: atMost(256) },
+  "drain.rssPeak": { group: "drain", label: "agent, resident memory (peak)", unit: "MB" },
+  "drain.acknowledged": { group: "drain", label: "acknowledged in a run", unit: "messages" },
+  "drain.duplicates": { group: "drain", label: "twice in Kafka", unit: "records" },
+  "drain.lost": { group: "drain", label: "acknowledged and lost", unit: "messages", goal: atMost(0) },
   "idle.cpu": {
     group: "idle",
     label: "agent, processor time",
@@ -239,6 +250,10 @@ export const figures: Readonly<Record<FigureName, FigureSpec>> = {
   "ratio.brokerToMosquitto": ratio("end to end, embedded broker : mosquitto", "broker.rate", "mosquitto.rate"),
   "ratio.mosquittoToBare": ratio("end to end through mosquitto : bare subscriber", "mosquitto.rate", "limit.mosquitto"),
   "ratio.bufferToJournal": ratio("Kafka away : journal append alone", "buffer.rate", "limit.journal"),
+  "ratio.drainToProducer": {
+    ...ratio("backlog into Kafka : Kafka producer alone", "drain.rate", "limit.kafka"),
+    goal: atLeast(0.8),
+  },
   "ratio.brokerToProducer": ratio("end to end, embedded broker : Kafka producer alone", "broker.rate", "limit.kafka"),
 };
 

@@ -12,6 +12,7 @@ import { Scope } from "./scope.ts";
 import { measureAcknowledgement } from "./sections/acknowledgement.ts";
 import { measureBacklog } from "./sections/backlog.ts";
 import { measureBuffering } from "./sections/buffering.ts";
+import { measureDrain } from "./sections/drain.ts";
 import { measureEndToEnd } from "./sections/end-to-end.ts";
 import { measureIdle } from "./sections/idle.ts";
 import { measureJournalLimit, measureKafkaLimit, measureMosquittoLimit } from "./sections/limits.ts";
@@ -78,6 +79,7 @@ const sections: Readonly<Record<SectionName, (bench: Bench, round: number) => Pr
   broker: (bench, round) => measureEndToEnd(bench, "broker", round),
   mosquitto: (bench, round) => measureEndToEnd(bench, "mosquitto", round),
   buffer: measureBuffering,
+  drain: measureDrain,
   idle: measureIdle,
   storage: measureStorage,
   backlog: measureBacklog,

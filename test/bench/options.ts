@@ -10,6 +10,7 @@ export const sectionNames = [
   "broker",
   "mosquitto",
   "buffer",
+  "drain",
   "idle",
   "storage",
   "backlog",
@@ -35,6 +36,8 @@ export interface BenchOptions {
   readonly storageSeconds: number;
   readonly backlogGigabytes: number;
   readonly drainObservations: number;
+  /** What has piled up when Kafka comes back. */
+  readonly backlogMessages: number;
 }
 
 export const usage = `npm run bench -- [--quick] [--json] [--detect] [--only NAME]... | --micro [--only NAME]...
@@ -57,6 +60,7 @@ const full = {
   storageSeconds: 3600,
   backlogGigabytes: 10,
   drainObservations: 1_000_000,
+  backlogMessages: 1_500_000,
 } as const;
 const quick = {
   rounds: 1,
@@ -67,6 +71,7 @@ const quick = {
   storageSeconds: 900,
   backlogGigabytes: 1,
   drainObservations: 300_000,
+  backlogMessages: 500_000,
 } as const;
 
 /** Throws where a flag or a name is unknown. */

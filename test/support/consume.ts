@@ -6,6 +6,8 @@ export interface ReadRecord {
   readonly partition: number;
   readonly offset: number;
   readonly key: string;
+  /** When the producer sent it. */
+  readonly timestampMs: number;
   readonly value: Buffer;
   readonly headers: ReadonlyMap<string, string>;
 }
@@ -76,11 +78,12 @@ async function offsetsAt(consumer: Consumer, topic: string, timestamp: bigint): 
   return offsets;
 }
 
-function readRecord({ partition, offset, key, value, headers }: Message): ReadRecord {
+function readRecord({ partition, offset, key, timestamp, value, headers }: Message): ReadRecord {
   return {
     partition,
     offset: Number(offset),
     key: key?.toString("utf8") ?? "",
+    timestampMs: Number(timestamp),
     value,
     headers: new Map([...headers].map(([name, text]) => [name.toString("utf8"), text.toString("utf8")])),
   };

@@ -193,6 +193,14 @@ export class ForwardWorld {
     await this.turns();
   }
 
+  /** A clean stop, in which no time passes. */
+  async stop(): Promise<void> {
+    const state = { stopped: false };
+    void this.#forwarder.stop(1000).then(() => (state.stopped = true));
+    for (let turn = 0; turn < 20 && !state.stopped; turn++) await this.flow();
+    assert.ok(state.stopped, "the forwarder has ended");
+  }
+
   /** All parties work without faults until everything is settled. */
   async heal(): Promise<void> {
     this.sink.script = () => ({ kind: "accepted" });

@@ -44,7 +44,8 @@ function records(store: Store, lane: Lane, stream: Stream): ReadRecord[] {
     for (const { entry, seq, value } of recordsOf(block)) {
       if (entry.stream !== stream) continue;
       const { device: key, partition } = entry;
-      found.push({ partition, offset: found.length, key, value, headers: headersOf(block, stream, seq) });
+      const headers = headersOf(block, stream, seq);
+      found.push({ partition, offset: found.length, key, timestampMs: 0, value, headers });
     }
   }
   return found;

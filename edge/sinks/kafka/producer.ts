@@ -42,6 +42,9 @@ type Produce = (
   callback: Callback<unknown>,
 ) => void;
 
+/** Below the time after which a silent client is given up. */
+const throttleMaxMs = 30_000;
+
 /** Versions of Produce with the request layout below (compact, no topic ids), by number. */
 const parsers: Readonly<Record<number, typeof produceV11.parseResponse>> = {
   9: produceV9.parseResponse,
@@ -83,16 +86,30 @@ export class BatchProducer extends Producer<undefined, Carried, undefined, undef
   readonly #encoder: RecordBatchEncoder;
   readonly #used = new SequenceGuard();
   #sends = 0;
+  /** The broker's quota is used up until then. */
+  #sendAgainMs = 0;
 
   constructor(gateway: string, settings: ProducerSettings) {
     super(settings);
     this.#encoder = new RecordBatchEncoder(gateway);
   }
 
-  /** One record batch, to one topic-partition. Rejects with the library's errors. */
+  /** One record batch, to one topic-partition, when the quota lets us. Rejects with the library's errors. */
   async sendRows(topic: string, partition: number, rows: readonly OutRow[]): Promise<void> {
+    await this.#unthrottled();
     const record = { topic, partition, value: { send: ++this.#sends, partition, rows } };
     await this.send({ messages: Array.from({ length: rows.length }, () => record) });
+  }
+
+  /** A broker answers nothing to a client that is over its quota [KIP-219], so what is sent too early would time out. */
+  async #unthrottled(): Promise<void> {
+    const waitMs = this.#sendAgainMs - performance.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+
+  #heed({ throttleTimeMs }: { readonly throttleTimeMs: number }): void {
+    if (throttleTimeMs <= 0) return;
+    this.#sendAgainMs = performance.now() + Math.min(throttleTimeMs, throttleMaxMs);
   }
 
   override [kGetApi]<RequestArguments extends unknown[], Response>(
@@ -118,7 +135,12 @@ export class BatchProducer extends Producer<undefined, Carried, undefined, undef
     }
     const produce: Produce = (connection, acks, timeoutMs, records, options, done) => {
       const request = (): Writer => this.#request(acks, timeoutMs, records, options);
-      connection.send(produceV11.api.key, version, request, parse, true, true, done);
+      const heeding: typeof parse = (...answer) => {
+        const response = parse(...answer);
+        this.#heed(response);
+        return response;
+      };
+      connection.send(produceV11.api.key, version, request, heeding, true, true, done);
     };
     callback(null, produce as unknown as API<RequestArguments, Response>);
   }

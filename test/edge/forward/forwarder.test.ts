@@ -338,6 +338,18 @@ test("a fault that a person has to repair is an alarm until it is gone", async (
   assert.deepEqual(bench.forwarder.report().alarms, []);
 });
 
+test("what waits for the connection is sent as soon as it is back, not at the end of its pause", async (t) => {
+  const bench = await start(t, { retryMinMs: 600_000, retryMaxMs: 600_000 });
+  await until("connected", () => bench.forwarder.report().state === "connected");
+  let away = true;
+  bench.sink.script = () => (away ? unknown : { kind: "accepted" });
+  bench.commit(observation(1), observation(2));
+  await until("all senders wait", () => bench.forwarder.report().streams.observations?.resent === 2);
+  away = false;
+  bench.commit(observation(3));
+  await settled(bench);
+});
+
 test("under any schedule of faults and crashes nothing is lost and first copies stay in order", async (t) => {
   const seeds = runSeed((line) => t.diagnostic(line));
   for (let round = 0; round < 25; round++) {

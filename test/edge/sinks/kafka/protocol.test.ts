@@ -80,3 +80,23 @@ test("a clock that the broker refuses is a fault of the configuration, and the r
   broker.script = () => rules;
   assert.deepEqual(await sink.send(topic, 0, rowsOf("a", 1, 2)), { kind: "accepted" });
 });
+
+test("a quota is heeded: nothing is sent before the broker is ready to answer again", async (t) => {
+  const { broker, sink } = await start(t);
+  await sink.send(topic, 0, rowsOf("a", 1, 1));
+  broker.throttleMs = 400;
+  await sink.send(topic, 0, rowsOf("a", 2, 1));
+  const answeredMs = performance.now();
+  broker.throttleMs = 0;
+  let atBrokerMs = 0;
+  broker.script = () => {
+    atBrokerMs ||= performance.now();
+    return rules;
+  };
+  const both = await Promise.all([sink.send(topic, 0, rowsOf("a", 3, 1)), sink.send(topic, 1, rowsOf("b", 1, 1))]);
+  assert.deepEqual(
+    both.map(({ kind }) => kind),
+    ["accepted", "accepted"],
+  );
+  assert.ok(atBrokerMs - answeredMs >= 390, `${atBrokerMs - answeredMs} ms`);
+});
