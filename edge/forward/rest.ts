@@ -1,4 +1,4 @@
-/** Pauses that end early when their owner stops. */
+/** Pauses that end early when their owner wants it, or stops. */
 export class Rest {
   readonly #resting = new Set<() => void>();
   #ended = false;
@@ -16,9 +16,18 @@ export class Rest {
     });
   }
 
+  get isResting(): boolean {
+    return this.#resting.size > 0;
+  }
+
+  /** No pause lasts any longer. */
+  wake(): void {
+    for (const rise of this.#resting) rise();
+  }
+
   /** No pause lasts any longer, and none begins. */
   end(): void {
     this.#ended = true;
-    for (const rise of this.#resting) rise();
+    this.wake();
   }
 }

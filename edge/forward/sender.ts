@@ -3,6 +3,7 @@ import { isNumbered, type Lane, type Stream } from "../../src/wire/streams.ts";
 import type { SendOutcome, Sink, SinkFault } from "../sink.ts";
 import type { ForwardOptions } from "./options.ts";
 import type { RefusedRecord } from "./protocol.ts";
+import { Rest } from "./rest.ts";
 import type { Row } from "./rows.ts";
 import type { Slots } from "./slots.ts";
 
@@ -85,10 +86,10 @@ export class PartitionSender {
   #attempts = 0;
   #fault: SinkFault | undefined;
   #failingSinceMs = 0;
-  #early: (() => void) | undefined;
+  readonly #beforeRetry = new Rest();
+  readonly #beforeSend = new Rest();
   #lastSendMs = -Infinity;
   #waitingRows = 0;
-  #enough: (() => void) | undefined;
   #lastEarlyMs = -Infinity;
 
   constructor(lane: Lane, stream: Stream, partition: number, key: string, topic: string, parts: SenderParts) {
@@ -134,7 +135,7 @@ export class PartitionSender {
   #queue(queue: Queued[], queued: Queued): void {
     queue.push(queued);
     this.#waitingRows += queued.rows.length;
-    if (this.#waitingRows >= this.#parts.options.sendRowsMax) this.#enough?.();
+    if (this.#waitingRows >= this.#parts.options.sendRowsMax) this.#beforeSend.wake();
     this.#running ??= this.#run();
   }
 
@@ -159,18 +160,18 @@ export class PartitionSender {
   /** The connection works again: a sender that waits because of the connection tries at once, though not every time. */
   wake(): void {
     const { options, monotonicMs } = this.#parts;
-    if (this.#early === undefined || this.#fault?.kind !== "connection") return;
+    if (!this.#beforeRetry.isResting || this.#fault?.kind !== "connection") return;
     if (monotonicMs() - this.#lastEarlyMs < options.retryMaxMs) return;
     this.#lastEarlyMs = monotonicMs();
-    this.#early();
+    this.#beforeRetry.wake();
   }
 
   /** No further send begins; resolves when the one in progress has its outcome. */
   stop(): Promise<void> {
     this.#stopped = true;
     for (const resend of this.#resends) resend.abandon();
-    this.#early?.();
-    this.#enough?.();
+    this.#beforeRetry.end();
+    this.#beforeSend.end();
     return this.#running ?? Promise.resolve();
   }
 
@@ -192,15 +193,8 @@ export class PartitionSender {
   async #gather(): Promise<void> {
     const { options, monotonicMs } = this.#parts;
     const waitMs = this.#lastSendMs + options.sendSpacingMs - monotonicMs();
-    if (waitMs <= 0 || this.#waitingRows === 0 || this.#waitingRows >= options.sendRowsMax || this.#stopped) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, waitMs);
-      this.#enough = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#enough = undefined;
+    if (waitMs <= 0 || this.#waitingRows === 0 || this.#waitingRows >= options.sendRowsMax) return;
+    await this.#beforeSend.forMs(waitMs);
   }
 
   #nextBatch(): Batch | undefined {
@@ -294,19 +288,9 @@ export class PartitionSender {
     const { options, random } = this.#parts;
     const doubled = Math.min(options.retryMaxMs, options.retryMinMs * 2 ** Math.min(this.#attempts, 30));
     this.#attempts++;
-    await this.#sleep((kind === "configuration" ? options.configurationRetryMs : doubled) * (0.5 + random() / 2));
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    if (this.#stopped) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#early = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#early = undefined;
+    await this.#beforeRetry.forMs(
+      (kind === "configuration" ? options.configurationRetryMs : doubled) * (0.5 + random() / 2),
+    );
   }
 
   #refuseTooLarge(rows: readonly Row[]): Promise<boolean> {
@@ -329,7 +313,7 @@ export class PartitionSender {
         return true;
       } catch (error) {
         onJournal(error);
-        await this.#sleep(options.retryMaxMs);
+        await this.#beforeRetry.forMs(options.retryMaxMs);
       }
     }
     return false;
