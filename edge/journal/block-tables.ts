@@ -312,8 +312,8 @@ function blobOf(value: SqlValue | undefined): Uint8Array {
   return value instanceof Uint8Array ? value : new Uint8Array();
 }
 
-/** Undefined for what fails its checksum. */
-function sound<T>(read: () => T): T | undefined {
+/** Undefined for what fails its checksum, or has a form that only damage explains. */
+export function sound<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {

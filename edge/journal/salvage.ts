@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { TidegateError } from "../../src/errors.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 import { epochOf } from "../../src/wire/epoch.ts";
 import { Ranges } from "../../src/wire/ranges.ts";
 import type { LedgerRecord, ManifestRecord } from "../../src/wire/records.ts";
 import { isNumbered, lanes, type Lane, type Stream } from "../../src/wire/streams.ts";
 import type { Block, Entry } from "./block.ts";
+import { sound } from "./block-tables.ts";
 import { DatabaseFile, type Cell, type FoundRow } from "./database-file.ts";
 import type { QuarantineItem } from "./group.ts";
 import { ManifestTracker } from "./manifest.ts";
@@ -318,14 +318,4 @@ function hasShape(cells: readonly Cell[], shape: readonly string[]): boolean {
     cells.length === shape.length &&
     cells.every((cell, at) => (cell instanceof Uint8Array ? "bytes" : typeof cell) === shape[at])
   );
-}
-
-/** Undefined for what fails its checksum, or has a form that only damage explains. */
-function sound<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof TidegateError && error.code === "JOURNAL_CORRUPT") return undefined;
-    throw error;
-  }
 }
