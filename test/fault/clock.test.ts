@@ -6,14 +6,13 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { topicSpecs } from "../../src/wire/streams.ts";
 import { reconcileKafka, untilDrained } from "../support/drained.ts";
 import { publish } from "../support/figures.ts";
 import { gatewayPartitions, startGateway } from "../support/gateway.ts";
 import { startTestKafka } from "../support/kafka.ts";
 import { startLoad } from "../support/load.ts";
 import { temporaryFolder } from "../support/processes.ts";
-import { createTopics } from "../support/topics.ts";
+import { createInstallationTopics } from "../support/topics.ts";
 import { until } from "../support/until.ts";
 import { scaled } from "./scale.ts";
 
@@ -29,11 +28,7 @@ const steps = [
 test("FAULTS 21: a clock that is set back, ahead and to 1970 costs neither data nor order", async (t) => {
   const kafka = await startTestKafka(t);
   const topics = { bootstrap: kafka.bootstrap, topicPrefix: "clock" };
-  await createTopics(
-    kafka.bootstrap,
-    topicSpecs("clock").map(({ name }) => name),
-    gatewayPartitions,
-  );
+  await createInstallationTopics(kafka.bootstrap, "clock", gatewayPartitions);
   const clock = join(await temporaryFolder(t), "offset");
   writeFileSync(clock, "0");
   const gateway = await startGateway(t, {

@@ -5,7 +5,6 @@ import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "../../demo/ports.ts";
-import { topicSpecs } from "../../src/wire/streams.ts";
 import { reconcileKafka, untilDrained } from "../support/drained.ts";
 import { publish } from "../support/figures.ts";
 import { gatewayPartitions, startGateway } from "../support/gateway.ts";
@@ -13,7 +12,7 @@ import { startTestKafka } from "../support/kafka.ts";
 import { startLoad } from "../support/load.ts";
 import { flap, startProxy } from "../support/proxy.ts";
 import { rssMbOf } from "../support/rss.ts";
-import { createTopics } from "../support/topics.ts";
+import { createInstallationTopics } from "../support/topics.ts";
 import { until } from "../support/until.ts";
 import { scaled } from "./scale.ts";
 
@@ -29,11 +28,7 @@ test("FAULTS 27: links that flap leak neither descriptors nor memory, and lose n
   const kafkaLink = await startProxy(t, { port });
   const kafka = await startTestKafka(t, { port, advertisedPort: kafkaLink.port });
   const topics = { bootstrap: kafka.bootstrap, topicPrefix: "flap" };
-  await createTopics(
-    kafka.bootstrap,
-    topicSpecs("flap").map(({ name }) => name),
-    gatewayPartitions,
-  );
+  await createInstallationTopics(kafka.bootstrap, "flap", gatewayPartitions);
   const through = { bootstrap: `127.0.0.1:${kafkaLink.port}`, topicPrefix: "flap" };
   const gateway = await startGateway(t, { kafka: through });
   const devices = await startProxy(t, { port: gateway.port });

@@ -6,7 +6,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
-import { topicName, topicSpecs } from "../../src/wire/streams.ts";
+import { topicName } from "../../src/wire/streams.ts";
 import { endOffsets } from "../support/consume.ts";
 import { reconcileKafka, unsentRecords, untilDrained } from "../support/drained.ts";
 import { publish } from "../support/figures.ts";
@@ -15,7 +15,7 @@ import { startTestKafka } from "../support/kafka.ts";
 import { startLoad } from "../support/load.ts";
 import { watchHeld } from "../support/mosquitto-held.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
-import { createTopics } from "../support/topics.ts";
+import { createInstallationTopics } from "../support/topics.ts";
 import { until } from "../support/until.ts";
 import { scaled } from "./scale.ts";
 
@@ -111,11 +111,7 @@ test("the harness catches an agent that moves the cursor before Kafka has the re
 async function startRig(t: TestContext, nodeOptions: readonly string[]) {
   const kafka = await startTestKafka(t);
   const topics = { bootstrap: kafka.bootstrap, topicPrefix: "away" };
-  await createTopics(
-    kafka.bootstrap,
-    topicSpecs("away").map(({ name }) => name),
-    gatewayPartitions,
-  );
+  await createInstallationTopics(kafka.bootstrap, "away", gatewayPartitions);
   const mosquitto = await startMosquitto(t, { lines: ["sys_interval 1"] });
   const source = {
     name: "site",

@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { topicSpecs } from "../../src/wire/streams.ts";
 import { publish } from "../support/figures.ts";
 import { reconcileKafka, untilDrained } from "../support/drained.ts";
 import { gatewayPartitions, makeGateway, type Gateway } from "../support/gateway.ts";
@@ -13,7 +12,7 @@ import { startTestKafka } from "../support/kafka.ts";
 import { startLoad } from "../support/load.ts";
 import { runSeed, type Random } from "../support/seed.ts";
 import { killingAt } from "../support/strace.ts";
-import { createTopics } from "../support/topics.ts";
+import { createInstallationTopics } from "../support/topics.ts";
 import { places } from "./failpoint.ts";
 import { scaled } from "./scale.ts";
 
@@ -30,11 +29,7 @@ test("FAULTS 1, 2, 3: a SIGKILL at any step between receive and cursor loses and
   const random = runSeed((line) => t.diagnostic(line));
   const kafka = await startTestKafka(t);
   const topics = { bootstrap: kafka.bootstrap, topicPrefix: "kill" };
-  await createTopics(
-    kafka.bootstrap,
-    topicSpecs("kill").map(({ name }) => name),
-    gatewayPartitions,
-  );
+  await createInstallationTopics(kafka.bootstrap, "kill", gatewayPartitions);
   const killings = shuffled(random, [...atPlaces(random, scaled(1, 20)), ...atSyscalls(random, scaled(1, 60))]);
   const run = await runKilled(t, killings, topics);
   const result = await reconcileKafka(topics, [run.report]);

@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { Store } from "../../edge/journal/store.ts";
 import { ManualClock } from "../../src/clock.ts";
 import { encodeObservation, observationPrefix } from "../../src/observation/observation.ts";
-import { topicName, topicSpecs } from "../../src/wire/streams.ts";
+import { topicName } from "../../src/wire/streams.ts";
 import { endOffsets } from "../support/consume.ts";
 import { reconcileKafka, unsentRecords, untilDrained } from "../support/drained.ts";
 import { publish } from "../support/figures.ts";
@@ -21,7 +21,7 @@ import { temporaryFolder } from "../support/processes.ts";
 import { rssMbOf } from "../support/rss.ts";
 import { reconcile } from "../support/reconcile.ts";
 import { GroupMaker, storeOptions, type TestRecord } from "../support/records.ts";
-import { createTopics } from "../support/topics.ts";
+import { createInstallationTopics } from "../support/topics.ts";
 import { until } from "../support/until.ts";
 import { scaled } from "./scale.ts";
 
@@ -44,11 +44,7 @@ test("FAULTS 39: 72 hours without Kafka: what had to go is named, the rest drain
   const simulated = simulate(dataFolder);
   const kafka = await startTestKafka(t);
   const topics = { bootstrap: kafka.bootstrap, topicPrefix: "long" };
-  await createTopics(
-    kafka.bootstrap,
-    topicSpecs("long").map(({ name }) => name),
-    gatewayPartitions,
-  );
+  await createInstallationTopics(kafka.bootstrap, "long", gatewayPartitions);
   const gateway = await startGateway(t, { dataFolder, kafka: topics, journal: { quotaBytes, ballastBytes: 0 } });
   const load = startLoad(t, { port: gateway.port, connections: 4, devices: 20, rate: livePerSecond });
   let rssMb = 0;

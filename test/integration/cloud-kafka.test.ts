@@ -11,14 +11,13 @@ import { Producer, stringSerializers } from "@platformatic/kafka";
 import { KafkaLog } from "../../cloud/ingest/kafka-log.ts";
 import { partitionOf } from "../../src/wire/partition.ts";
 import type { RollupRecord } from "../../src/wire/records.ts";
-import { topicSpecs } from "../../src/wire/streams.ts";
 import { observation, second, t0, type Keyed } from "../cloud/aggregate/support.ts";
 import { testLogContract } from "../contract/log.ts";
 import { readTopic } from "../support/consume.ts";
 import { startTestKafka } from "../support/kafka.ts";
 import { startNode, temporaryFolder, type RunningProcess } from "../support/processes.ts";
 import { runSeed } from "../support/seed.ts";
-import { createTopics } from "../support/topics.ts";
+import { createInstallationTopics, createTopics } from "../support/topics.ts";
 import { until } from "../support/until.ts";
 
 const partitions = 4;
@@ -129,11 +128,7 @@ test("kills of Kafka and of the service lose and double nothing", { timeout: 240
   const random = runSeed((line) => t.diagnostic(line));
   const folder = await temporaryFolder(t);
   const broker = await startTestKafka(t);
-  await createTopics(
-    broker.bootstrap,
-    topicSpecs("tidegate").map(({ name }) => name),
-    partitions,
-  );
+  await createInstallationTopics(broker.bootstrap, "tidegate", partitions);
   const config = join(folder, "cloud.yaml");
   await writeFile(
     config,
@@ -218,11 +213,7 @@ test("a service that is killed and stopped again and again counts nothing twice"
   const random = runSeed((line) => t.diagnostic(line));
   const folder = await temporaryFolder(t);
   const broker = await startTestKafka(t);
-  await createTopics(
-    broker.bootstrap,
-    topicSpecs("tidegate").map(({ name }) => name),
-    partitions,
-  );
+  await createInstallationTopics(broker.bootstrap, "tidegate", partitions);
   const producer = makeProducer(broker.bootstrap);
   t.after(() => producer.close(true));
   const records = Array.from({ length: 10 }, (_, d) =>

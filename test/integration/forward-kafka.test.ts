@@ -10,6 +10,7 @@ import { checkTopics, createTopics } from "../../edge/sinks/kafka/admin.ts";
 import type { KafkaOptions } from "../../edge/sinks/kafka/options.ts";
 import { KafkaSink } from "../../edge/sinks/kafka/sink.ts";
 import { systemClock } from "../../src/clock.ts";
+import { forwardDefaults } from "../support/forward-defaults.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { readTopic } from "../support/consume.ts";
 import { FakeForwardJournal } from "../support/fake-forward-journal.ts";
@@ -20,15 +21,8 @@ import { until } from "../support/until.ts";
 
 const partitions = 4;
 const forward: ForwardOptions = {
-  sendRowsMax: 1000,
+  ...forwardDefaults,
   sendSpacingMs: 0,
-  sendBytesMax: 500_000,
-  sendsMax: 16,
-  windowBytesMax: 4_194_304,
-  liveBytesMax: 16_777_216,
-  liveFirstAfterMs: 30_000,
-  backfillBytesPerSecond: 0,
-  parkAfterMs: 2000,
   retryMinMs: 50,
   retryMaxMs: 1000,
   configurationRetryMs: 1000,

@@ -5,6 +5,7 @@ import { mock, test } from "node:test";
 import fc from "fast-check";
 import type { ForwardOptions } from "../../edge/forward/options.ts";
 import type { OutRow, SendOutcome } from "../../edge/sink.ts";
+import { forwardDefaults } from "../support/forward-defaults.ts";
 import type { NewRecord } from "../support/fake-forward-journal.ts";
 import { unknown, type Script } from "../support/fake-sink.ts";
 import { ForwardWorld } from "../support/forward-world.ts";
@@ -84,16 +85,8 @@ test("every stored record is sent, in order, and the cursor passes no other", as
 });
 
 const defaults: ForwardOptions = {
-  sendRowsMax: 1000,
+  ...forwardDefaults,
   sendSpacingMs: 0,
-  sendBytesMax: 500_000,
-  sendsMax: 16,
-  windowBytesMax: 4_194_304,
-  liveBytesMax: 16_777_216,
-  liveFirstAfterMs: 30_000,
-  backfillBytesPerSecond: 0,
-  parkAfterMs: 2000,
-  retryMinMs: 100,
   retryMaxMs: 2000,
   configurationRetryMs: 5000,
 };

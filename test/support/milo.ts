@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { ensureJars } from "../../demo/jars.ts";
 import { freePort } from "../../demo/ports.ts";
-import { sendLine, type OpcuaServer } from "./opcua.ts";
+import { listening, type OpcuaServer } from "./opcua.ts";
 import { startProcess, temporaryFolder, type Cleanup } from "./processes.ts";
-import { until } from "./until.ts";
 
 const run = promisify(execFile);
 const source = join(import.meta.dirname, "milo", "MiloServer.java");
@@ -33,25 +32,9 @@ export async function startMilo(t: Cleanup): Promise<OpcuaServer> {
     `${port}`,
     folder,
   ]);
-  const line = await until(
-    "the Milo server listens",
-    () => {
-      if (!process.running) throw new Error(process.stderr);
-      return process.stdout.split("\n")[0]!;
-    },
-    (line) => line.startsWith("{"),
-    { withinMs: 40_000 },
-  );
-  const { endpoint, control } = JSON.parse(line) as { endpoint: string; control: number };
-  return {
-    process,
-    endpoint,
-    certificateFile: join(folder, "certificate.der"),
-    trust: async (certificateFile) => {
-      const trusted = join(folder, "pki", "trusted", "certs");
-      await mkdir(trusted, { recursive: true });
-      await writeFile(join(trusted, "gateway.der"), new X509Certificate(await readFile(certificateFile)).raw);
-    },
-    command: (command) => sendLine(control, command),
-  };
+  return listening(process, folder, async (certificateFile) => {
+    const trusted = join(folder, "pki", "trusted", "certs");
+    await mkdir(trusted, { recursive: true });
+    await writeFile(join(trusted, "gateway.der"), new X509Certificate(await readFile(certificateFile)).raw);
+  });
 }

@@ -124,9 +124,19 @@ export async function trustGateway(rig: OpcuaRig, server: OpcuaServer): Promise<
 export async function startAsyncua(t: Cleanup, folder: string, port: number, padding = 0): Promise<OpcuaServer> {
   const script = join(import.meta.dirname, "asyncua_server.py");
   const args = [script, "--port", `${port}`, "--folder", folder, "--padding", `${padding}`];
-  const process = startProcess(t, venvPython(), args);
+  return listening(startProcess(t, venvPython(), args), folder, async (certificateFile) => {
+    await writeFile(join(folder, "trusted", "gateway.pem"), await readFile(certificateFile));
+  });
+}
+
+/** A server whose program says in its first line, as JSON, where it listens and takes commands. */
+export async function listening(
+  process: RunningProcess,
+  folder: string,
+  trust: OpcuaServer["trust"],
+): Promise<OpcuaServer> {
   const line = await until(
-    "the asyncua server listens",
+    "the OPC UA server listens",
     () => {
       if (!process.running) throw new Error(process.stderr);
       return process.stdout.split("\n")[0]!;
@@ -139,14 +149,12 @@ export async function startAsyncua(t: Cleanup, folder: string, port: number, pad
     process,
     endpoint,
     certificateFile: join(folder, "certificate.der"),
-    trust: async (certificateFile) => {
-      await writeFile(join(folder, "trusted", "gateway.pem"), await readFile(certificateFile));
-    },
+    trust,
     command: (command) => sendLine(control, command),
   };
 }
 
-export function sendLine(port: number, line: string): Promise<void> {
+function sendLine(port: number, line: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => socket.write(`${line}\n`));
     socket.once("data", () => socket.end());

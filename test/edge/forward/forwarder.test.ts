@@ -5,20 +5,16 @@ import { test, type TestContext } from "node:test";
 import { Forwarder } from "../../../edge/forward/forwarder.ts";
 import type { ForwardOptions } from "../../../edge/forward/options.ts";
 import { systemClock } from "../../../src/clock.ts";
+import { forwardDefaults } from "../../support/forward-defaults.ts";
 import { FakeForwardJournal, type NewRecord } from "../../support/fake-forward-journal.ts";
 import { FakeSink, unknown } from "../../support/fake-sink.ts";
 import { randomOf, runSeed } from "../../support/seed.ts";
 import { until } from "../../support/until.ts";
 
 const quick: ForwardOptions = {
-  sendRowsMax: 1000,
+  ...forwardDefaults,
   sendSpacingMs: 0,
-  sendBytesMax: 500_000,
-  sendsMax: 16,
-  windowBytesMax: 4_194_304,
-  liveBytesMax: 16_777_216,
   liveFirstAfterMs: 60_000,
-  backfillBytesPerSecond: 0,
   parkAfterMs: 0,
   retryMinMs: 1,
   retryMaxMs: 4,
