@@ -85,8 +85,16 @@ export class Epochs {
 
   /** The epoch's manifests cover every block below `upTo`. */
   noteManifest(epoch: Epoch, upTo: number, final: boolean): void {
-    const row = checked(this.#connection.get("SELECT * FROM epochs WHERE counter = ?", epoch.counter));
-    this.#put({ ...row, manifest: upTo, final: final ? 1 : 0 });
+    this.#put({ ...this.#row(epoch), manifest: upTo, final: final ? 1 : 0 });
+  }
+
+  /** The block that the epoch's manifests reach up to, itself not covered. */
+  manifestUpTo(epoch: Epoch): number {
+    return this.#row(epoch).manifest;
+  }
+
+  #row({ counter }: Epoch): EpochRow {
+    return checked(this.#connection.get("SELECT * FROM epochs WHERE counter = ?", counter));
   }
 
   #put({ counter, text, boot, started, manifest, final }: EpochRow): void {

@@ -366,12 +366,14 @@ export class Store {
 
   /** Publishes the numbers that changed since the last manifest, and that no others did. Called every `manifestSeconds`. */
   writeManifest(final = false): readonly CommittedBlock[] {
-    const blocks = this.#write(() => {
-      this.#epochs.addManifest(this.#manifest, final);
-      this.#epochs.noteManifest(this.epoch, this.#counters.head.nextBlock, final);
-    });
+    const blocks = this.#write(() => this.#tellNumbers(final));
     this.#manifest.clear();
     return blocks;
+  }
+
+  #tellNumbers(final: boolean): void {
+    this.#epochs.addManifest(this.#manifest, final);
+    this.#epochs.noteManifest(this.epoch, this.#counters.head.nextBlock, final);
   }
 
   /** Frees space in bounded steps: see `Space`. Returns the ledger blocks it wrote; call again while `more`. */
@@ -379,7 +381,14 @@ export class Store {
     const victims = this.#space.nextVictims(this.#disk.isFull);
     if (victims === undefined) return { blocks: [], more: false };
     const { lane, ids, reason } = victims;
-    return { blocks: this.#write(() => ids.forEach((id) => this.#dropper.drop(lane, id, reason))), more: true };
+    // After a crash the numbers since the last manifest are read from the blocks: none may go before it was told.
+    const untold = lane !== "history" && Math.max(...ids) >= this.#epochs.manifestUpTo(this.epoch);
+    const blocks = this.#write(() => {
+      if (untold) this.#tellNumbers(false);
+      for (const id of ids) this.#dropper.drop(lane, id, reason);
+    });
+    if (untold) this.#manifest.clear();
+    return { blocks, more: true };
   }
 
   /** Gives pages that nothing uses back to the disk, in a small step, and puts the ballast back where it was needed. */
