@@ -76,8 +76,6 @@ export interface RunningAgent {
 const payloadBytesMax = 262_144;
 /** Messages that wait for their commit; beyond it the sources stop reading. */
 const inFlightMax = 20_000;
-const redeliveriesPerSession = 10_000;
-const redeliverySessionsMax = 20_000;
 const lookEveryMs = 1_000;
 const statusEveryMs = 60_000;
 const stopWithinMs = 5_000;
@@ -188,7 +186,7 @@ class Agent implements RunningAgent {
     this.#devices = new Devices(partitions);
     const { id, path } = setup.gateway;
     this.#records = new AgentRecords(systemClock, { id, path, version: setup.version, epoch: journal.epoch });
-    const redeliveries = new RedeliveryLog(redeliveriesPerSession, redeliverySessionsMax);
+    const redeliveries = new RedeliveryLog();
     redeliveries.restore(memory.redeliveries);
     this.#committer = this.#makeCommitter(redeliveries);
     this.#intake = this.#makeIntake(redeliveries);

@@ -1,3 +1,23 @@
+/*
+ * How many ids are kept. A peer must not have more than 65,535 messages in flight, and real ones have: mosquitto 2.0.11
+ * sends all it has once PUBACKs come, whatever Receive Maximum it was given. So one session may need nearly all ids,
+ * and a fleet of thousands must not: each session has its few, and larger ones share the rest.
+ */
+const ownIds = 256;
+/** Below the number of packet ids: a sender that counts them up does not meet an id again within the window. */
+const idsPerSession = 50_000;
+/** A longer ring gets an index: a large backlog that comes again must not be searched step by step. */
+const searchedIdsMax = 1024;
+
+export interface RedeliveryLimits {
+  /** The session that began first is forgotten beyond it. */
+  readonly sessionsMax: number;
+  /** The ids beyond the first few of each session are taken from here. */
+  readonly sharedIds: number;
+}
+
+const defaults: RedeliveryLimits = { sessionsMax: 20_000, sharedIds: 1_048_576 };
+
 /**
  * Recognises messages that a peer sends again because our acknowledgement got lost: same session, same packet id,
  * DUP set, same content [MQTT-4.4.0-1]. Only what is not certainly acknowledged can come again, and that is at most
@@ -5,15 +25,15 @@
  */
 export class RedeliveryLog {
   readonly #sessions: Map<string, Session> = new Map();
-  readonly #idsPerSession: number;
-  readonly #sessionsMax: number;
+  readonly #limits: RedeliveryLimits;
+  readonly #shared: { ids: number };
   /** Packet ids and hashes of the open group, in pairs. */
   #open: Map<Session, number[]> = new Map();
   #openCount = 0;
 
-  constructor(idsPerSession: number, sessionsMax: number) {
-    this.#idsPerSession = idsPerSession;
-    this.#sessionsMax = sessionsMax;
+  constructor(limits: RedeliveryLimits = defaults) {
+    this.#limits = limits;
+    this.#shared = { ids: limits.sharedIds };
   }
 
   /** True where this exact message was taken before in this session. */
@@ -65,14 +85,19 @@ export class RedeliveryLog {
   #sessionOf(name: string): Session {
     let session = this.#sessions.get(name);
     if (session === undefined) {
-      if (this.#sessions.size >= this.#sessionsMax) {
-        const [oldest] = this.#sessions.keys();
-        this.#sessions.delete(oldest!);
-      }
-      session = new Session(name, this.#idsPerSession);
+      if (this.#sessions.size >= this.#limits.sessionsMax) this.#forgetOldest();
+      session = new Session(name, this.#shared);
       this.#sessions.set(name, session);
     }
     return session;
+  }
+
+  #forgetOldest(): void {
+    for (const [name, oldest] of this.#sessions) {
+      oldest.clear();
+      this.#sessions.delete(name);
+      return;
+    }
   }
 }
 
@@ -91,30 +116,40 @@ function encode(name: string, ids: readonly number[]): Buffer {
   return data;
 }
 
-/** A ring of the newest ids. It is searched only for messages with DUP set, which are rare, so it needs no index. */
+const smallestRing = 16;
+
+/** A ring of the newest ids. It is searched only for messages with DUP set, so most rings need no index. */
 class Session {
   readonly name: string;
-  readonly #max: number;
-  #packetIds = new Uint16Array(16);
-  #hashes = new Uint32Array(16);
+  /** What all sessions together may still take beyond their own few. */
+  readonly #shared: { ids: number };
+  #packetIds = new Uint16Array(smallestRing);
+  #hashes = new Uint32Array(smallestRing);
+  /** Packet id → where it was written last; what has been overwritten there since is another id. */
+  #places: Uint16Array | undefined;
   #next = 0;
   #count = 0;
 
-  constructor(name: string, max: number) {
+  constructor(name: string, shared: { ids: number }) {
     this.name = name;
-    this.#max = max;
+    this.#shared = shared;
   }
 
   add(packetId: number, hash: number): void {
-    if (this.#count === this.#packetIds.length && this.#count < this.#max) this.#grow();
+    if (this.#count === this.#packetIds.length) this.#grow();
     this.#packetIds[this.#next] = packetId;
     this.#hashes[this.#next] = hash;
+    if (this.#places !== undefined) this.#places[packetId] = this.#next;
     this.#next = this.#next + 1 === this.#packetIds.length ? 0 : this.#next + 1;
     if (this.#count < this.#packetIds.length) this.#count++;
   }
 
   /** The newest message with this packet id decides: an older one was acknowledged, or its id could not have been reused. */
   has(packetId: number, hash: number): boolean {
+    if (this.#places !== undefined) {
+      const at = this.#places[packetId]!;
+      return at < this.#count && this.#packetIds[at] === packetId && this.#hashes[at] === hash;
+    }
     const size = this.#packetIds.length;
     for (let back = 1; back <= this.#count; back++) {
       const at = (this.#next - back + size) % size;
@@ -123,16 +158,24 @@ class Session {
     return false;
   }
 
+  /** Empty again, with what it had beyond its own few given back. */
   clear(): void {
+    this.#shared.ids += Math.max(0, this.#packetIds.length - ownIds);
+    this.#packetIds = new Uint16Array(smallestRing);
+    this.#hashes = new Uint32Array(smallestRing);
+    this.#places = undefined;
     this.#next = 0;
     this.#count = 0;
   }
 
+  /** Four times as long where the limits allow it. The ring is full here, so it begins at `next`. */
   #grow(): void {
-    const size = Math.min(this.#max, this.#packetIds.length * 4);
+    const size = Math.min(idsPerSession, this.#packetIds.length * 4);
+    const more = Math.max(0, size - ownIds) - Math.max(0, this.#packetIds.length - ownIds);
+    if (size === this.#packetIds.length || more > this.#shared.ids) return;
+    this.#shared.ids -= more;
     const packetIds = new Uint16Array(size);
     const hashes = new Uint32Array(size);
-    // The ring is full here, so its oldest id is the one that would be overwritten next.
     const older = this.#packetIds.length - this.#next;
     packetIds.set(this.#packetIds.subarray(this.#next));
     packetIds.set(this.#packetIds.subarray(0, this.#next), older);
@@ -141,6 +184,12 @@ class Session {
     this.#next = this.#count;
     this.#packetIds = packetIds;
     this.#hashes = hashes;
+    if (size > searchedIdsMax) this.#index();
+  }
+
+  #index(): void {
+    this.#places = new Uint16Array(65_536);
+    for (let at = 0; at < this.#count; at++) this.#places[this.#packetIds[at]!] = at;
   }
 }
 

@@ -33,7 +33,7 @@ const clock = new ManualClock();
 const options = storeOptions(mkdtempSync(join(folder, "storage-")), { partitions: 12, ...flash });
 const store = Store.open(options, clock);
 const maker = new GroupMaker(options.partitions);
-const redeliveries = new RedeliveryLog(1_000, 1_000);
+const redeliveries = new RedeliveryLog();
 const days = plantSeconds(clock.nowMicros());
 const commitsPerSecond = 1_000 / flash.commitLingerMs;
 

@@ -58,7 +58,7 @@ class Bench {
     t.after(() => store.abandon());
     this.log = new HeldLog(store);
     const devices = new Devices(4);
-    const redeliveries = new RedeliveryLog(1_000, 100);
+    const redeliveries = new RedeliveryLog();
     redeliveries.restore(store.redeliveries());
     const options = { groupBytesMax, commitLingerMs: 0, commitSpacingMs: 0 };
     this.committer = new Committer<Noted>(this.log, devices, redeliveries, options, {

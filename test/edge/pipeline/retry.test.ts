@@ -39,7 +39,7 @@ class Site {
     t.after(() => store.abandon());
     this.commit = async (group) => store.commit(group);
     const devices = new Devices(4);
-    const redeliveries = new RedeliveryLog(100, 10);
+    const redeliveries = new RedeliveryLog();
     const options = { groupBytesMax, commitLingerMs: 0, commitSpacingMs: 0 };
     this.committer = new Committer<Noted>({ commit: (group) => this.commit(group) }, devices, redeliveries, options, {
       settled: (count) => (this.acknowledged += count),
