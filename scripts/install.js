@@ -9,9 +9,13 @@ const binFolder = join(project, "node_modules", ".bin");
 /** Node 24, whatever the machine has. */
 export const node = join(binFolder, "node");
 
-/** The environment of everything that runs after the installation: Node 24 and the tools come first. */
+/**
+ * The environment of everything that runs after the installation: Node 24 and the tools come first, and stripped types
+ * are kept for the next process.
+ */
 export function toolEnvironment() {
-  return { ...process.env, PATH: `${binFolder}${delimiter}${process.env.PATH ?? ""}` };
+  const PATH = `${binFolder}${delimiter}${process.env.PATH ?? ""}`;
+  return { NODE_COMPILE_CACHE: join(project, ".cache", "compile"), ...process.env, PATH };
 }
 
 /** Runs `npm ci` without install scripts when node_modules is absent or older than the lock file. Returns an exit code. */

@@ -10,7 +10,7 @@ import { publish } from "../support/figures.ts";
 import { metricsOf, startGateway, type Gateway, type GatewayOptions } from "../support/gateway.ts";
 import type { GeneratorReport } from "../support/generator/generator.ts";
 import { readJournal } from "../support/journal-evidence.ts";
-import { startLoad, type Load, type LoadOptions } from "../support/load.ts";
+import { everyDeviceAcked, startLoad, type Load, type LoadOptions } from "../support/load.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { reconcile } from "../support/reconcile.ts";
 import { until } from "../support/until.ts";
@@ -128,8 +128,7 @@ async function loaded(
 ): Promise<{ gateway: Gateway; load: Load }> {
   const gateway = await startGateway(t, options);
   const running = startLoad(t, { port: gateway.port, ...load });
-  const flowing = ({ acked }: GeneratorReport): boolean => acked >= 200;
-  await until("messages are acknowledged", () => running.report(), flowing, { withinMs: 20_000 });
+  await everyDeviceAcked(running);
   return { gateway, load: running };
 }
 

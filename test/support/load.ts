@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Answer, Command } from "./generator.ts";
 import type { GeneratorReport } from "./generator/generator.ts";
 import { startNode, type Cleanup } from "./processes.ts";
+import { until } from "./until.ts";
 
 export interface LoadOptions {
   readonly port: number;
@@ -63,6 +64,12 @@ export function startLoad(t: Cleanup, options: LoadOptions): Load {
       return report;
     },
   };
+}
+
+/** From then on each session is durable: the broker stores it with the first message. */
+export async function everyDeviceAcked(load: Load): Promise<void> {
+  const all = ({ devices }: GeneratorReport): boolean => Object.values(devices).every(({ acked }) => acked.length > 0);
+  await until("every device was acknowledged", () => load.report(), all, { withinMs: 20_000 });
 }
 
 function flagsOf(options: LoadOptions): string[] {

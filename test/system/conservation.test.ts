@@ -15,7 +15,7 @@ import { finish, fleetFindings, settled, startLoads, sum } from "./conservation.
 
 const perSecond = scaled(1_500, 600);
 /** Many come while the victim still starts: recovering is when there is most to break. */
-const kills = { edge: scaled(95, 500), cloud: scaled(90, 420), kafka: scaled(15, 80) };
+const kills = { edge: scaled(98, 500), cloud: scaled(92, 420), kafka: scaled(10, 80) };
 
 test("nothing acknowledged is lost and everything counts once, over 200 kills and broken links", async (t) => {
   const random = runSeed((line) => t.diagnostic(line));

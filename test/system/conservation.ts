@@ -5,7 +5,7 @@ import { rollupsOf, untilComplete, type Totals } from "../support/cloud.ts";
 import { readTopic } from "../support/consume.ts";
 import { compareRollups } from "../support/fleet-reference.ts";
 import type { GeneratorReport } from "../support/generator/generator.ts";
-import { startLoad, type Load } from "../support/load.ts";
+import { everyDeviceAcked, startLoad, type Load } from "../support/load.ts";
 import { reconcile, type DistinctRecord, type Reconciliation } from "../support/reconcile.ts";
 import type { Site } from "../support/site.ts";
 import { until } from "../support/until.ts";
@@ -23,14 +23,8 @@ export async function startLoads(t: TestContext, site: Site, perSecond: number):
   const small = { connections: 4, devices: 20, rate: perSecond * 0.25 };
   const behind = { topic: "site/{line}/{device}/data", devicePrefix: "site-", ...small };
   const loads = [direct, startLoad(t, { port: site.mosquitto.port, ...behind })];
-  for (const load of loads) {
-    await until("every device was acknowledged", () => load.report(), everyDeviceAcked, { withinMs: 20_000 });
-  }
+  for (const load of loads) await everyDeviceAcked(load);
   return loads;
-}
-
-function everyDeviceAcked({ devices }: GeneratorReport): boolean {
-  return Object.values(devices).every(({ acked }) => acked.length > 0);
 }
 
 /** Devices stop; the agent must have recovered by itself and acknowledge all that is outstanding. */
