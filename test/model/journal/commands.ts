@@ -145,7 +145,8 @@ const restart = fc.constant(
 
 const otherQuota = fc
   .record({
-    quotaBytes: fc.constantFrom(200_000, 600_000, 1_000_000_000),
+    // An empty journal with its log may need 220 kB.
+    quotaBytes: fc.constantFrom(300_000, 600_000, 1_000_000_000),
     telemetryWhenFull: fc.constantFrom("dropOldest" as const, "stop" as const),
   })
   .map((options) =>
