@@ -6,7 +6,7 @@ import type { KafkaBroker } from "../../demo/kafka/broker.ts";
 import { accepted, rowsOf, testSinkContract, type Arrived, type SinkUnderTest } from "../contract/sink.ts";
 import { readTopic, type ReadRecord } from "../support/consume.ts";
 import { startTestKafka } from "../support/kafka.ts";
-import { configureTopic, createTopics, deleteTopic } from "../support/topics.ts";
+import { createTopics, deleteTopic } from "../support/topics.ts";
 import { until } from "../support/until.ts";
 
 const partitions = 4;
@@ -23,23 +23,25 @@ after(async () => {
   for (const cleanUp of cleanUps) await cleanUp();
 });
 
-async function makeSink(t: TestContext): Promise<{ sink: KafkaSink; topic: string }> {
+async function makeSink(
+  t: TestContext,
+  topicConfigs: Readonly<Record<string, string>> = {},
+): Promise<{ sink: KafkaSink; topic: string }> {
   const topic = `t${++topics}.observations.v1`;
-  await createTopics(broker.bootstrap, [topic], partitions);
+  await createTopics(broker.bootstrap, [topic], partitions, topicConfigs);
   const options = { brokers: [broker.bootstrap], topicPrefix: "t", partitions, valueBytesMax: 900_000 };
   const sink = new KafkaSink("gw-1", options);
   t.after(() => sink[Symbol.asyncDispose]());
   return { sink, topic };
 }
 
-testSinkContract("Kafka", async (t: TestContext): Promise<SinkUnderTest> => {
-  const { sink, topic } = await makeSink(t);
+testSinkContract("Kafka", async (t: TestContext, bytesMax): Promise<SinkUnderTest> => {
+  const { sink, topic } = await makeSink(t, bytesMax === undefined ? {} : { "max.message.bytes": String(bytesMax) });
   return {
     sink,
     topic,
     partitions,
     arrived: async () => (await readTopic(broker.bootstrap, topic)).map(arrivedOf),
-    limitBytes: () => configureTopic(broker.bootstrap, topic, { "max.message.bytes": "1024" }),
     away: () => broker.kill(),
     back: () => broker.restart(),
   };

@@ -1,4 +1,4 @@
-import { Admin, ConfigResourceTypes } from "@platformatic/kafka";
+import { Admin } from "@platformatic/kafka";
 import { topicSpecs } from "../../src/wire/streams.ts";
 
 /** Creates topics with one partition count; `configs` applies to all of them. */
@@ -27,28 +27,6 @@ export async function createInstallationTopics(bootstrap: string, prefix: string
     topicSpecs(prefix).flatMap((spec) => (spec.compacted === compacted ? [spec.name] : []));
   await createTopics(bootstrap, named(false), partitions);
   await createTopics(bootstrap, named(true), partitions, { "cleanup.policy": "compact" });
-}
-
-/** Changes settings of a topic that exists. */
-export async function configureTopic(
-  bootstrap: string,
-  topic: string,
-  configs: Readonly<Record<string, string>>,
-): Promise<void> {
-  const admin = new Admin({ clientId: "test-topics", bootstrapBrokers: [bootstrap], retries: 20, retryDelay: 100 });
-  try {
-    await admin.alterConfigs({
-      resources: [
-        {
-          resourceType: ConfigResourceTypes.TOPIC,
-          resourceName: topic,
-          configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
-        },
-      ],
-    });
-  } finally {
-    await admin.close();
-  }
 }
 
 /** As retention does: every record that is in the topic now is gone, the offsets go on. */

@@ -1,8 +1,9 @@
 import { testSinkContract } from "../../contract/sink.ts";
 import { FakeSink, unknown } from "../../support/fake-sink.ts";
 
-testSinkContract("fake sink", () => {
+testSinkContract("fake sink", (_t, bytesMax) => {
   const sink = new FakeSink();
+  if (bytesMax !== undefined) sink.batchBytesMax = bytesMax;
   sink.missingTopics = ["tidegate-no-such-topic"];
   const accept = (): void => {
     sink.reachable = true;
@@ -18,10 +19,6 @@ testSinkContract("fake sink", () => {
           return { partition, key, value, epoch, stream, seq, backfill };
         }),
       ),
-    limitBytes: () => {
-      sink.batchBytesMax = 1000;
-      return Promise.resolve();
-    },
     away: () => {
       sink.reachable = false;
       sink.script = () => unknown;
