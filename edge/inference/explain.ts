@@ -1,4 +1,4 @@
-import type { Finding } from "./guards.ts";
+import type { Finding } from "./guards/finding.ts";
 import type { Judgement, MetricWatch, WatchSpec } from "./metric-watch.ts";
 
 /** The sentence of an alert, for a person beside the machine: what, how far from normal, what it may mean. */
@@ -26,6 +26,15 @@ function found(spec: WatchSpec, value: string, finding: Finding): string {
       return `${spec.label} has stood at exactly ${value} for ${finding.values} values`;
     case "quality":
       return `${spec.label}: the device marks its values as bad, ${finding.values} in a row`;
+    case "gap":
+      return `${spec.label} ${value} after ${duration(finding.seconds)} without a value, usually ${duration(finding.usualSeconds)}`;
+    case "hampel":
+      return `${spec.label} ${value} with single values that leap out and back, the last ${figure(finding.spike)} beside ${figure(finding.beside)}`;
+    case "ewma":
+    case "cusum":
+      return `${spec.label} ${value}, its mean has moved from ${figure(finding.usual)} to ${figure(finding.now)}`;
+    case "variance":
+      return `${spec.label} ${value} varies ${figure(finding.factor)} times as much as usual`;
   }
 }
 
@@ -58,6 +67,10 @@ const signs: Readonly<Record<string, string>> = { Cel: "°C", "1": "", Ohm: "Ω"
 function withUnit(figure: string, unit: string): string {
   const sign = signs[unit] ?? unit;
   return sign === "" ? figure : `${figure} ${sign}`;
+}
+
+function duration(seconds: number): string {
+  return seconds < 120 ? `${figure(seconds)} s` : `${Math.round(seconds / 60)} min`;
 }
 
 function span(micros: number): string {

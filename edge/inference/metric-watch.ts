@@ -1,7 +1,8 @@
-import type { DetectRule, MetricSpec } from "../../src/profile/profile.ts";
+import type { DetectRule, GuardRule, MetricSpec } from "../../src/profile/profile.ts";
 import { ContextSurprise } from "./context-surprise.ts";
 import { Episode, raiseThreshold, type EpisodeStep } from "./episode.ts";
-import { Guards, type Finding } from "./guards.ts";
+import type { Finding } from "./guards/finding.ts";
+import { Guards } from "./guards/guards.ts";
 import { NormalBand } from "./normal-band.ts";
 import type { StateReader, StateWriter } from "./state.ts";
 
@@ -23,7 +24,12 @@ export function watchOf(metric: MetricSpec): WatchSpec | undefined {
 
 /** Names that go into alerts. A version changes with anything that changes scores. */
 export const models = ["guards", "context-surprise"] as const;
-export const modelVersion = "1.1.0";
+export const modelVersion = "1.2.0";
+
+/** In the order of the snapshot. */
+const guardNames = ["rate", "stuck", "gap", "hampel", "ewma", "cusum", "variance"] as const;
+
+type WatchRule = Pick<DetectRule, "model" | "guards">;
 
 export interface Judgement {
   readonly step: NonNullable<EpisodeStep>;
@@ -34,6 +40,7 @@ export interface Judgement {
 export class MetricWatch {
   readonly name: string;
   readonly range: readonly [number, number] | undefined;
+  readonly guardRule: GuardRule;
   readonly guards: Guards;
   readonly surprise: ContextSurprise | undefined;
   readonly episode = new Episode();
@@ -41,10 +48,12 @@ export class MetricWatch {
   lastValue = Number.NaN;
   lastScore = 0;
 
-  constructor(name: string, range: readonly [number, number] | undefined, model: DetectRule["model"]) {
+  constructor(name: string, range: readonly [number, number] | undefined, rule: WatchRule) {
+    const { model, guards } = rule;
     this.name = name;
     this.range = range;
-    this.guards = new Guards(range);
+    this.guardRule = guards;
+    this.guards = new Guards(range, guards);
     this.surprise = model === "context-surprise" ? new ContextSurprise(range) : undefined;
   }
 
@@ -59,7 +68,7 @@ export class MetricWatch {
   /** Takes a finite value of good or uncertain quality; returns what a person should hear of it. */
   take(value: number, timeMicros: number): Judgement | undefined {
     const learn = !this.episode.open;
-    const finding = this.#guard(value, timeMicros, learn);
+    const finding = this.guards.check(value, timeMicros, learn);
     if (this.guards.afterGap) this.surprise?.forgetContext();
     const surprise = this.surprise?.observe(value, timeMicros, learn) ?? 0;
     const score = finding === undefined ? surprise : 1;
@@ -79,12 +88,6 @@ export class MetricWatch {
     return this.#judge(finding, 0, timeMicros);
   }
 
-  /** A jump is left to the surprise detector where there is one: a single outlier must not alarm there. */
-  #guard(value: number, timeMicros: number, learn: boolean): Finding | undefined {
-    const finding = this.guards.check(value, timeMicros, learn);
-    return finding?.kind === "rate" && this.surprise !== undefined ? undefined : finding;
-  }
-
   #judge(finding: Finding | undefined, deviation: number, timeMicros: number): Judgement | undefined {
     const certain = finding !== undefined && finding.kind !== "range";
     const wasOpen = this.episode.open;
@@ -99,6 +102,7 @@ export class MetricWatch {
     to.number(this.range?.[0] ?? Number.NaN);
     to.number(this.range?.[1] ?? Number.NaN);
     to.text(this.model);
+    for (const name of guardNames) to.number(this.guardRule[name] ? 1 : 0);
     to.number(this.lastValue);
     to.number(this.lastScore);
     this.guards.save(to);
@@ -112,7 +116,10 @@ export class MetricWatch {
     const low = from.number();
     const high = from.number();
     const model = from.text() === "guards" ? "guards" : "context-surprise";
-    const watch = new MetricWatch(name, Number.isNaN(low) ? undefined : [low, high], model);
+    const watch = new MetricWatch(name, Number.isNaN(low) ? undefined : [low, high], {
+      model,
+      guards: readGuards(from),
+    });
     watch.lastValue = from.number();
     watch.lastScore = from.number();
     watch.guards.load(from);
@@ -121,4 +128,13 @@ export class MetricWatch {
     watch.normal.load(from);
     return watch;
   }
+}
+
+export function isSameGuards(a: GuardRule, b: GuardRule): boolean {
+  return guardNames.every((name) => a[name] === b[name]);
+}
+
+function readGuards(from: StateReader): GuardRule {
+  const [rate, stuck, gap, hampel, ewma, cusum, variance] = guardNames.map(() => from.number() === 1);
+  return { rate: rate!, stuck: stuck!, gap: gap!, hampel: hampel!, ewma: ewma!, cusum: cusum!, variance: variance! };
 }

@@ -4,7 +4,15 @@ import type { CompiledProfile } from "../../src/profile/profile.ts";
 import type { AlertRecord } from "../../src/wire/records.ts";
 import { episodeId, raiseThreshold } from "./episode.ts";
 import { explain, normalText } from "./explain.ts";
-import { MetricWatch, models, modelVersion, watchOf, type Judgement, type WatchSpec } from "./metric-watch.ts";
+import {
+  isSameGuards,
+  MetricWatch,
+  models,
+  modelVersion,
+  watchOf,
+  type Judgement,
+  type WatchSpec,
+} from "./metric-watch.ts";
 import { StateReader, StateWriter } from "./state.ts";
 
 /** What a profile wants to be watched; made once per profile. */
@@ -196,13 +204,14 @@ export class Scorer {
 }
 
 function newWatch(spec: WatchSpec): MetricWatch {
-  return new MetricWatch(spec.name, spec.range, spec.rule.model);
+  return new MetricWatch(spec.name, spec.range, spec.rule);
 }
 
-/** What was learned holds as long as name, range and model are the same. */
+/** What was learned holds as long as name, range, model and guards are the same. */
 function fits(watch: MetricWatch, spec: WatchSpec): boolean {
   const sameRange = watch.range?.[0] === spec.range?.[0] && watch.range?.[1] === spec.range?.[1];
-  return watch.name === spec.name && watch.model === spec.rule.model && sameRange;
+  const sameRule = watch.model === spec.rule.model && isSameGuards(watch.guardRule, spec.rule.guards);
+  return watch.name === spec.name && sameRule && sameRange;
 }
 
 /** The time to judge by: the received time where the device's own cannot be right. Undefined where there is none at all. */

@@ -1,6 +1,6 @@
 import { connect, type MqttClient } from "mqtt";
 import { AirSensor, Pump, type Wear } from "./plant.ts";
-import { mulberry32 } from "./random.ts";
+import { seededRandom } from "../../src/random.ts";
 
 /*
  * Pumps and sensors as MQTT devices: each has a connection and a session of its own, publishes at QoS 1 and keeps what
@@ -126,7 +126,7 @@ function airDevice(options: MqttDevicesOptions, id: string, number: number): Dev
 
 /** Somebody's laptop on the plant network: what it sends is of no use, and must harm nobody. */
 function visitorDevice(options: MqttDevicesOptions): Device {
-  const random = mulberry32(options.seed + 7);
+  const random = seededRandom(options.seed + 7);
   const messages: readonly ((counter: number) => Message)[] = [
     (counter) => ({ topic: "plant/pumps/pump-01/data", payload: `vibration=${counter} mm/s` }),
     (counter) => ({ topic: "plant/laboratory/scale-9", payload: JSON.stringify({ counter, weight: 12.5 }) }),

@@ -1,4 +1,5 @@
-import { gaussian, mulberry32, round } from "./random.ts";
+import { gaussian, seededRandom } from "../../src/random.ts";
+import { round } from "./round.ts";
 
 /*
  * The part of the simulated plant that speaks MQTT, as numbers: a fleet of pumps, and sensors in a hall. The same seed
@@ -39,7 +40,7 @@ export class Pump {
   #energy: number;
 
   constructor(seed: number, wear?: Wear) {
-    this.#random = mulberry32(seed);
+    this.#random = seededRandom(seed);
     this.#wear = wear;
     this.#usualVibration = 2 + 0.4 * this.#random();
     this.#usualTemperature = 46 + 5 * this.#random();
@@ -92,7 +93,7 @@ export class AirSensor {
   readonly #usual: AirState;
 
   constructor(seed: number) {
-    this.#random = mulberry32(seed);
+    this.#random = seededRandom(seed);
     this.#usual = { temperature: 20 + 3 * this.#random(), humidity: 42 + 10 * this.#random() };
     this.#temperature = this.#usual.temperature;
     this.#humidity = this.#usual.humidity;

@@ -1,4 +1,5 @@
-import { mulberry32, round } from "./random.ts";
+import { seededRandom } from "../../src/random.ts";
+import { round } from "./round.ts";
 
 /**
  * A hydraulic press as numbers: one step is one tenth of a second of a real press by default. The same seed gives the
@@ -29,7 +30,7 @@ const setupSteps = 120;
 
 /** Endless series of states; pure but for the iterator's own position. */
 export function* pressStates(seed: number): Generator<PressState, never> {
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   // Warm from the shift before: a cold start would look like a fault to a detector that has just begun to learn.
   let temperature = 61 + 3 * random();
   let strokes = firstStroke;

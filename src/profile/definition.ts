@@ -94,12 +94,30 @@ const publish = Type.Object(
   { ...closed, description: "When a new value is worth publishing." },
 );
 
+const guards = Type.Object(
+  {
+    rate: Type.Optional(
+      Type.Boolean({ description: "A step far larger than any before. Default: true with the model guards." }),
+    ),
+    stuck: Type.Boolean({ default: true, description: "The same value far longer than ever before." }),
+    gap: Type.Boolean({ default: false, description: "Values that come again after a long silence." }),
+    hampel: Type.Optional(
+      Type.Boolean({ description: "Single values that leap out and back. Default: true with the model guards." }),
+    ),
+    ewma: Type.Boolean({ default: false, description: "A mean that has moved, by its weighted mean." }),
+    cusum: Type.Boolean({ default: false, description: "A mean that has moved, by the sum of small deviations." }),
+    variance: Type.Boolean({ default: false, description: "Noise that has grown." }),
+  },
+  { ...closed, description: "Simple rules beside the model; the range and the device's quality always watch." },
+);
+
 const detect = Type.Object(
   {
     model: Type.Enum(["context-surprise", "guards"], { description: "Which built-in detector watches the metric." }),
     priority: Type.Enum(["critical", "high", "medium", "low"], { default: "medium", description: "Of its alerts." }),
     consequence: Type.Optional(Type.String({ maxLength: 500, description: "What an alert may mean, as a sentence." })),
     action: Type.Optional(Type.String({ maxLength: 500, description: "What to do, as a sentence." })),
+    guards: Type.Optional(guards),
   },
   { ...closed, description: "Anomaly detection on the metric." },
 );

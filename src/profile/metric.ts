@@ -3,7 +3,7 @@ import type { MetricDefinition } from "./definition.ts";
 import { ExactNumber, isCarried } from "./json.ts";
 import { printable } from "./names.ts";
 import { parsePath, valueAt, type ValuePath } from "./path.ts";
-import type { DetectRule, MetricSpec, PublishRule } from "./profile.ts";
+import type { DetectRule, GuardRule, MetricSpec, PublishRule } from "./profile.ts";
 import { compileQuality, type QualityReader } from "./quality.ts";
 import { conversionOf, convert, isUnit, type Conversion } from "./units.ts";
 
@@ -222,7 +222,14 @@ function publishRule(definition: MetricDefinition["publish"]): PublishRule {
 
 function detectRule(definition: MetricDefinition["detect"]): DetectRule | undefined {
   if (definition === undefined) return undefined;
-  return { ...definition, consequence: definition.consequence, action: definition.action };
+  const { model, consequence, action } = definition;
+  return { ...definition, consequence, action, guards: { ...guardDefaults(model), ...definition.guards } };
+}
+
+/** Steps and spikes are left to the surprise detector where there is one: a single outlier must not alarm there. */
+export function guardDefaults(model: DetectRule["model"]): GuardRule {
+  const alone = model === "guards";
+  return { rate: alone, hampel: alone, stuck: true, gap: false, ewma: false, cusum: false, variance: false };
 }
 
 function describe(raw: unknown): string {

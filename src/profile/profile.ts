@@ -30,6 +30,18 @@ export interface DetectRule {
   /** For the alert's text: what it may mean and what to do. */
   readonly consequence: string | undefined;
   readonly action: string | undefined;
+  readonly guards: GuardRule;
+}
+
+/** Which simple rules watch a metric beside its model. The sensor's range and the device's quality always do. */
+export interface GuardRule {
+  readonly rate: boolean;
+  readonly stuck: boolean;
+  readonly gap: boolean;
+  readonly hampel: boolean;
+  readonly ewma: boolean;
+  readonly cusum: boolean;
+  readonly variance: boolean;
 }
 
 export interface CompiledProfile {

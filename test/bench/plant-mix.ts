@@ -1,7 +1,7 @@
 import { ProfileLibrary } from "../../edge/profile-library.ts";
 import { AirSensor, Pump } from "../../edge/simulate/plant.ts";
 import { pressStates, type PressState } from "../../edge/simulate/press-model.ts";
-import { mulberry32 } from "../../edge/simulate/random.ts";
+import { seededRandom } from "../../src/random.ts";
 import { encodeObservation, observationPrefix } from "../../src/observation/observation.ts";
 import type { Body } from "../../src/profile/body.ts";
 import type { CompiledProfile } from "../../src/profile/profile.ts";
@@ -26,7 +26,7 @@ const jitterMicros = 3_000;
 
 /** One second of messages after the other. */
 export function* plantSeconds(startMicros: number): Generator<PreparedRow[], never> {
-  const random = mulberry32(7);
+  const random = seededRandom(7);
   const jitter = (): number => Math.floor(random() * jitterMicros);
   const machines = plant();
   for (let second = 0; ; second++) {

@@ -1,4 +1,5 @@
-import { gaussian, mulberry32, round } from "../../edge/simulate/random.ts";
+import { gaussian, seededRandom } from "../../src/random.ts";
+import { round } from "../../edge/simulate/round.ts";
 import { encodeObservation, observationPrefix } from "../../src/observation/observation.ts";
 
 export interface PreparedRow {
@@ -14,7 +15,7 @@ const devices = 200;
 
 /** Observations as the agent makes them of the generator's messages, device after device, as random walks. */
 export function preparedRows(count: number): PreparedRow[] {
-  const random = mulberry32(1);
+  const random = seededRandom(1);
   const startMicros = Date.now() * 1000;
   const walks = Array.from({ length: devices }, () => ({ temperature: 40, vibration: 0.5, current: 21 }));
   return Array.from({ length: count }, (_, i) => {

@@ -1,7 +1,7 @@
 import type { Matrix } from "../learn/matrix.ts";
 import { binned, type Binned } from "./binning.ts";
 import { leafOf, TreeGrower, type GrownTree, type GrowOptions } from "./grow.ts";
-import { Random } from "./random.ts";
+import { drawToFront, seededRandom } from "../../../src/random.ts";
 import { probability, type Trees } from "./trees.ts";
 
 export interface BoostOptions extends GrowOptions {
@@ -36,7 +36,7 @@ export const boostDefaults: BoostOptions = {
 export function fitTrees(rows: Matrix, labels: Float64Array, options: BoostOptions): Trees {
   if (rows.rows === 0 || rows.rows !== labels.length) throw new RangeError("trees need rows, and a label for each");
   const data = binned(rows);
-  const random = new Random(options.seed);
+  const random = seededRandom(options.seed);
   const grower = new TreeGrower(data, options);
   const base = baseOf(labels, options.loss);
   const predictions = new Float64Array(labels.length).fill(base);
@@ -48,8 +48,8 @@ export function fitTrees(rows: Matrix, labels: Float64Array, options: BoostOptio
   const grown: GrownTree[] = [];
   for (let t = 0; t < options.trees; t++) {
     derive(options.loss, labels, predictions, derivatives);
-    random.drawToFront(rowOrder, rowCount);
-    random.drawToFront(columnOrder, columnCount);
+    drawToFront(random, rowOrder, rowCount);
+    drawToFront(random, columnOrder, columnCount);
     // In ascending order memory is read forwards.
     const drawn = rowOrder.slice(0, rowCount).sort();
     const tree = grower.grow(drawn, columnOrder.slice(0, columnCount).sort(), derivatives);

@@ -1,11 +1,12 @@
 // What scoring costs on the main thread: node test/bench/micro/scorer.ts
 import { bench, do_not_optimize, run } from "mitata";
 import { Scorer } from "../../../edge/inference/scorer.ts";
-import { gaussian, mulberry32 } from "../../../edge/simulate/random.ts";
+import { gaussian, seededRandom } from "../../../src/random.ts";
 import type { Observation } from "../../../src/observation/observation.ts";
-import type { CompiledProfile, DetectRule } from "../../../src/profile/profile.ts";
+import { guardDefaults } from "../../../src/profile/metric.ts";
+import type { CompiledProfile, DetectRule, GuardRule } from "../../../src/profile/profile.ts";
 
-const random = mulberry32(1);
+const random = seededRandom(1);
 const devices = 200;
 
 const series: Observation[] = Array.from({ length: 200_000 }, (_, i) => ({
@@ -21,8 +22,9 @@ const series: Observation[] = Array.from({ length: 200_000 }, (_, i) => ({
   exact: undefined,
 }));
 
-function measure(name: string, model: DetectRule["model"] | undefined): void {
-  const detect = model && ({ model, priority: "high", consequence: undefined, action: undefined } as const);
+function measure(name: string, model: DetectRule["model"] | undefined, more?: Partial<GuardRule>): void {
+  const texts = { priority: "high", consequence: undefined, action: undefined } as const;
+  const detect = model && { ...texts, model, guards: { ...guardDefaults(model), ...more } };
   const metric = { name: "vibration", label: "Vibration", unit: "mm/s", kind: "gauge", range: [0, 20] } as const;
   const profile: CompiledProfile = {
     id: "acme/pump",
@@ -37,5 +39,6 @@ function measure(name: string, model: DetectRule["model"] | undefined): void {
 
 measure("observation without detect rules", undefined);
 measure("guards, one metric", "guards");
+measure("all guards and charts, one metric", "guards", { gap: true, ewma: true, cusum: true, variance: true });
 measure("guards and context surprise, one metric", "context-surprise");
 await run();

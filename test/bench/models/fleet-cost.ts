@@ -1,6 +1,7 @@
 import { Scorer } from "../../../edge/inference/scorer.ts";
-import { gaussian, mulberry32 } from "../../../edge/simulate/random.ts";
+import { gaussian, seededRandom } from "../../../src/random.ts";
 import type { Observation } from "../../../src/observation/observation.ts";
+import { guardDefaults } from "../../../src/profile/metric.ts";
 import type { CompiledProfile } from "../../../src/profile/profile.ts";
 import { cpuMicrosPer } from "./cpu.ts";
 
@@ -12,7 +13,7 @@ const startMicros = Date.UTC(2026, 0, 1) * 1000;
  * surprise and episodes. Their state is larger than the processor's cache, as it is on a gateway.
  */
 export function fleetCostPercent(): number {
-  const random = mulberry32(1);
+  const random = seededRandom(1);
   const profile = profileOf();
   const scorer = new Scorer({ metricsMax: metrics });
   const seconds = (first: number, count: number): void => {
@@ -46,7 +47,9 @@ function observe(device: number, second: number, random: () => number): Observat
 }
 
 function profileOf(): CompiledProfile {
-  const detect = { model: "context-surprise", priority: "high", consequence: undefined, action: undefined } as const;
+  const model = "context-surprise";
+  const texts = { priority: "high", consequence: undefined, action: undefined } as const;
+  const detect = { ...texts, model, guards: guardDefaults(model) } as const;
   const metric = { name: "temperature", label: "Temperature", unit: "Cel", kind: "gauge", range: [-40, 85] } as const;
   return {
     id: "acme/sensor",

@@ -4,13 +4,13 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ContextSurprise } from "../../../edge/inference/context-surprise.ts";
 import { StateReader, StateWriter } from "../../../edge/inference/state.ts";
-import { gaussian, mulberry32 } from "../../../edge/simulate/random.ts";
+import { gaussian, seededRandom } from "../../../src/random.ts";
 
 const minute = 60_000_000;
 
 /** A day's rhythm with noise, a jump and an outlier: everything that moves the detector's state. */
 function series(seed: number, count: number): Float64Array {
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   return Float64Array.from({ length: count }, (_, i) => {
     const shift = i > count * 0.7 && i < count * 0.8 ? 6 : 0;
     const outlier = i === count >> 1 ? 40 : 0;
@@ -74,7 +74,7 @@ test("its state is as large after a million values as after a hundred", () => {
 
 test("one outlier is one high score: the usual values after it are usual", () => {
   for (const range of ranges) {
-    const random = mulberry32(7);
+    const random = seededRandom(7);
     const values = Float64Array.from({ length: 600 }, (_, i) => (i === 500 ? 50 : 2 + 0.1 * gaussian(random)));
     const result = scores(new ContextSurprise(range), values);
     assert.equal(result[500], 1);

@@ -6,13 +6,13 @@ import { FittedDetector, type RowModel } from "../../../edge/inference/fitted-de
 import { fitMspc, fitVar, withLimits, type Fit } from "../../../edge/inference/learn/fit-rows.ts";
 import { matrixFrom, rowOf, rowsOf, type Matrix } from "../../../edge/inference/learn/matrix.ts";
 import { StateReader, StateWriter } from "../../../edge/inference/state.ts";
-import { gaussian, mulberry32 } from "../../../edge/simulate/random.ts";
+import { gaussian, seededRandom } from "../../../src/random.ts";
 
 const limits = { falseAlarms: 0.01, headroom: 1 };
 
 /** Six sensors that follow two slow causes, the second one lagging by a row. */
 function normalRows(seed: number, count: number): Matrix {
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   let [load, ambient, before] = [0, 0, 0];
   return matrixFrom(
     Array.from({ length: count }, () => {
@@ -38,7 +38,7 @@ const kinds: readonly { name: string; fit: (normal: Matrix) => Fit }[] = [
 ];
 
 for (const { name, fit } of kinds) {
-  const model: RowModel = withLimits(fit(normalRows(1, 2000)), normalRows(2, 2000), limits);
+  const model: RowModel = withLimits(fit(normalRows(1, 2000)), normalRows(2, 8000), limits);
 
   test(`${name}: false alarms on new normal rows are as many as was asked for`, () => {
     const scores = scoresOf(new FittedDetector(model), normalRows(3, 20_000));
@@ -112,7 +112,7 @@ for (const { name, fit } of kinds) {
   test(`${name}: a change of units changes no score`, () => {
     const units = [2 ** 10, 2 ** -7, 1, 2 ** 20, 0.5, 2];
     const changed = (rows: Matrix): Matrix => ({ ...rows, data: rows.data.map((x, i) => x * units[i % 6]!) });
-    const other = withLimits(fit(changed(normalRows(1, 2000))), changed(normalRows(2, 2000)), limits);
+    const other = withLimits(fit(changed(normalRows(1, 2000))), changed(normalRows(2, 8000)), limits);
     const rows = normalRows(7, 300);
     assert.deepEqual(scoresOf(new FittedDetector(other), changed(rows)), scoresOf(new FittedDetector(model), rows));
   });

@@ -1,4 +1,5 @@
 import type { Observation, Quality, Value } from "../../../src/observation/observation.ts";
+import { guardDefaults } from "../../../src/profile/metric.ts";
 import type { CompiledProfile, DetectRule, MetricSpec } from "../../../src/profile/profile.ts";
 
 export const startMicros = Date.UTC(2026, 10, 21, 9) * 1000;
@@ -25,6 +26,7 @@ export function metricOf(name: string, range?: readonly [number, number], detect
       priority: "high",
       consequence: undefined,
       action: undefined,
+      guards: guardDefaults(detect?.model ?? "context-surprise"),
       ...detect,
     },
   };

@@ -5,11 +5,11 @@ import { fitMspc } from "../../../edge/inference/learn/fit-rows.ts";
 import { fitRegimes } from "../../../edge/inference/learn/fit-regimes.ts";
 import { RegimeDetector, type RegimeRow } from "../../../edge/inference/regime-detector.ts";
 import { StateReader, StateWriter } from "../../../edge/inference/state.ts";
-import { gaussian, mulberry32 } from "../../../edge/simulate/random.ts";
+import { gaussian, seededRandom } from "../../../src/random.ts";
 
 /** Speed, current and temperature of a drive that runs at 20 or at 80 for 100 rows each. */
 function rows(seed: number, count: number): RegimeRow[] {
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   return Array.from({ length: count }, (_, i) => {
     const regime = Math.floor(i / 100) % 2 === 0 ? "slow" : "fast";
     const speed = (regime === "slow" ? 20 : 80) + gaussian(random);

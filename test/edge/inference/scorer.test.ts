@@ -5,8 +5,10 @@ import fc from "fast-check";
 import Schema from "typebox/schema";
 import { Scorer } from "../../../edge/inference/scorer.ts";
 import { AirSensor, Pump } from "../../../edge/simulate/plant.ts";
-import { gaussian, mulberry32 } from "../../../edge/simulate/random.ts";
+import { gaussian, seededRandom } from "../../../src/random.ts";
 import type { Observation, Value } from "../../../src/observation/observation.ts";
+import { guardDefaults } from "../../../src/profile/metric.ts";
+import type { GuardRule } from "../../../src/profile/profile.ts";
 import { alertSchema, type AlertRecord } from "../../../src/wire/records.ts";
 import { metricOf, observe, profileOf, startMicros } from "./observations.ts";
 
@@ -27,7 +29,7 @@ function run(scorer: Scorer, series: Iterable<number>, profile = profileOf(metri
 }
 
 function* around(value: number, count: number, seed = 1): Generator<number> {
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   for (let i = 0; i < count; i++) yield value + 0.1 * gaussian(random);
 }
 
@@ -121,27 +123,69 @@ test("nothing is said while a metric is learned", () => {
   assert.deepEqual(run(new Scorer(), [...around(2.2, 70), ...around(12, 70)]), []);
 });
 
-const guards: { name: string; series: number[]; says: RegExp }[] = [
+const noGuards = guardsOf();
+function guardsOf(...on: (keyof GuardRule)[]): GuardRule {
+  const none = { rate: false, stuck: false, gap: false, hampel: false, ewma: false, cusum: false, variance: false };
+  return { ...none, ...Object.fromEntries(on.map((name) => [name, true])) };
+}
+
+const guards: { name: string; guards: GuardRule; series: number[]; says: RegExp }[] = [
   {
     name: "a value beyond the sensor's range",
+    guards: noGuards,
     series: [...around(2.2, 300), 21, 21.5, 22],
     says: /outside of the sensor's range 0 to 20$/,
   },
   {
     name: "a sensor that stands still",
+    guards: guardsOf("stuck"),
     series: [...around(2.2, 300), ...Array<number>(60).fill(2.2)],
     says: /has stood at exactly 2.2 mm\/s for \d+ values$/,
   },
-  { name: "a jump", series: [...around(2.2, 300), 9.5], says: /after a jump of 7/ },
+  {
+    name: "a jump",
+    guards: guardDefaults("guards"),
+    series: [...around(2.2, 300), 9.5],
+    says: /after a jump of 7/,
+  },
+  {
+    name: "a loose contact",
+    guards: guardsOf("hampel"),
+    series: Array.from(around(2.2, 600), (value, i) => (i > 450 && i % 9 === 0 ? value + 2 : value)),
+    says: /^vibration [.\d]+ mm\/s with single values that leap out and back, the last 4[.\d]* beside 2[.\d]*$/,
+  },
+  {
+    name: "a mean that creeps away",
+    guards: guardsOf("ewma", "cusum"),
+    series: [...around(2.2, 3000), ...around(2.4, 200)],
+    says: /^vibration [.\d]+ mm\/s, its mean has moved from 2.2 to 2.[34]\d*$/,
+  },
+  {
+    name: "noise that grows",
+    guards: guardsOf("variance"),
+    series: [...around(2.2, 12_000), ...Array.from(around(0, 400), (value) => 2.2 + 3 * value)],
+    says: /^vibration [.\d]+ mm\/s varies [123][.\d]* times as much as usual$/,
+  },
 ];
-for (const { name, series, says } of guards) {
+for (const { name, guards: rule, series, says } of guards) {
   test(`the guards see ${name}`, () => {
-    const alerts = run(new Scorer(), series, profileOf(metricOf("vibration", [0, 20], { model: "guards" })));
+    const watched = profileOf(metricOf("vibration", [0, 20], { model: "guards", guards: rule }));
+    const alerts = run(new Scorer(), series, watched).filter(({ kind }) => kind === "raise");
     assert.equal(alerts.length, 1);
     assert.equal(alerts[0]!.model, "guards");
     assert.match(alerts[0]!.explanation, says);
   });
 }
+
+test("values that come again after a silence are told where the profile asks for it", () => {
+  for (const gap of [true, false]) {
+    const scorer = new Scorer();
+    const profile = profileOf(metricOf("vibration", [0, 20], { guards: gap ? guardsOf("gap") : noGuards }));
+    run(scorer, around(2.2, 300), profile);
+    const said = scorer.score(observe("pump-1", 400, { vibration: 2.2 }), profile).map((alert) => alert.explanation);
+    assert.deepEqual(said, gap ? ["vibration 2.2 mm/s after 6 min without a value, usually 0.2 s"] : []);
+  }
+});
 
 test("values that the device marks as bad change nothing that was learned, and many of them are an alert", () => {
   const scorer = new Scorer();
@@ -192,6 +236,12 @@ test("a restart from a snapshot anywhere gives the same alerts and the same stat
     profileOf(metricOf("vibration", [0, 20])),
     profileOf(metricOf("vibration")),
     profileOf(metricOf("vibration", [0, 20], { model: "guards" })),
+    profileOf(
+      metricOf("vibration", undefined, {
+        model: "guards",
+        guards: guardsOf("rate", "stuck", "gap", "hampel", "ewma", "cusum", "variance"),
+      }),
+    ),
   ];
   fc.assert(
     fc.property(fc.array(step, { maxLength: 12 }), fc.nat(), fc.constantFrom(...profiles), (steps, cut, profile) => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { FeaturePipeline, type Feature } from "../../../../edge/inference/features/pipeline.ts";
 import { matrixFrom } from "../../../../edge/inference/learn/matrix.ts";
 import { boostDefaults, fitTrees, type BoostOptions } from "../../../../edge/inference/trees/boost.ts";
-import { Random } from "../../../../edge/inference/trees/random.ts";
+import { drawToFront, seededRandom } from "../../../../src/random.ts";
 import { predict, probability } from "../../../../edge/inference/trees/trees.ts";
 import { type DataSetResult, type MethodRow } from "../result.ts";
 
@@ -96,11 +96,11 @@ function crossValidated({ rows, labels }: Data): Float64Array[] {
 }
 
 function stratified(labels: Float64Array, seed: number): Int32Array {
-  const random = new Random(seed);
+  const random = seededRandom(seed);
   const foldOf = new Int32Array(labels.length);
   for (const label of [0, 1]) {
     const members = Int32Array.from([...labels.keys()].filter((i) => labels[i] === label));
-    random.drawToFront(members, members.length);
+    drawToFront(random, members, members.length);
     members.forEach((i, position) => (foldOf[i] = position % folds));
   }
   return foldOf;

@@ -1,4 +1,4 @@
-import { mulberry32 } from "../../../../edge/simulate/random.ts";
+import { seededRandom } from "../../../../src/random.ts";
 import { cpuMicrosPer } from "../cpu.ts";
 import { fleetCostPercent } from "../fleet-cost.ts";
 import { costColumns, type DataSetResult, type MethodRow } from "../result.ts";
@@ -87,7 +87,7 @@ function twoFold(scored: readonly ScoredSeries[], profile: Profile): number {
 }
 
 function randomScores(): (series: LabelledSeries) => Float64Array {
-  const random = mulberry32(1);
+  const random = seededRandom(1);
   return ({ values }) => values.map(() => random());
 }
 

@@ -17,12 +17,12 @@ import {
 } from "../../../../edge/inference/learn/matrix.ts";
 import { quantileOf } from "../../../../edge/inference/learn/quantile.ts";
 import { scaled, scalingOf } from "../../../../edge/inference/learn/scaling.ts";
-import { gaussian, mulberry32 } from "../../../../edge/simulate/random.ts";
+import { gaussian, seededRandom } from "../../../../src/random.ts";
 
 const sizes = fc.integer({ min: 1, max: 12 });
 
 function randomMatrix(seed: number, rows: number, columns: number): Matrix {
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   return { rows, columns, data: new Float64Array(rows * columns).map(() => gaussian(random)) };
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tailQuantile } from "../../../../edge/inference/learn/tail.ts";
-import { gaussian, mulberry32 } from "../../../../edge/simulate/random.ts";
+import { gaussian, seededRandom } from "../../../../src/random.ts";
 
 const draws = [
   { name: "uniform", draw: (random: () => number) => random(), exact: 0.999 },
@@ -12,7 +12,7 @@ const draws = [
 ];
 for (const { name, draw, exact } of draws) {
   test(`${name}: 400 values give the value of one in a thousand, on average within a tenth`, () => {
-    const random = mulberry32(11);
+    const random = seededRandom(11);
     let sum = 0;
     for (let round = 0; round < 200; round++) {
       sum += tailQuantile(

@@ -6,13 +6,13 @@ import { matrixFrom, matrixOf, rowOf } from "../../../../edge/inference/learn/ma
 import { fitIntervals, intervalOf } from "../../../../edge/inference/learn/conformal.ts";
 import { boostDefaults, fitTrees } from "../../../../edge/inference/trees/boost.ts";
 import { predict, probability, type Trees } from "../../../../edge/inference/trees/trees.ts";
-import { gaussian, mulberry32 } from "../../../../edge/simulate/random.ts";
+import { gaussian, seededRandom } from "../../../../src/random.ts";
 
 const small = { ...boostDefaults, trees: 101, rate: 0.1, columnShare: 1 };
 
 /** y = step + product of two inputs + noise; the third input says nothing. */
 function samples(seed: number, count: number) {
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   const rows = Array.from({ length: count }, () => [random(), random(), random()]);
   const labels = Float64Array.from(rows, ([a, b]) => (a! > 0.6 ? 5 : 0) + 4 * a! * b! + 0.1 * gaussian(random));
   return { rows: matrixFrom(rows), labels };
@@ -97,7 +97,7 @@ test("missing inputs are learned from, and asked for, in the same way", () => {
 });
 
 test("probabilities of a label are calibrated where the data are enough", () => {
-  const random = mulberry32(6);
+  const random = seededRandom(6);
   const rows = matrixFrom(Array.from({ length: 8000 }, () => [random()]));
   const labels = Float64Array.from({ length: 8000 }, (_, r) => (random() < 0.2 + 0.6 * rowOf(rows, r)[0]! ? 1 : 0));
   const trees = fitTrees(rows, labels, { ...small, loss: "logistic", leafRowsMin: 200 });
@@ -115,7 +115,7 @@ test("labels that never differ, and a single row, give the label", () => {
 });
 
 test("intervals hold new truths as often as they say, also where the error depends on the prediction", () => {
-  const random = mulberry32(7);
+  const random = seededRandom(7);
   const draw = (count: number) => {
     const predictions = Float64Array.from({ length: count }, () => 100 * random());
     return { predictions, truths: predictions.map((p) => p + (0.02 * p + 1) * gaussian(random)) };
