@@ -22,10 +22,12 @@ import type { Usage } from "./journal/protocol.ts";
 import { AgentActions } from "./observe/agent-actions.ts";
 import { AgentRecords } from "./observe/agent-records.ts";
 import { AgentView } from "./observe/agent-view.ts";
+import { AlertDesk } from "./observe/alert-desk.ts";
 import { AlertBoard } from "./observe/alerts.ts";
 import { LiveValues } from "./observe/live.ts";
 import { makeLog } from "./observe/log.ts";
 import { makeMetrics } from "./observe/metrics.ts";
+import { Suppressions } from "./observe/suppressions.ts";
 import { Committer, type StoredBlock, type StoredGroup } from "./pipeline/committer.ts";
 import { Devices, type Device } from "./pipeline/devices.ts";
 import { cursorPrefix, cursorsOf, Intake, type Noted } from "./pipeline/intake.ts";
@@ -83,6 +85,7 @@ const stopWithinMs = 5_000;
 const defaultPartitions = 8;
 /** Rows of the journal's state table. */
 const alertsKey = "alerts";
+const suppressionsKey = "alerts:suppressed";
 const devicePrefix = "device:";
 const topicPrefix = "topic:";
 
@@ -117,6 +120,7 @@ interface Memory {
   readonly redeliveries: readonly Uint8Array[];
   readonly cursors: readonly (readonly [string, string])[];
   readonly alerts: string | undefined;
+  readonly suppressions: string | undefined;
   /** Device → id of its profile, for observations that are scored again before the device speaks. */
   readonly profiles: ReadonlyMap<string, string>;
   readonly usage: Usage;
@@ -126,10 +130,12 @@ interface Memory {
 
 async function readMemory(journal: Journal): Promise<Memory> {
   const alerts = await journal.state(alertsKey);
+  const suppressions = await journal.state(suppressionsKey);
   return {
     redeliveries: await journal.redeliveries(),
     cursors: await journal.statesBelow(cursorPrefix),
     alerts: alerts === undefined ? undefined : String(alerts),
+    suppressions: suppressions === undefined ? undefined : String(suppressions),
     profiles: new Map(await journal.statesBelow(devicePrefix)),
     usage: await journal.usage(),
     topicIds: await journal.statesBelow(topicPrefix),
@@ -152,7 +158,9 @@ class Agent implements RunningAgent {
   readonly #topicIds: Map<string, string>;
   readonly #devices: Devices;
   readonly #live = new LiveValues();
+  readonly #suppressions: Suppressions;
   readonly #alerts: AlertBoard;
+  readonly #alertDesk: AlertDesk;
   readonly #scorer = new Scorer();
   readonly #records: AgentRecords;
   readonly #committer: Committer<Noted>;
@@ -182,7 +190,8 @@ class Agent implements RunningAgent {
     this.#log = log;
     this.#closeLog = close;
     this.#usage = memory.usage;
-    this.#alerts = new AlertBoard(memory.alerts);
+    this.#suppressions = new Suppressions(systemClock, memory.suppressions);
+    this.#alerts = new AlertBoard(this.#suppressions, memory.alerts);
     this.#devices = new Devices(partitions);
     const { id, path } = setup.gateway;
     this.#records = new AgentRecords(systemClock, { id, path, version: setup.version, epoch: journal.epoch });
@@ -191,6 +200,7 @@ class Agent implements RunningAgent {
     this.#committer = this.#makeCommitter(redeliveries);
     this.#intake = this.#makeIntake(redeliveries);
     this.#retry = new Retry(journal, this.#intake);
+    this.#alertDesk = this.#makeAlertDesk();
     this.#actions = this.#makeActions();
     this.#scores = this.#makeScoreReader();
     this.#sources = setup.sources.map((options) => this.#makeSource(options));
@@ -349,9 +359,14 @@ class Agent implements RunningAgent {
 
   /** Undefined where no model watches the device: its stored observations need not even be read. */
   #profileOf(device: string): CompiledProfile | undefined {
-    const remembered = this.#memory.profiles.get(device) ?? "";
-    const profile = this.#devices.all.get(device)?.profile ?? this.#setup.profiles.get(remembered);
+    const profile = this.#rememberedProfile(device);
     return profile === undefined || this.#scorer.plan(profile) === undefined ? undefined : profile;
+  }
+
+  /** Of any device that ever had one here. */
+  #rememberedProfile(device: string): CompiledProfile | undefined {
+    const remembered = this.#memory.profiles.get(device) ?? "";
+    return this.#devices.all.get(device)?.profile ?? this.#setup.profiles.get(remembered);
   }
 
   #onAlert(alert: AlertRecord): void {
@@ -365,10 +380,17 @@ class Agent implements RunningAgent {
 
   /** Adds a record of our own to the open group; false where it has no room. */
   #append(stream: Stream, device: string, record: object): boolean {
-    const slot = this.#devices.slot(stream, device);
-    const text = JSON.stringify(record);
-    if (!this.#committer.hasRoom(slot.lane, text.length, 1)) return false;
-    this.#committer.append(slot, text, noTime, systemClock.nowMicros());
+    return this.#appendAll([[stream, device, record]]);
+  }
+
+  /** All of them or none; at most one of each lane. */
+  #appendAll(records: readonly (readonly [stream: Stream, key: string, record: object])[]): boolean {
+    const lines = records.map(([stream, key, record]) => ({
+      slot: this.#devices.slot(stream, key),
+      text: JSON.stringify(record),
+    }));
+    if (!lines.every(({ slot, text }) => this.#committer.hasRoom(slot.lane, text.length, 1))) return false;
+    for (const { slot, text } of lines) this.#committer.append(slot, text, noTime, systemClock.nowMicros());
     return true;
   }
 
@@ -394,6 +416,7 @@ class Agent implements RunningAgent {
   #look(): void {
     void this.#lookAtJournal();
     this.#view.tick();
+    void this.#alertDesk.expire();
     this.#sayKafka();
     this.#rememberTopics();
     for (const id of this.#live.takeGrown()) this.#unpublished.push(this.#devices.all.get(id)!);
@@ -439,6 +462,7 @@ class Agent implements RunningAgent {
       kafkaAddress: kafka?.brokers.join(", "),
       live: this.#live,
       alerts: this.#alerts,
+      suppressions: this.#suppressions,
       counters: () => this.#intake.counters,
       usage: () => this.#usage,
       forward: () => this.#forward?.report,
@@ -458,15 +482,39 @@ class Agent implements RunningAgent {
     return view;
   }
 
+  #makeAlertDesk(): AlertDesk {
+    const { id } = this.#setup.gateway;
+    return new AlertDesk({
+      gateway: id,
+      clock: systemClock,
+      board: this.#alerts,
+      suppressions: this.#suppressions,
+      knows: (device, metric) => {
+        const profile = this.#rememberedProfile(device);
+        return profile !== undefined && (metric === undefined || profile.specOf(metric) !== undefined);
+      },
+      append: (change, audit) =>
+        this.#appendAll([
+          ["alerts", change.device, change],
+          ...(audit === undefined ? [] : [["audit", auditKey(id), audit] as const]),
+        ]),
+      save: () => {
+        this.#committer.setState(alertsKey, this.#alerts.toText());
+        this.#committer.setState(suppressionsKey, this.#suppressions.toText());
+      },
+      whenStored: (settle) => this.#committer.whenStored(settle),
+      changed: () => this.#view.changed(),
+    });
+  }
+
   #makeActions(): AgentActions {
     return new AgentActions({
       gateway: this.#setup.gateway.id,
       clock: systemClock,
-      alerts: this.#alerts,
+      alerts: this.#alertDesk,
       retry: this.#retry,
       journal: this.#journal,
       append: (record) => this.#append("audit", auditKey(this.#setup.gateway.id), record),
-      saveAlerts: () => this.#committer.setState(alertsKey, this.#alerts.toText()),
       whenStored: (settle) => this.#committer.whenStored(settle),
       changed: () => this.#view.changed(),
     });
@@ -481,6 +529,7 @@ class Agent implements RunningAgent {
       sources: () => this.#sources.map((source) => ({ name: source.name, status: source.status() })),
       nowMicros: () => systemClock.nowMicros(),
       openAlerts: () => this.#alerts.open,
+      suppressions: () => this.#suppressions.all,
       devices: () => this.#devices.all.size,
       scorerBehind: () => this.#scores.behind,
       droppedLogLines,

@@ -8,6 +8,7 @@ import { parseWireTime } from "../../src/observation/time.ts";
 import { readCommandResult } from "../../src/wire/commands.ts";
 import { headerNames } from "../../src/wire/headers.ts";
 import {
+  alertChangeSchema,
   alertSchema,
   deviceSchema,
   ledgerSchema,
@@ -300,9 +301,11 @@ export class Aggregator {
 
   #takeAlert(value: Buffer, identity: Identity, epoch: Epoch): Refused | undefined {
     const json = parseJson(value);
-    if (!isAlert.Check(json) || parseWireTime(json.time) === undefined) return refuse("not-readable", "not an alert");
+    const isKnown = isAlert.Check(json) || isAlertChange.Check(json);
+    if (!isKnown || parseWireTime(json.time) === undefined) return refuse("not-readable", "not an alert");
     if (json.device !== identity.device) return refuse("wrong-device", "the key and the value name different devices");
-    this.#alerts.add(json, epoch, identity.seq);
+    if (isAlert.Check(json)) this.#alerts.add(json, epoch, identity.seq);
+    else this.#alerts.change(json);
     return undefined;
   }
 
@@ -359,6 +362,7 @@ export class Aggregator {
 const isLedger = Compile(ledgerSchema);
 const isManifest = Compile(manifestSchema);
 const isAlert = Compile(alertSchema);
+const isAlertChange = Compile(alertChangeSchema);
 const isDevice = Compile(deviceSchema);
 
 export function topicOf(prefix: string, stream: ConsumedStream): string {

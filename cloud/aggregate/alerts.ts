@@ -1,5 +1,5 @@
 import { formatWireTime, parseWireTime } from "../../src/observation/time.ts";
-import type { AlertRecord } from "../../src/wire/records.ts";
+import type { AlertChangeRecord, AlertRecord } from "../../src/wire/records.ts";
 import type { Store } from "../store/store.ts";
 import { placementOf } from "./place.ts";
 import { comparePlaces, type EpochOrder, type Place } from "./sample.ts";
@@ -17,6 +17,8 @@ export interface AlertState {
   /** The newest record of the episode. */
   readonly updated: string;
   readonly cleared: string | null;
+  /** When somebody at its gateway acknowledged it. */
+  readonly acknowledged: string | null;
   readonly model: string;
   readonly version: string;
   readonly score: number;
@@ -26,7 +28,7 @@ export interface AlertState {
 }
 
 interface StoredAlert {
-  readonly state: AlertState;
+  readonly state: Omit<AlertState, "acknowledged">;
   /** The record that gave the details. */
   readonly details: {
     readonly timeMicros: number;
@@ -74,6 +76,21 @@ export class Alerts {
     this.#changed = true;
   }
 
+  /**
+   * What people did at the gateway. An acknowledgement may be read before the episode that it belongs to. What is shelved
+   * or out of service there is not kept here: it is the list of whoever stands before the machine.
+   */
+  change({ kind, device, episode, time }: AlertChangeRecord): void {
+    if (kind !== "acknowledge" || episode === undefined) return;
+    this.#store
+      .sql(
+        `INSERT INTO acknowledged (device, episode, time) VALUES (?, ?, ?)
+         ON CONFLICT (device, episode) DO UPDATE SET time = MIN(time, excluded.time)`,
+      )
+      .run(device, episode, parseWireTime(time) ?? 0);
+    this.#changed = true;
+  }
+
   #fold(known: StoredAlert | undefined, record: AlertRecord, place: Place): StoredAlert {
     const clear = record.kind === "clear";
     const time = formatWireTime(place.timeMicros);
@@ -113,6 +130,12 @@ export class Alerts {
           `DELETE FROM alerts WHERE no IN (SELECT no FROM alerts ORDER BY open DESC, updated DESC LIMIT -1 OFFSET ${alertsMax})`,
         )
         .run();
+      this.#store
+        .sql(
+          `DELETE FROM acknowledged WHERE (device, episode) IN
+           (SELECT device, episode FROM acknowledged ORDER BY time DESC LIMIT -1 OFFSET ${alertsMax})`,
+        )
+        .run();
     }
     return changed;
   }
@@ -123,6 +146,9 @@ function latestOf(a: string | null, b: string | null): string | null {
   return a > b ? a : b;
 }
 
+/** A row of `alerts` joined with its `acknowledged.time` under that name. */
 export function alertOfRow(row: Record<string, unknown>): AlertState {
-  return (JSON.parse(String(row["value"])) as StoredAlert).state;
+  const { state } = JSON.parse(String(row["value"])) as StoredAlert;
+  const acknowledged = row["acknowledged"];
+  return { ...state, acknowledged: typeof acknowledged === "number" ? formatWireTime(acknowledged) : null };
 }

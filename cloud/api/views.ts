@@ -235,7 +235,7 @@ export class Views {
   ): { readonly items: readonly AlertState[]; readonly next: { updated: number; no: number } | undefined } {
     const rows = this.#store
       .sql(
-        `SELECT no, updated, value FROM alerts WHERE open >= ? AND (? IS NULL OR device = ?) AND (? IS NULL OR site = ?)
+        `SELECT no, updated, value, acknowledged.time AS acknowledged FROM alerts LEFT JOIN acknowledged USING (device, episode) WHERE open >= ? AND (? IS NULL OR device = ?) AND (? IS NULL OR site = ?)
          AND (updated, no) < (?, ?) ORDER BY updated DESC, no DESC LIMIT ?`,
       )
       .all(

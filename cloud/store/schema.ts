@@ -79,4 +79,8 @@ export const migrations: readonly string[] = [
   ALTER TABLE gaps RENAME COLUMN accepted TO found;
   ALTER TABLE gaps ADD COLUMN reason TEXT NOT NULL DEFAULT 'expired';
   `,
+  `
+  -- Apart from the episodes, since either may be read first.
+  CREATE TABLE acknowledged (device TEXT, episode TEXT, time INTEGER NOT NULL, PRIMARY KEY (device, episode)) WITHOUT ROWID;
+  `,
 ];

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { exitCodes } from "../../src/errors.ts";
+import { alertCommand } from "./alert/command.ts";
 import { bufferCommand } from "./buffer/command.ts";
 import { checkCommand } from "./check.ts";
 import { initCommand } from "./init.ts";
@@ -60,6 +61,7 @@ function makeProgram(cli: Cli): Command {
     topicsCommand(cli),
     bufferCommand(cli),
     quarantineCommand(cli),
+    alertCommand(cli),
   ];
   for (const command of commands) program.addCommand(command);
   prepare(program, cli.terminal);

@@ -91,13 +91,6 @@ export function addQuarantineApi(server: FastifyInstance, { view, actions, acces
     return { deleted: await actions.deleteQuarantined(ids, access.actorOf(request)) };
   });
 
-  server.post("/api/v1/alerts/acknowledge", async (request, reply) => {
-    const { episode } = (request.body ?? {}) as { episode?: unknown };
-    if (typeof episode !== "string" || episode === "") return refuse(reply, 400, "BAD_REQUEST");
-    const outcome = await actions.acknowledge(episode, access.actorOf(request));
-    return outcome === "done" ? { outcome } : refuse(reply, 404, "NOT_FOUND");
-  });
-
   server.get("/api/v1/ledger", async () => ledgerScreen(view));
 }
 

@@ -6,6 +6,7 @@ import type {
   DeviceView,
   GatewayView,
   MetricView,
+  Suppression,
   TotalsView,
 } from "./view.ts";
 
@@ -29,7 +30,7 @@ export interface BufferScreen {
 }
 
 export interface AlertSummary {
-  /** Alerts that still need a person: not returned to normal, or never acknowledged. */
+  /** Alerts that still need a person: not returned to normal, or never acknowledged, and not put away. */
   readonly open: number;
   /** Raised within the last hour; a person can handle about ten. */
   readonly lastHour: number;
@@ -67,11 +68,18 @@ export interface DeviceScreen {
   readonly gateway: GatewayView;
   readonly device: DeviceView & { readonly silent: boolean };
   readonly alerts: readonly AlertView[];
+  readonly suppressions: readonly Suppression[];
 }
 
 export interface AlertsScreen {
   readonly gateway: GatewayView;
   readonly alerts: readonly AlertView[];
+  readonly suppressions: readonly Suppression[];
+}
+
+export interface AlertScreen {
+  readonly gateway: GatewayView;
+  readonly alert: AlertView;
 }
 
 const overviewDevicesMax = 48;
@@ -118,11 +126,21 @@ export function deviceScreen(view: ConsoleView, id: string): DeviceScreen | unde
     gateway: view.gateway(),
     device: { ...device, silent: isSilent(device) },
     alerts: alerts.slice(0, alertsMax),
+    suppressions: view.suppressions().filter((suppression) => suppression.device === id),
   };
 }
 
 export function alertsScreen(view: ConsoleView): AlertsScreen {
-  return { gateway: view.gateway(), alerts: byUrgency(view.alerts()).slice(0, alertsMax) };
+  return {
+    gateway: view.gateway(),
+    alerts: byUrgency(view.alerts()).slice(0, alertsMax),
+    suppressions: view.suppressions(),
+  };
+}
+
+export function alertScreen(view: ConsoleView, episode: string): AlertScreen | undefined {
+  const alert = view.alerts().find(({ record }) => record.episode === episode);
+  return alert === undefined ? undefined : { gateway: view.gateway(), alert };
 }
 
 function lineSummaries(devices: readonly DeviceView[], open: readonly AlertView[]): readonly LineSummary[] {
@@ -168,8 +186,9 @@ function isSilent(device: DeviceView): boolean {
   return device.metrics.every((metric) => metric.ageMs > metric.staleAfterMs);
 }
 
+/** It needs a person: what is shelved or out of service does not, now. */
 function isOpen(alert: AlertView): boolean {
-  return alert.state !== "returned";
+  return alert.state !== "returned" && alert.suppression === undefined;
 }
 
 const priorities = ["critical", "high", "medium", "low"];

@@ -9,6 +9,7 @@ import { securityHeaders } from "../../src/http/guard.ts";
 import { refusePlaintext } from "../../src/http/listening.ts";
 import { defaultSessionOptions } from "../../src/http/sessions.ts";
 import { Access, refuse } from "../../src/http/access.ts";
+import { addAlertsApi } from "./alerts-api.ts";
 import { addApi } from "./api.ts";
 import { loadAssets } from "./assets.ts";
 import { addLogin } from "./login.ts";
@@ -77,6 +78,7 @@ export async function startConsole(options: ConsoleOptions, services: ConsoleSer
   addAssets(server, await loadAssets());
   addLogin(server, access, services.actions);
   addApi(server, { view: services.view, access, streams });
+  addAlertsApi(server, { view: services.view, actions: services.actions, access });
   addQuarantineApi(server, { view: services.view, actions: services.actions, access });
 
   const url = await listen(server, options.listen, "console.listen");

@@ -2,7 +2,7 @@ import type { ClockState } from "../../src/clock.ts";
 import type { Quality, Value } from "../../src/observation/observation.ts";
 import type { MetricSpec } from "../../src/profile/profile.ts";
 import type { AuditEntry } from "../../src/wire/audit.ts";
-import type { Actor, AlertRecord, QuarantineRecord } from "../../src/wire/records.ts";
+import type { Actor, AlertRecord, QuarantineRecord, Role } from "../../src/wire/records.ts";
 import type { Lane } from "../../src/wire/streams.ts";
 import type { LossRow, QuarantineFilter } from "../journal/protocol.ts";
 import type { SourceStatus } from "../source.ts";
@@ -29,6 +29,8 @@ export interface ConsoleView {
   trend(device: string, metric: string): Promise<TrendView | undefined>;
   /** Open alerts, and those that cleared lately; bounded. */
   alerts(): readonly AlertView[];
+  /** What people have put out of the list of alerts, the newest first; bounded. */
+  suppressions(): readonly Suppression[];
   /** Messages in the quarantine that fit, newest first, below `before`, at most `limit`. */
   quarantine(filter: QuarantineFilter, before: number | undefined, limit: number): Promise<QuarantineList>;
   /** One quarantined message with its bytes; undefined where it is gone by now. */
@@ -51,11 +53,38 @@ export interface ConsoleActions {
   retry(ids: readonly number[], by: Actor): Promise<readonly RetryResult[]>;
   /** Deletes quarantined messages for good, named in ledger and audit. Returns how many were still there. */
   deleteQuarantined(ids: readonly number[], by: Actor): Promise<number>;
-  /** Somebody has seen the alert. `gone`: it is not on the board any more, or was acknowledged before. */
-  acknowledge(episode: string, by: Actor): Promise<"done" | "gone">;
+  /** Changes how an alert, or all alerts of a metric or a device, are handled. */
+  changeAlerts(action: AlertAction, by: Actor): Promise<AlertOutcome>;
   /** Notes what somebody did that changes nothing here; repetitions within a minute become one record with their number. */
   audit(entry: AuditEntry): void;
 }
+
+/** Without `metric` it holds for all metrics of the device. */
+export type AlertAction =
+  /** Somebody has seen it. */
+  | { readonly kind: "acknowledge"; readonly episode: string }
+  /** Out of the list for some time: it comes back by itself. */
+  | {
+      readonly kind: "shelve";
+      readonly device: string;
+      readonly metric: string | undefined;
+      readonly seconds: number;
+      readonly reason: string;
+    }
+  /** Out of the list until somebody takes it back, for example while a machine is repaired. */
+  | {
+      readonly kind: "out-of-service";
+      readonly device: string;
+      readonly metric: string | undefined;
+      readonly reason: string;
+    }
+  | { readonly kind: "unshelve" | "in-service"; readonly device: string; readonly metric: string | undefined };
+
+/**
+ * `gone`: there is no such alert, metric or device, or nothing to take back, or the alert was acknowledged before.
+ * `full`: too much is shelved or out of service already. `abandoned`: the agent stops, nothing changed.
+ */
+export type AlertOutcome = "done" | "gone" | "full" | "abandoned";
 
 export interface RetryResult {
   readonly id: number;
@@ -188,6 +217,25 @@ export interface AlertView {
   readonly state: AlertState;
   readonly raisedMicros: number;
   readonly clearedMicros: number | undefined;
+  /** Undefined until somebody has seen it. */
+  readonly acknowledged: { readonly micros: number; readonly by: Role } | undefined;
+  /** Why it is not in the list that people work through; undefined where it is. */
+  readonly suppression: Suppression | undefined;
+}
+
+/** The two of ANSI/ISA-18.2 that people decide: `shelved` has a time limit, `out-of-service` has none. */
+export interface SuppressionScope {
+  readonly kind: "shelved" | "out-of-service";
+  readonly device: string;
+  /** Undefined: all metrics of the device. */
+  readonly metric: string | undefined;
+}
+
+export interface Suppression extends SuppressionScope {
+  readonly reason: string;
+  readonly by: Role;
+  readonly sinceMicros: number;
+  readonly untilMicros: number | undefined;
 }
 
 export interface QuarantineItem extends QuarantineRecord {

@@ -1,8 +1,8 @@
 import type { Clock } from "../../src/clock.ts";
 import { auditRecord, type AuditEntry } from "../../src/wire/audit.ts";
 import type { Actor, AuditRecord } from "../../src/wire/records.ts";
-import type { ConsoleActions, RetryResult } from "../console/view.ts";
-import type { AlertBoard } from "./alerts.ts";
+import type { AlertAction, AlertOutcome, ConsoleActions, RetryResult } from "../console/view.ts";
+import type { AlertDesk } from "./alert-desk.ts";
 import { RepeatedAudit } from "./repeated-audit.ts";
 
 type RetryOutcome =
@@ -12,13 +12,11 @@ type RetryOutcome =
 export interface AgentActionsParts {
   readonly gateway: string;
   readonly clock: Clock;
-  readonly alerts: AlertBoard;
+  readonly alerts: Pick<AlertDesk, "change">;
   readonly retry: { all(ids: readonly number[], by: Actor): Promise<readonly RetryOutcome[]> };
   readonly journal: { deleteQuarantined(ids: readonly number[], by: Actor): Promise<number> };
   /** Into the open group of the journal; false where it has no room. */
   readonly append: (record: AuditRecord) => boolean;
-  /** The alert board becomes durable with the open group. */
-  readonly saveAlerts: () => void;
   readonly whenStored: (settle: (outcome: "stored" | "abandoned") => void) => void;
   readonly changed: () => void;
 }
@@ -26,7 +24,7 @@ export interface AgentActionsParts {
 /** Audit records that wait for room while the disk refuses; of more only the number is kept. */
 const waitingMax = 1_000;
 
-/** What people do on this gateway. The journal writes the audit of what it does itself; the rest is written here. */
+/** What people do on this gateway. Journal and alert desk write the audit of what they do; the rest is written here. */
 export class AgentActions implements ConsoleActions, Disposable {
   readonly #parts: AgentActionsParts;
   readonly #repeated = new RepeatedAudit((entry) => this.#audit(entry));
@@ -53,13 +51,8 @@ export class AgentActions implements ConsoleActions, Disposable {
     return deleted;
   }
 
-  async acknowledge(episode: string, by: Actor): Promise<"done" | "gone"> {
-    if (!this.#parts.alerts.acknowledge(episode)) return "gone";
-    this.#parts.saveAlerts();
-    this.#audit({ by, action: "alert-acknowledge", target: episode, result: "done", count: 1, detail: "" });
-    const outcome = await new Promise<"stored" | "abandoned">((settle) => this.#parts.whenStored(settle));
-    this.#parts.changed();
-    return outcome === "stored" ? "done" : "gone";
+  changeAlerts(action: AlertAction, by: Actor): Promise<AlertOutcome> {
+    return this.#parts.alerts.change(action, by);
   }
 
   audit(entry: AuditEntry): void {

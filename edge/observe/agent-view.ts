@@ -13,6 +13,7 @@ import type {
   QuarantinedMessage,
   QuarantineItem,
   QuarantineList,
+  Suppression,
   TotalsView,
   TrendView,
 } from "../console/view.ts";
@@ -21,6 +22,7 @@ import type { LossRow, QuarantineFilter, QuarantinePage, QuarantineRow, Usage } 
 import type { Source } from "../source.ts";
 import type { AlertBoard } from "./alerts.ts";
 import type { LiveValues } from "./live.ts";
+import type { Suppressions } from "./suppressions.ts";
 
 export interface AgentViewParts {
   readonly clock: Clock;
@@ -29,6 +31,7 @@ export interface AgentViewParts {
   readonly kafkaAddress: string | undefined;
   readonly live: LiveValues;
   readonly alerts: AlertBoard;
+  readonly suppressions: Suppressions;
   readonly counters: () => { readonly received: number; readonly acknowledged: number; readonly quarantined: number };
   readonly usage: () => Usage | undefined;
   readonly forward: () => ForwardReport | undefined;
@@ -200,6 +203,10 @@ export class AgentView implements ConsoleView {
 
   alerts(): readonly AlertView[] {
     return this.#parts.alerts.views;
+  }
+
+  suppressions(): readonly Suppression[] {
+    return this.#parts.suppressions.all;
   }
 
   async quarantine(filter: QuarantineFilter, before: number | undefined, limit: number): Promise<QuarantineList> {

@@ -1,8 +1,12 @@
 import { parseWireTime } from "../../src/observation/time.ts";
-import type { AlertRecord } from "../../src/wire/records.ts";
+import type { AlertRecord, Role } from "../../src/wire/records.ts";
 import type { AlertState, AlertView } from "../console/view.ts";
+import type { Suppressions } from "./suppressions.ts";
 
 const keptMax = 200;
+
+/** What the board keeps of an episode; what hides it is asked anew each time. */
+type Row = Omit<AlertView, "suppression">;
 
 const acknowledged: Partial<Record<AlertState, AlertState>> = {
   unacknowledged: "acknowledged",
@@ -10,7 +14,7 @@ const acknowledged: Partial<Record<AlertState, AlertState>> = {
 };
 
 /** Whoever has acknowledged an alert has acknowledged its updates and its end. */
-function stateAfter(before: AlertView | undefined, isClear: boolean): AlertState {
+function stateAfter(before: Row | undefined, isClear: boolean): AlertState {
   const wasSeen = before?.state === "acknowledged" || before?.state === "returned";
   if (isClear) return wasSeen ? "returned" : "returned-unacknowledged";
   return wasSeen ? "acknowledged" : "unacknowledged";
@@ -18,52 +22,71 @@ function stateAfter(before: AlertView | undefined, isClear: boolean): AlertState
 
 /** Open alerts and those that cleared lately, newest first. Its text goes into the journal with the alerts themselves. */
 export class AlertBoard {
-  readonly #views: Map<string, AlertView> = new Map();
+  readonly #rows: Map<string, Row> = new Map();
+  readonly #suppressions: Suppressions;
 
-  constructor(stored?: string) {
-    for (const view of stored === undefined ? [] : (JSON.parse(stored) as AlertView[])) {
-      this.#views.set(view.record.episode, view);
+  constructor(suppressions: Suppressions, stored?: string) {
+    this.#suppressions = suppressions;
+    for (const row of stored === undefined ? [] : (JSON.parse(stored) as Row[])) {
+      this.#rows.set(row.record.episode, row);
     }
   }
 
   take(record: AlertRecord): void {
-    const before = this.#views.get(record.episode);
+    const before = this.#rows.get(record.episode);
     const time = parseWireTime(record.time) ?? 0;
     const isClear = record.kind === "clear";
-    this.#views.set(record.episode, {
+    this.#rows.set(record.episode, {
       record,
       state: stateAfter(before, isClear),
       raisedMicros: before?.raisedMicros ?? time,
       clearedMicros: isClear ? time : undefined,
+      acknowledged: before?.acknowledged,
     });
-    while (this.#views.size > keptMax) this.#forgetOne();
+    while (this.#rows.size > keptMax) this.#forgetOne();
+  }
+
+  find(episode: string): AlertView | undefined {
+    const row = this.#rows.get(episode);
+    return row === undefined ? undefined : this.#view(row);
+  }
+
+  /** Whether the episode is on the board and nobody has seen it yet. */
+  awaitsAcknowledgement(episode: string): boolean {
+    const row = this.#rows.get(episode);
+    return row !== undefined && acknowledged[row.state] !== undefined;
   }
 
   /** False where the episode is not on the board, or was acknowledged before. */
-  acknowledge(episode: string): boolean {
-    const view = this.#views.get(episode);
-    const state = view === undefined ? undefined : acknowledged[view.state];
-    if (view === undefined || state === undefined) return false;
-    this.#views.set(episode, { ...view, state });
+  acknowledge(episode: string, micros: number, by: Role): boolean {
+    const row = this.#rows.get(episode);
+    const state = row === undefined ? undefined : acknowledged[row.state];
+    if (row === undefined || state === undefined) return false;
+    this.#rows.set(episode, { ...row, state, acknowledged: { micros, by } });
     return true;
   }
 
   /** The oldest that is over; an open one only where all are open. */
   #forgetOne(): void {
-    const entries = [...this.#views];
-    const [oldest] = entries.find(([, view]) => view.clearedMicros !== undefined) ?? entries[0]!;
-    this.#views.delete(oldest);
+    const entries = [...this.#rows];
+    const [oldest] = entries.find(([, row]) => row.clearedMicros !== undefined) ?? entries[0]!;
+    this.#rows.delete(oldest);
+  }
+
+  #view(row: Row): AlertView {
+    return { ...row, suppression: this.#suppressions.of(row.record.device, row.record.metric) };
   }
 
   get views(): readonly AlertView[] {
-    return [...this.#views.values()].reverse();
+    return [...this.#rows.values()].map((row) => this.#view(row)).reverse();
   }
 
+  /** Alerts that are not over, and not put away by a person. */
   get open(): number {
-    return [...this.#views.values()].filter((view) => view.clearedMicros === undefined).length;
+    return this.views.filter((view) => view.clearedMicros === undefined && view.suppression === undefined).length;
   }
 
   toText(): string {
-    return JSON.stringify([...this.#views.values()]);
+    return JSON.stringify([...this.#rows.values()]);
   }
 }

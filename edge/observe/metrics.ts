@@ -2,6 +2,7 @@ import { Counter, Gauge, Registry } from "prom-client";
 import { lossReasons } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import type { CommandReport } from "../commands/protocol.ts";
+import type { SuppressionScope } from "../console/view.ts";
 import type { ForwardReport } from "../forward/protocol.ts";
 import type { Usage } from "../journal/protocol.ts";
 import type { SourceStatus } from "../source.ts";
@@ -25,6 +26,7 @@ export interface MetricsSources {
   readonly sources: () => readonly { readonly name: string; readonly status: SourceStatus }[];
   readonly nowMicros: () => number;
   readonly openAlerts: () => number;
+  readonly suppressions: () => readonly Pick<SuppressionScope, "kind">[];
   readonly devices: () => number;
   readonly scorerBehind: () => number;
   readonly droppedLogLines: () => number;
@@ -63,7 +65,8 @@ export function makeMetrics(from: MetricsSources): { text: () => Promise<string>
   counter("tidegate_observations_history_total", "Observations stored as local history", () => from.intake().history);
   counter("tidegate_log_lines_dropped_total", "Log lines that a stalled reader cost", () => from.droppedLogLines());
   gauge("tidegate_devices", "Devices seen since start", () => from.devices());
-  gauge("tidegate_alerts_open", "Alerts that are not over", () => from.openAlerts());
+  gauge("tidegate_alerts_open", "Alerts that are not over, and not shelved or out of service", () => from.openAlerts());
+  addSuppressed(registers, from);
   gauge("tidegate_scorer_commits_behind", "Commits that the models have not seen yet", () => from.scorerBehind());
   counter(
     "tidegate_commands_served_total",
@@ -102,6 +105,20 @@ export function makeMetrics(from: MetricsSources): { text: () => Promise<string>
     },
   });
   return { text: () => registers[0]!.metrics() };
+}
+
+function addSuppressed(registers: Registry[], from: MetricsSources): void {
+  const suppressed: Gauge = new Gauge({
+    name: "tidegate_alerts_suppressed",
+    help: "Metrics and devices whose alerts people have put away",
+    labelNames: ["kind"],
+    registers,
+    collect: () => {
+      const all = from.suppressions();
+      for (const kind of ["shelved", "out-of-service"] as const)
+        suppressed.set({ kind }, all.filter((each) => each.kind === kind).length);
+    },
+  });
 }
 
 function addJournal(registers: Registry[], from: MetricsSources): void {

@@ -55,13 +55,13 @@ export function alertPanels(groups) {
   );
 }
 
-/** One alert with its explanation. `alert` has the fields of an alert record, and `state`, `raisedMs`, `clearedMs`, `href`; `action` is what can be done about it here. */
+/** One alert with its explanation. `alert` has the fields of an alert record, and `state`, `raisedMs`, `clearedMs`, `href`; where known who has `seen` it, and why it is `suppressed`. `action` is what can be done about it here. */
 export function alertItem(alert, now, action) {
   const isOver = alert.clearedMs !== undefined;
   return h(
     "li",
     { class: `alert alert-${alert.state.startsWith("returned") ? "returned" : "open"}`, "data-key": alert.episode },
-    priorityMark(alert.priority, alert.state),
+    priorityMark(alert.priority, alert.suppressed && alert.state === "unacknowledged" ? "acknowledged" : alert.state),
     h(
       "div",
       { class: "alert-text" },
@@ -82,7 +82,15 @@ export function alertItem(alert, now, action) {
       !isOver &&
         alert.action &&
         h("p", { class: "alert-then" }, h("span", { class: "quiet" }, "What to do: "), name(alert.action)),
-      h("p", { class: "quiet" }, states[alert.state] ?? "", isOver ? ", from " : ", since ", span(alert, now)),
+      h(
+        "p",
+        { class: "quiet" },
+        states[alert.state] ?? "",
+        isOver ? ", from " : ", since ",
+        span(alert, now),
+        alert.seen && `; ${alert.seen}`,
+      ),
+      alert.suppressed && h("p", { class: "flag" }, alert.suppressed),
       action,
       details(alert),
     ),

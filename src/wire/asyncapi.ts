@@ -3,6 +3,7 @@ import { observationSchema } from "../observation/schema.ts";
 import { cloudEventsVersion, cloudSource, headerNames, schemaOf, typeOf } from "./headers.ts";
 import { commandResultSchema, commandSchema, commandSchemaId, commandType, resendLimits } from "./commands.ts";
 import {
+  alertChangeSchema,
   alertSchema,
   auditSchema,
   deviceSchema,
@@ -15,7 +16,7 @@ import {
 import { commandTopic, isNumbered, rollupTopics, streamNames, streams, type Stream } from "./streams.ts";
 
 /** The version of the contract, not of the program; it grows with every addition that readers can use. */
-const contractVersion = "1.0.0";
+const contractVersion = "1.1.0";
 
 interface MessageSpec {
   readonly schema: TSchema;
@@ -45,8 +46,17 @@ const written: Partial<Record<Stream, { readonly description: string; readonly m
     },
   },
   alerts: {
-    description: "What the models at the edge found.",
-    messages: { alert: { schema: alertSchema, summary: "An alert is raised, updated or cleared.", key: device } },
+    description:
+      "What the models at the edge found, and what people did about it. `kind` tells the two apart; the header names " +
+      "the topic's schema for both.",
+    messages: {
+      alert: { schema: alertSchema, summary: "An alert is raised, updated or cleared.", key: device },
+      alertChange: {
+        schema: alertChangeSchema,
+        summary: "Alerts are acknowledged, shelved or taken out of service, or come back.",
+        key: device,
+      },
+    },
   },
   ledger: {
     description:

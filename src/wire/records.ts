@@ -87,6 +87,40 @@ export const alertSchema = Type.Object(
 );
 export type AlertRecord = Static<typeof alertSchema>;
 
+/** Who may do what on a gateway: a viewer looks, an operator acts. */
+export const roles = ["viewer", "operator"] as const;
+export type Role = (typeof roles)[number];
+
+/** Who does something, for the audit. */
+export interface Actor {
+  readonly role: Role;
+  /** Network address of the client. */
+  readonly from: string;
+}
+
+/** What a person can do with an alert, or with all alerts of a metric or a device. */
+const alertChangeKinds = ["acknowledge", "shelve", "unshelve", "out-of-service", "in-service"] as const;
+
+/** The longest time that alerts may be shelved: what lasts longer is out of service. */
+export const shelveSecondsMax = 7 * 86_400;
+export const alertReasonCharsMax = 200;
+
+/** Somebody changed how an alert is handled (words of ANSI/ISA-18.2); what the models found stays as it is. */
+export const alertChangeSchema = Type.Object(
+  {
+    kind: oneOf(...alertChangeKinds),
+    device: deviceId,
+    metric: Type.Optional(Type.String({ description: "Absent where it holds for all metrics of the device." })),
+    episode: Type.Optional(Type.String({ description: "The episode that was acknowledged." })),
+    time: wireTime,
+    until: Type.Optional(wireTimeWith("When shelved alerts come back by themselves.")),
+    by: oneOf(...roles, "gateway"),
+    reason: Type.String({ maxLength: alertReasonCharsMax, description: "In the words of whoever did it." }),
+  },
+  { $id: "urn:tidegate:schema:alertChange:1" },
+);
+export type AlertChangeRecord = Static<typeof alertChangeSchema>;
+
 /** What a dashboard needs to draw a device. */
 export const deviceSchema = Type.Object(
   {
@@ -143,22 +177,11 @@ export const quarantineSchema = Type.Object(
 );
 export type QuarantineRecord = Static<typeof quarantineSchema>;
 
-/** What a person may do on a gateway; `gateway` is the gateway itself. */
-export const roles = ["viewer", "operator"] as const;
-export type Role = (typeof roles)[number];
-
-/** Who does something, for the audit. */
-export interface Actor {
-  readonly role: Role;
-  /** Network address of the client. */
-  readonly from: string;
-}
-
 const auditActions = [
   "quarantine-retry",
   "quarantine-delete",
   "quarantine-export",
-  "alert-acknowledge",
+  ...alertChangeKinds.map((kind) => `alert-${kind}` as const),
   "sign-in",
 ] as const;
 

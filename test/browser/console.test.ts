@@ -316,6 +316,65 @@ test("an alert is acknowledged, by keyboard too", async () => {
   assert.equal(running.view.alertViews[0]!.state, "acknowledged");
 });
 
+for (const view of [narrow, wide]) {
+  test(`at ${view.width} pixels an alert is shelved after a question, hides, and comes back`, async () => {
+    makeAbnormal();
+    const page = await open(view, "#/alerts");
+    await page.getByRole("button", { name: "Shelve flow of pump-2" }).click();
+    const dialog = page.getByRole("dialog", { name: "Shelve alerts of pump-2" });
+    await dialog.waitFor();
+    assert.equal(await overflow(page), 0);
+    assert.deepEqual(await contrastFaults(page), []);
+    await page.keyboard.press("Enter");
+    assert.equal(running.actions.alertActions.length, 0, "a reason is needed");
+    await dialog.getByLabel("For how long").selectOption("1 day");
+    await dialog.getByLabel("Why").fill("bearing is ordered");
+    await page.keyboard.press("Enter");
+    const away = page.getByRole("region", { name: "Shelved and out of service" });
+    await away.getByText("Shelved since").first().waitFor();
+    assert.deepEqual(running.actions.alertActions[0]!.action, {
+      kind: "shelve",
+      device: "pump-2",
+      metric: "flow",
+      seconds: 86_400,
+      reason: "bearing is ordered",
+    });
+    assert.match((await away.innerText()).replaceAll(/\s+/g, " "), /by the operator: bearing is ordered/);
+    assert.equal(await page.getByRole("region", { name: "Open" }).getByText("pump-2").count(), 0);
+    assert.equal(await page.locator(".mark-critical.mark-filled").count(), 0, "nothing flashes");
+    assert.equal(await overflow(page), 0);
+    await page.goto(`${running.server.url}/#/`);
+    await page.getByRole("heading", { name: "Gateway gw-berlin-1" }).waitFor();
+    assert.equal(await page.locator(".priority-critical").count(), 0, "it is not on the first screen");
+    await page.goto(`${running.server.url}/#/alerts`);
+    await page.getByRole("button", { name: "Unshelve: flow of pump-2" }).click();
+    await page.getByRole("region", { name: "Open" }).getByText("pump-2").waitFor();
+    assert.deepEqual(running.view.suppressionViews, []);
+    assert.deepEqual(watched.complaints, []);
+  });
+
+  test(`at ${view.width} pixels a device is taken out of service and back on its own page`, async () => {
+    makeAbnormal();
+    const page = await open(view, "#/device/pump-2");
+    await page.getByRole("button", { name: "Take out of service …", exact: true }).click();
+    const dialog = page.getByRole("dialog", { name: "Take out of service: pump-2" });
+    await dialog.getByLabel("Why").fill("overhaul");
+    await dialog.getByRole("button", { name: "Take out of service" }).click();
+    await page.getByText("by the operator: overhaul").first().waitFor();
+    assert.equal(await overflow(page), 0);
+    await page.getByRole("button", { name: "Back in service: all metrics of pump-2" }).click();
+    await page.getByText("by the operator: overhaul").first().waitFor({ state: "detached" });
+    assert.deepEqual(
+      running.actions.alertActions.map(({ action }) => action.kind),
+      ["out-of-service", "in-service"],
+    );
+    await page.getByRole("button", { name: "Take out of service …", exact: true }).click();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    assert.equal(running.actions.alertActions.length, 2, "Escape is no");
+  });
+}
+
 test("a viewer sees everything and is told what the token cannot do", async () => {
   makeAbnormal();
   watched = await openPage(browser, narrow);
@@ -331,7 +390,10 @@ test("a viewer sees everything and is told what the token cannot do", async () =
   }
   await page.goto(`${running.server.url}/#/alerts`);
   await page.getByText("Unacknowledged, since").first().waitFor();
-  assert.equal(await page.getByRole("button", { name: /Acknowledge/ }).count(), 0);
+  assert.equal(await page.getByRole("button", { name: /Acknowledge|Shelve|service/ }).count(), 0);
+  await page.goto(`${running.server.url}/#/device/pump-2`);
+  await page.getByRole("heading", { name: "pump-2", level: 1 }).waitFor();
+  assert.equal(await page.getByRole("button", { name: /Acknowledge|Shelve|service/ }).count(), 0);
 });
 
 test("updates arrive by themselves, and neither focus nor an opened explanation is lost", async () => {

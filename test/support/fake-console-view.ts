@@ -1,4 +1,6 @@
 import type {
+  AlertAction,
+  AlertOutcome,
   AlertView,
   BufferView,
   ConnectionView,
@@ -11,6 +13,7 @@ import type {
   QuarantinedMessage,
   QuarantineList,
   RetryResult,
+  Suppression,
   TotalsView,
   TrendView,
 } from "../../edge/console/view.ts";
@@ -48,6 +51,7 @@ export class FakeConsoleView implements ConsoleView {
   };
   deviceViews: DeviceView[] = [pressDevice(), pumpDevice("pump-1"), pumpDevice("pump-2")];
   alertViews: AlertView[] = [];
+  suppressionViews: Suppression[] = [];
   messages: QuarantinedMessage[] = [];
   lossesView: LossesView = { reasons: [], latest: [] };
   readonly #listeners = new Set<() => void>();
@@ -75,7 +79,15 @@ export class FakeConsoleView implements ConsoleView {
     return found === undefined ? undefined : trendOf(found);
   }
   alerts(): readonly AlertView[] {
-    return this.alertViews;
+    return this.alertViews.map((view) => ({
+      ...view,
+      suppression: this.suppressionViews.find(
+        ({ device, metric }) => device === view.record.device && (metric ?? view.record.metric) === view.record.metric,
+      ),
+    }));
+  }
+  suppressions(): readonly Suppression[] {
+    return this.suppressionViews;
   }
   async quarantine(filter: QuarantineFilter, before = Infinity, limit: number): Promise<QuarantineList> {
     const fitting = this.messages.filter(
@@ -106,6 +118,7 @@ export class FakeConsoleView implements ConsoleView {
 export class FakeConsoleActions implements ConsoleActions {
   readonly audited: (AuditEntry | { readonly by: Actor; readonly action: string; readonly ids: readonly number[] })[] =
     [];
+  readonly alertActions: { readonly by: Actor; readonly action: AlertAction }[] = [];
   /** Ids that a retry can read. */
   readonly readable: Set<number> = new Set();
   readonly #view: FakeConsoleView;
@@ -142,15 +155,44 @@ export class FakeConsoleActions implements ConsoleActions {
     return before - this.#view.messages.length;
   }
 
-  async acknowledge(episode: string, by: Actor): Promise<"done" | "gone"> {
-    const found = this.#view.alertViews.find(({ record }) => record.episode === episode);
-    if (found === undefined) return "gone";
-    this.audited.push({ by, action: "alert-acknowledge", target: episode, result: "done", count: 1, detail: "" });
-    this.#view.alertViews = this.#view.alertViews.map((view) =>
-      view === found ? { ...view, state: "acknowledged" } : view,
-    );
+  async changeAlerts(action: AlertAction, by: Actor): Promise<AlertOutcome> {
+    if (!this.#change(action, by)) return "gone";
+    this.alertActions.push({ by, action });
+    this.audited.push({ by, action: `alert-${action.kind}`, ids: [] });
     this.#view.changed();
     return "done";
+  }
+
+  #change(action: AlertAction, by: Actor): boolean {
+    if (action.kind === "acknowledge") return this.#acknowledge(action.episode, by);
+    return this.#suppress(action, by);
+  }
+
+  #suppress(action: Exclude<AlertAction, { kind: "acknowledge" }>, by: Actor): boolean {
+    const { device, metric } = action;
+    const others = this.#view.suppressionViews.filter((each) => each.device !== device || each.metric !== metric);
+    const hadSome = others.length < this.#view.suppressionViews.length;
+    if (!("reason" in action)) {
+      this.#view.suppressionViews = others;
+      return hadSome;
+    }
+    if (this.#view.device(device) === undefined) return false;
+    const sinceMicros = Date.now() * 1000;
+    const untilMicros = action.kind === "shelve" ? sinceMicros + action.seconds * 1e6 : undefined;
+    const kind = action.kind === "shelve" ? "shelved" : "out-of-service";
+    const { reason } = action;
+    this.#view.suppressionViews = [{ kind, device, metric, reason, by: by.role, sinceMicros, untilMicros }, ...others];
+    return true;
+  }
+
+  #acknowledge(episode: string, by: Actor): boolean {
+    const found = this.#view.alertViews.find(({ record }) => record.episode === episode);
+    if (found === undefined) return false;
+    const acknowledged = { micros: Date.now() * 1000, by: by.role };
+    this.#view.alertViews = this.#view.alertViews.map((view) =>
+      view === found ? { ...view, state: "acknowledged", acknowledged } : view,
+    );
+    return true;
   }
 
   audit(entry: AuditEntry): void {
@@ -268,6 +310,8 @@ export function alert(
     state,
     raisedMicros,
     clearedMicros: state.startsWith("returned") ? raisedMicros + 60_000_000 : undefined,
+    acknowledged: undefined,
+    suppression: undefined,
     record: {
       kind: state.startsWith("returned") ? "clear" : "raise",
       episode: `${device.id}-1`,

@@ -66,11 +66,12 @@ export function recordsText(records) {
   return `${count(records)} ${records === 1 ? "record" : "records"}`;
 }
 
-/** An alert of the cloud's API as the shared list draws it. The cloud knows only open and cleared. */
+/** An alert of the cloud's API as the shared list draws it. Of what people do at the gateway the cloud knows who has seen it. */
 export function alertOf(alert) {
   return {
     ...alert,
-    state: alert.cleared === null ? "open" : "returned",
+    state: alert.cleared === null ? (alert.acknowledged ? "acknowledged" : "open") : "returned",
+    seen: alert.acknowledged && `seen ${time(wireMs(alert.acknowledged))}`,
     raisedMs: wireMs(alert.raised),
     clearedMs: alert.cleared === null ? undefined : wireMs(alert.cleared),
     href: address("device", alert.device, alert.metric),

@@ -1,50 +1,53 @@
+import { makeAlertActions, suppressionText } from "./alert-actions.js";
 import { alertItem, alertPanels } from "./alert.js";
 import { h } from "./dom.js";
+import { time } from "./format.js";
 import { address } from "./frame.js";
 import { levels } from "./levels.js";
-import { send } from "./live.js";
 
 export function alertsView(session) {
-  /** What became of the last acknowledgement, where it failed. */
-  let said = "";
-  const acknowledge = async (episode, { redraw }) => {
-    const { message } = await send("/api/v1/alerts/acknowledge", { episode });
-    said = message === undefined ? "" : `Not acknowledged: ${message}`;
-    redraw();
+  const actions = makeAlertActions(session);
+  const render = ({ gateway, alerts, suppressions }, context) => {
+    const { now } = context;
+    const items = (group) => group.map((alert) => alertItem(alertOf(alert, now), now, actions.ofAlert(alert, context)));
+    const listed = alerts.filter(({ suppression }) => suppression === undefined);
+    const isOver = ({ state }) => state === "returned";
+    const hidden = alerts.filter((alert) => alert.suppression !== undefined && alert.clearedMicros === undefined);
+    return [
+      levels(gateway, { list: "Alerts" }),
+      h("h1", {}, "Alerts"),
+      actions.outcome(),
+      h(
+        "div",
+        { class: "panels" },
+        alertPanels([["Open", "No open alert.", items(listed.filter((alert) => !isOver(alert)))]]),
+        suppressions.length > 0 && suppressed(actions.suppressions(suppressions, context), items(hidden)),
+        alertPanels([["Returned to normal", "None lately.", items(listed.filter(isOver))]]),
+      ),
+    ];
   };
-  const render = (screen, context) => [
-    ...lists(screen, context.now, (alert) => {
-      const isNew = alert.state === "unacknowledged" || alert.state === "returned-unacknowledged";
-      if (!isNew || session.role !== "operator") return undefined;
-      const what = `Acknowledge ${alert.record.metric} of ${alert.record.device}`;
-      const onclick = () => void acknowledge(alert.record.episode, context);
-      return h("p", {}, h("button", { onclick, "aria-label": what }, "Acknowledge"));
-    }),
-    h("p", { role: "status" }, said),
-  ];
   return { title: "Alerts", screen: { stream: "of=alerts", get: "/api/v1/alerts" }, render };
 }
 
-function lists({ gateway, alerts }, now, actionOf) {
-  const isOpen = (alert) => alert.state !== "returned";
-  const items = (group) => group.map((alert) => alertItem(alertOf(alert), now, actionOf(alert)));
-  return [
-    levels(gateway, { list: "Alerts" }),
-    h("h1", {}, "Alerts"),
-    alertPanels([
-      ["Open", "No open alert.", items(alerts.filter(isOpen))],
-      ["Returned to normal", "None lately.", items(alerts.filter((alert) => !isOpen(alert)))],
-    ]),
-  ];
+function suppressed(rows, hidden) {
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "suppressed", "data-key": "suppressed" },
+    h("h2", { id: "suppressed" }, "Shelved and out of service"),
+    h("ul", { class: "rows" }, rows),
+    hidden.length > 0 && [h("h3", {}, "Alerts that are open there"), h("ul", {}, hidden)],
+  );
 }
 
 /** An alert of the console's API as the shared list draws it. */
-export function alertOf({ record, state, raisedMicros, clearedMicros }) {
+export function alertOf({ record, state, raisedMicros, clearedMicros, acknowledged, suppression }, now) {
   return {
     ...record,
     state,
     raisedMs: raisedMicros / 1000,
     clearedMs: clearedMicros === undefined ? undefined : clearedMicros / 1000,
     href: address("device", record.device, record.metric),
+    seen: acknowledged && `seen ${time(acknowledged.micros / 1000, { now })} by the ${acknowledged.by}`,
+    suppressed: suppression && suppressionText(suppression, now),
   };
 }

@@ -24,7 +24,7 @@ function viewOf([first, second, third]) {
     case "line":
       return lineView(second ?? "");
     case "device":
-      return third === undefined ? deviceView(second ?? "") : metricView(second, third);
+      return third === undefined ? deviceView(second ?? "", session) : metricView(second, third);
     case "alerts":
       return alertsView(session);
     case "quarantine":

@@ -1,3 +1,4 @@
+import { makeAlertActions } from "./alert-actions.js";
 import { alertItem } from "./alert.js";
 import { alertOf } from "./alerts-view.js";
 import { deviceAge } from "./device-card.js";
@@ -15,11 +16,19 @@ export function deviceScreen(id) {
 export const deviceMissing =
   "No device of this name has sent anything since the gateway started. Check the name, or the connection that it comes through.";
 
-export function deviceView(id) {
-  return { title: `Device ${id}`, screen: deviceScreen(id), missing: deviceMissing, render };
+export function deviceView(id, session) {
+  const actions = makeAlertActions(session);
+  return {
+    title: `Device ${id}`,
+    screen: deviceScreen(id),
+    missing: deviceMissing,
+    render: (data, context) => render(data, context, actions),
+  };
 }
 
-function render({ gateway, device, alerts }, { now, elapsedMs }) {
+function render({ gateway, device, alerts, suppressions }, context, actions) {
+  const { now, elapsedMs } = context;
+  const isOut = suppressions.some(({ kind, metric }) => kind === "out-of-service" && metric === undefined);
   return [
     levels(gateway, { line: device.path, device: device.id }),
     h("h1", {}, name(device.id)),
@@ -42,8 +51,15 @@ function render({ gateway, device, alerts }, { now, elapsedMs }) {
           h(
             "ul",
             {},
-            alerts.map((alert) => alertItem(alertOf(alert), now)),
+            alerts.map((alert) => alertItem(alertOf(alert, now), now, actions.ofAlert(alert, context))),
           ),
+        ),
+      suppressions.length > 0 &&
+        h(
+          "section",
+          { class: "panel", "aria-labelledby": "suppressed" },
+          h("h2", { id: "suppressed" }, "Alerts that are shelved or out of service"),
+          h("ul", { class: "rows" }, actions.suppressions(suppressions, context)),
         ),
       h(
         "section",
@@ -55,6 +71,8 @@ function render({ gateway, device, alerts }, { now, elapsedMs }) {
           device.metrics.map((metric) => metricCard(device.id, metric, elapsedMs)),
         ),
       ),
+      actions.ofDevice(device.id, isOut, context),
+      actions.outcome(),
     ),
   ];
 }

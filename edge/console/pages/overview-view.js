@@ -132,7 +132,7 @@ function alertsPanel({ alerts }, { now }) {
       : h(
           "ul",
           {},
-          alerts.first.map((alert) => alertItem(alertOf(alert), now)),
+          alerts.first.map((alert) => alertItem(alertOf(alert, now), now)),
         ),
     rest > 0 && h("p", {}, h("a", { href: address("alerts") }, `All ${count(alerts.open)} open alerts`)),
   );

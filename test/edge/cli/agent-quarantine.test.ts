@@ -1,38 +1,13 @@
 // Goal: on a real agent a message without a rule is read once there is one, by the command line; what was done stands
 // in the audit and survives a kill. Method: the agent as a process, a real MQTT client, and the journal it leaves.
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { connectAsync } from "mqtt";
+import { endAgentProcess, startAgentProcess, type AgentProcess } from "../../support/agent-process.ts";
 import { temporaryFolder } from "../../support/records.ts";
 import { run, type Run } from "./run-cli.ts";
-
-const main = join(import.meta.dirname, "../../../edge/main.ts");
-
-interface Started {
-  readonly process: ChildProcess;
-  readonly consoleUrl: string;
-  readonly consoleToken: string | undefined;
-  readonly viewerToken: string | undefined;
-}
-
-async function startAgent(t: TestContext, config: string): Promise<Started> {
-  const child = spawn(process.execPath, [main, "run", "-c", config, "--json"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  t.after(() => child.kill("SIGKILL"));
-  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
-  return { process: child, ...(JSON.parse(line) as Omit<Started, "process">) };
-}
-
-async function end(agent: Started, signal: NodeJS.Signals): Promise<void> {
-  agent.process.kill(signal);
-  if (agent.process.exitCode === null && agent.process.signalCode === null) await once(agent.process, "exit");
-}
 
 test(
   "a message is retried on a running agent, another is deleted, and both are accounted for after a kill",
@@ -49,11 +24,11 @@ test(
 sources: [{ name: plant, type: broker, listen: { port: 0 }, allowAnonymous: true }]\ndevices:\n${topics.map(rule).join("")}`,
       );
     configure("p");
-    const first = await startAgent(t, config);
+    const first = await startAgentProcess(t, config);
     const tokens = { operator: join(folder, "operator"), viewer: join(folder, "viewer") };
     writeFileSync(tokens.operator, first.consoleToken!, { mode: 0o600 });
     writeFileSync(tokens.viewer, first.viewerToken!, { mode: 0o600 });
-    const ask = (agent: Started, args: readonly string[], token = tokens.operator): Promise<Run> =>
+    const ask = (agent: AgentProcess, args: readonly string[], token = tokens.operator): Promise<Run> =>
       run("quarantine", ...args, "-c", config, "--url", agent.consoleUrl, "--token-file", token);
 
     const headers = { authorization: `Bearer ${first.consoleToken}` };
@@ -75,16 +50,16 @@ sources: [{ name: plant, type: broker, listen: { port: 0 }, allowAnonymous: true
       ],
     );
     assert.equal((await ask(first, ["retry", "--all"], tokens.viewer)).code, 77);
-    await end(first, "SIGTERM");
+    await endAgentProcess(first, "SIGTERM");
 
     configure("p", "q");
-    const second = await startAgent(t, config);
+    const second = await startAgentProcess(t, config);
     assert.equal(second.consoleToken, undefined, "tokens are made once");
     const retried = await ask(second, ["retry", "--all"]);
     assert.equal(retried.code, 1);
     assert.match(retried.out, /^1 message read and taken out[^]*2 stays: not-json/);
     assert.equal((await ask(second, ["delete", "2", "--yes"])).code, 0);
-    await end(second, "SIGKILL");
+    await endAgentProcess(second, "SIGKILL");
 
     const offline = (...args: string[]): Promise<Run> => run(...args, "-c", config);
     assert.equal((await offline("quarantine", "list")).out, "No message in the quarantine fits.");

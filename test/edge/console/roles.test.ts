@@ -13,13 +13,19 @@ after(() => running[Symbol.asyncDispose]());
 beforeEach(() => {
   running.view.messages = [3, 2, 1].map((id) => quarantined(id, `{"n":${id}}`));
   running.view.alertViews = [alert(pumpDevice("pump-1"))];
+  running.view.suppressionViews = [];
   running.actions.audited.length = 0;
+  running.actions.alertActions.length = 0;
 });
 
 const bodies: Readonly<Record<string, object>> = {
   "/api/v1/quarantine/retry": { ids: [1] },
   "/api/v1/quarantine/delete": { ids: [1] },
   "/api/v1/alerts/acknowledge": { episode: "pump-1-1" },
+  "/api/v1/alerts/shelve": { device: "pump-1", metric: "flow", seconds: 3600, reason: "known" },
+  "/api/v1/alerts/unshelve": { device: "pump-1", metric: "flow" },
+  "/api/v1/alerts/out-of-service": { device: "pump-1", reason: "overhaul" },
+  "/api/v1/alerts/in-service": { device: "pump-1" },
 };
 
 function post(path: string, body: unknown, token = running.token): Promise<Response> {
@@ -31,7 +37,7 @@ test("a viewer may see every screen and do nothing but sign out; an operator may
   const seen = { reads: 0, actions: 0 };
   for (const { method, url, open } of running.server.routes) {
     if (open || method === "HEAD" || url === "/api/v1/stream" || url.includes("*")) continue;
-    const path = url.replace(":id", "1").replace(":metric", "flow");
+    const path = url.replace(":id", "1").replace(":episode", "pump-1-1").replace(":metric", "flow");
     if (method === "GET") {
       const answer = await running.fetch(path, { headers: { authorization: `Bearer ${running.viewerToken}` } });
       assert.notEqual(answer.status, 403, path);
@@ -136,5 +142,63 @@ describe("the quarantine's API", () => {
     assert.equal(running.view.alertViews[0]!.state, "acknowledged");
     assert.equal((await post("/api/v1/alerts/acknowledge", { episode: "nothing" })).status, 404);
     assert.equal((await post("/api/v1/alerts/acknowledge", {})).status, 400);
+  });
+});
+
+describe("the API of alerts", () => {
+  const fits = { device: "pump-1", metric: "flow", seconds: 3600, reason: "known" };
+  const wrong: readonly (readonly [string, object])[] = [
+    ["shelve", { ...fits, seconds: 59 }],
+    ["shelve", { ...fits, seconds: 7 * 86_400 + 1 }],
+    ["shelve", { ...fits, seconds: "3600" }],
+    ["shelve", { ...fits, reason: "  " }],
+    ["shelve", { ...fits, reason: "x".repeat(201) }],
+    ["shelve", { ...fits, device: "" }],
+    ["shelve", { device: "pump-1", seconds: 60 }],
+    ["out-of-service", { device: "pump-1" }],
+    ["out-of-service", { device: 1, reason: "x" }],
+    ["unshelve", {}],
+    ["in-service", { device: ["pump-1"] }],
+  ];
+  for (const [kind, body] of wrong) {
+    test(`refuses to ${kind} ${JSON.stringify(body).slice(0, 80)}`, async () => {
+      assert.equal((await post(`/api/v1/alerts/${kind}`, body)).status, 400);
+      assert.deepEqual(running.actions.alertActions, []);
+    });
+  }
+
+  test("what is asked arrives with who asked, its reason trimmed", async () => {
+    assert.equal((await post("/api/v1/alerts/shelve", { ...fits, reason: " known " })).status, 200);
+    assert.deepEqual(running.actions.alertActions, [
+      { by: { role: "operator", from: "127.0.0.1" }, action: { kind: "shelve", ...fits } },
+    ]);
+  });
+
+  test("an alert is shown by its id with what hides it; an unknown one is not there", async () => {
+    await post("/api/v1/alerts/out-of-service", { device: "pump-1", reason: "overhaul" });
+    const shown = (await (await running.fetch("/api/v1/alerts/pump-1-1")).json()) as {
+      alert: { record: { device: string }; suppression: { kind: string; reason: string } };
+    };
+    const { record, suppression } = shown.alert;
+    assert.deepEqual([record.device, suppression.kind, suppression.reason], ["pump-1", "out-of-service", "overhaul"]);
+    assert.equal((await running.fetch("/api/v1/alerts/nothing")).status, 404);
+  });
+
+  test("bringing back what was not put away, or naming an unknown device, finds nothing", async () => {
+    assert.equal((await post("/api/v1/alerts/unshelve", { device: "pump-1" })).status, 404);
+    assert.equal((await post("/api/v1/alerts/out-of-service", { device: "ghost", reason: "x" })).status, 404);
+  });
+
+  test("a gateway with too much put away, or one that stops, says so", async () => {
+    const actions = running.actions as { changeAlerts: (typeof running.actions)["changeAlerts"] };
+    const before = actions.changeAlerts;
+    for (const [outcome, status] of [
+      ["full", 409],
+      ["abandoned", 503],
+    ] as const) {
+      actions.changeAlerts = async () => outcome;
+      assert.equal((await post("/api/v1/alerts/shelve", fits)).status, status);
+    }
+    actions.changeAlerts = before;
   });
 });

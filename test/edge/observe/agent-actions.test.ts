@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { AgentActions } from "../../../edge/observe/agent-actions.ts";
-import { AlertBoard } from "../../../edge/observe/alerts.ts";
 import { ManualClock } from "../../../src/clock.ts";
 import type { AuditEntry } from "../../../src/wire/audit.ts";
-import type { Actor, AlertRecord, AuditRecord } from "../../../src/wire/records.ts";
+import type { Actor, AuditRecord } from "../../../src/wire/records.ts";
 
 const by: Actor = { role: "operator", from: "10.0.0.7" };
 const exported = (from = by.from): AuditEntry => ({
@@ -20,23 +19,20 @@ const exported = (from = by.from): AuditEntry => ({
 let written: AuditRecord[];
 let hasRoom: boolean;
 let waiting: (() => void)[];
-let board: AlertBoard;
-let saved: number;
 
 function make(): AgentActions {
   return new AgentActions({
     gateway: "gw-1",
     clock: new ManualClock(),
-    alerts: board,
+    alerts: { change: async () => "done" },
     retry: { all: async (ids) => ids.map(() => ({ kind: "read" as const })) },
     journal: { deleteQuarantined: async (ids) => ids.length },
     append: (record) => {
       if (hasRoom) written.push(record);
       return hasRoom;
     },
-    saveAlerts: () => saved++,
-    whenStored: (settle) => waiting.push(() => settle("stored")),
     changed: () => undefined,
+    whenStored: (settle) => waiting.push(() => settle("stored")),
   });
 }
 
@@ -44,28 +40,6 @@ beforeEach(() => {
   written = [];
   hasRoom = true;
   waiting = [];
-  board = new AlertBoard();
-  saved = 0;
-});
-
-test("an alert is acknowledged when that is durable, with its audit in the same group", async () => {
-  const record = { kind: "raise", episode: "e", time: "2026-11-21T09:00:00.000000Z" } as AlertRecord;
-  board.take(record);
-  const actions = make();
-  let outcome = "";
-  void actions.acknowledge("e", by).then((done) => (outcome = done));
-  await Promise.resolve();
-  assert.deepEqual([written.length, saved, outcome], [1, 1, ""]);
-  assert.deepEqual(
-    [written[0]!.who, written[0]!.from, written[0]!.action, written[0]!.target],
-    ["operator", "10.0.0.7", "alert-acknowledge", "e"],
-  );
-  for (const settle of waiting.splice(0)) settle();
-  await new Promise(setImmediate);
-  assert.equal(outcome, "done");
-  assert.equal(await actions.acknowledge("e", by), "gone");
-  assert.equal(written.length, 1);
-  actions[Symbol.dispose]();
 });
 
 test("what somebody repeats is one record a minute, with its number; another address is another person", (t) => {

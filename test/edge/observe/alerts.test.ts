@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AlertBoard } from "../../../edge/observe/alerts.ts";
+import { Suppressions } from "../../../edge/observe/suppressions.ts";
+import { ManualClock } from "../../../src/clock.ts";
 import { formatWireTime } from "../../../src/observation/time.ts";
 import type { AlertRecord } from "../../../src/wire/records.ts";
 
@@ -25,8 +27,12 @@ function alert(episode: string, kind: AlertRecord["kind"], seconds: number): Ale
   };
 }
 
+function makeBoard(stored?: string): AlertBoard {
+  return new AlertBoard(new Suppressions(new ManualClock()), stored);
+}
+
 test("raise, update and clear of an episode are one row, with the time of the raise", () => {
-  const board = new AlertBoard();
+  const board = makeBoard();
   board.take(alert("e", "raise", 1));
   board.take(alert("e", "update", 5));
   assert.deepEqual([board.views.length, board.open], [1, 1]);
@@ -38,7 +44,7 @@ test("raise, update and clear of an episode are one row, with the time of the ra
 });
 
 test("the newest episode stands first", () => {
-  const board = new AlertBoard();
+  const board = makeBoard();
   for (const [index, episode] of ["a", "b", "c"].entries()) board.take(alert(episode, "raise", index));
   assert.deepEqual(
     board.views.map(({ record }) => record.episode),
@@ -47,15 +53,18 @@ test("the newest episode stands first", () => {
 });
 
 test("its text makes the same board again", () => {
-  const board = new AlertBoard();
+  const board = makeBoard();
   board.take(alert("a", "raise", 1));
   board.take(alert("b", "raise", 2));
   board.take(alert("b", "clear", 3));
-  assert.deepEqual(new AlertBoard(board.toText()).views, JSON.parse(JSON.stringify(board.views)));
+  assert.deepEqual(
+    JSON.parse(JSON.stringify(makeBoard(board.toText()).views)),
+    JSON.parse(JSON.stringify(board.views)),
+  );
 });
 
 test("the oldest that is over is forgotten first, an open one only where all are open", () => {
-  const board = new AlertBoard();
+  const board = makeBoard();
   board.take(alert("open", "raise", 0));
   board.take(alert("over", "clear", 1));
   for (let i = 0; i < 199; i++) board.take(alert(`more-${i}`, "raise", 2));
@@ -66,18 +75,30 @@ test("the oldest that is over is forgotten first, an open one only where all are
 });
 
 test("who has acknowledged an alert has acknowledged its updates and its end; a restart does not forget it", () => {
-  const board = new AlertBoard();
+  const board = makeBoard();
   board.take(alert("e", "raise", 1));
-  assert.equal(board.acknowledge("e"), true);
-  assert.equal(board.acknowledge("e"), false, "it was acknowledged before");
-  assert.equal(board.acknowledge("unknown"), false);
+  assert.equal(board.acknowledge("e", start, "operator"), true);
+  assert.equal(board.acknowledge("e", start, "operator"), false, "it was acknowledged before");
+  assert.equal(board.acknowledge("unknown", start, "operator"), false);
   board.take(alert("e", "update", 5));
-  const again = new AlertBoard(board.toText());
+  const again = makeBoard(board.toText());
   assert.equal(again.views[0]!.state, "acknowledged");
+  assert.deepEqual(again.views[0]!.acknowledged, { micros: start, by: "operator" });
   again.take(alert("e", "clear", 9));
   assert.equal(again.views[0]!.state, "returned");
   board.take(alert("f", "raise", 10));
   board.take(alert("f", "clear", 11));
-  board.acknowledge("f");
+  board.acknowledge("f", start, "operator");
   assert.equal(board.views[0]!.state, "returned");
+});
+
+test("what a person has put away is marked, and not counted as open", () => {
+  const suppressions = new Suppressions(new ManualClock());
+  const board = new AlertBoard(suppressions);
+  board.take(alert("e", "raise", 1));
+  const scope = { kind: "out-of-service", device: "pump-1", metric: undefined } as const;
+  suppressions.add({ ...scope, reason: "overhaul", by: "operator", sinceMicros: start, untilMicros: undefined });
+  assert.deepEqual([board.find("e")!.suppression?.reason, board.views.length, board.open], ["overhaul", 1, 0]);
+  suppressions.remove(scope);
+  assert.deepEqual([board.find("e")!.suppression, board.open], [undefined, 1]);
 });

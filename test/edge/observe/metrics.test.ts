@@ -52,6 +52,7 @@ const from: MetricsSources = {
     { name: "site", status: { kind: "mqtt", state: "waiting", address: "", detail: "", sinceMicros: 0 } },
   ],
   openAlerts: () => 5,
+  suppressions: () => [{ kind: "shelved" }, { kind: "shelved" }],
   devices: () => 9,
   scorerBehind: () => 12,
   droppedLogLines: () => 13,
