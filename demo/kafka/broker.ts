@@ -9,9 +9,9 @@ import { freePort } from "../ports.ts";
 import type { Jars } from "../jars.ts";
 
 /*
- * One real Apache Kafka node: broker and controller in one process (KRaft), listening on 127.0.0.1 only. It creates no
- * topics by itself, as a production broker would not. After kill() or stop(), restart() brings the same node back:
- * same port, same log folder.
+ * One real Apache Kafka node: broker and controller in one process (KRaft), listening on 127.0.0.1 only, alone or as a
+ * member of a cluster. It creates no topics by itself, as a production broker would not. After kill() or stop(),
+ * restart() brings the same node back: same port, same log folder.
  */
 
 export interface KafkaOptions {
@@ -25,8 +25,19 @@ export interface KafkaOptions {
   readonly heapMb?: number;
   /** Adds a second listener with TLS and SCRAM-SHA-512 (`properties` may enable SCRAM-SHA-256 and others); only effective when the folder is new. */
   readonly secure?: SecureListener;
+  /** Default: a cluster of this node alone. */
+  readonly member?: ClusterMember;
   /** More lines for server.properties, for example a quota of message.max.bytes. */
   readonly properties?: Readonly<Record<string, string>>;
+}
+
+/** Which node of which cluster. A node serves once most of the nodes run. */
+export interface ClusterMember {
+  readonly clusterId: string;
+  /** From 1. */
+  readonly node: number;
+  /** Of all nodes in their order; where they agree on what the cluster is. */
+  readonly controllerPorts: readonly number[];
 }
 
 export interface SecureListener {
@@ -77,10 +88,11 @@ async function prepare(options: KafkaOptions): Promise<Prepared> {
   if (stored !== undefined) return { propertiesFile, ...portsIn(stored) };
   const port = options.port ?? (await freePort());
   const securePort = options.secure === undefined ? undefined : await freePort();
-  const text = serverProperties(options, port, await freePort(), securePort);
+  const member = options.member ?? { clusterId: newClusterId(), node: 1, controllerPorts: [await freePort()] };
+  const text = serverProperties(options, port, member, securePort);
   const draft = `${propertiesFile}.new`;
   await writeFile(draft, text, { mode: 0o600 });
-  await format(options, draft);
+  await format(options, draft, member.clusterId);
   await writeFile(propertiesFile, text, { mode: 0o600 });
   return { propertiesFile, port, securePort };
 }
@@ -92,12 +104,18 @@ function portsIn(properties: string): { port: number; securePort: number | undef
   return { port: Number(plain), securePort: secure === undefined ? undefined : Number(secure) };
 }
 
-function serverProperties(options: KafkaOptions, port: number, controller: number, secure: number | undefined): string {
+function serverProperties(
+  options: KafkaOptions,
+  port: number,
+  { node, controllerPorts }: ClusterMember,
+  secure: number | undefined,
+): string {
+  const controller = controllerPorts[node - 1]!;
   const clients = `PLAINTEXT://127.0.0.1:${port}${secure === undefined ? "" : `,SECURE://127.0.0.1:${secure}`}`;
   const properties = {
     "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.quorum.voters": `1@127.0.0.1:${controller}`,
+    "node.id": String(node),
+    "controller.quorum.voters": controllerPorts.map((at, i) => `${i + 1}@127.0.0.1:${at}`).join(","),
     "controller.listener.names": "CONTROLLER",
     listeners: `${clients},CONTROLLER://127.0.0.1:${controller}`,
     "advertised.listeners": clients.replace(`:${port}`, `:${options.advertisedPort ?? port}`),
@@ -136,17 +154,20 @@ function secureProperties(secure: SecureListener | undefined): Record<string, st
   };
 }
 
-async function format(options: KafkaOptions, propertiesFile: string): Promise<void> {
-  const { secure } = options;
+export function newClusterId(): string {
   const bytes = randomBytes(16);
   // The first character stays a letter: an id that begins with "-" would be read as an option.
   bytes[0]! &= 0x7f;
-  const id = bytes.toString("base64url");
+  return bytes.toString("base64url");
+}
+
+async function format(options: KafkaOptions, propertiesFile: string, clusterId: string): Promise<void> {
+  const { secure } = options;
   const user = (secure === undefined ? [] : ["SCRAM-SHA-256", "SCRAM-SHA-512"]).flatMap((mechanism) => [
     "--add-scram",
     `${mechanism}=[name=${secure?.username},password=${secure?.password}]`,
   ]);
-  const tool = ["kafka.tools.StorageTool", "format", "-t", id, "-c", propertiesFile, ...user];
+  const tool = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", propertiesFile, ...user];
   const child = spawnJava([...quickJvm, "-Xmx128m", "-cp", options.jars.classPath, ...tool]);
   const output = tailOf(child);
   await once(child, "exit");

@@ -20,7 +20,12 @@ export interface GatewayOptions {
   readonly nodeOptions?: readonly string[];
   readonly env?: Readonly<NodeJS.ProcessEnv>;
   /** Default: no Kafka, everything stays in the journal. */
-  readonly kafka?: { readonly bootstrap: string; readonly topicPrefix: string };
+  readonly kafka?: {
+    readonly bootstrap: string;
+    /** More than the bootstrap, in this order. */
+    readonly brokers?: readonly string[];
+    readonly topicPrefix: string;
+  };
   readonly journal?: Partial<JournalOptions>;
   readonly forward?: Partial<ForwardOptions>;
   readonly broker?: Partial<BrokerOptions>;
@@ -82,9 +87,7 @@ function configuration(
   const own = { name: "plant", type: "broker", allowAnonymous: true, ...broker };
   return {
     gateway: { id: gatewayId, dataFolder, path: "acme/berlin" },
-    ...(kafka === undefined
-      ? {}
-      : { kafka: { brokers: [kafka.bootstrap], topicPrefix: kafka.topicPrefix, partitions: gatewayPartitions } }),
+    ...(kafka === undefined ? {} : { kafka: kafkaConfiguration(kafka) }),
     journal: { manifestSeconds: 2, ...journal },
     ...(forward === undefined ? {} : { forward }),
     sources: [{ ...own, listen: { host: "127.0.0.1", port: ports.broker } }, ...sources],
@@ -93,6 +96,10 @@ function configuration(
     metrics: { listen: { host: "127.0.0.1", port: ports.metrics } },
     log: { level: "warn" },
   };
+}
+
+function kafkaConfiguration({ bootstrap, brokers, topicPrefix }: NonNullable<GatewayOptions["kafka"]>): unknown {
+  return { brokers: brokers ?? [bootstrap], topicPrefix, partitions: gatewayPartitions };
 }
 
 /** The metrics of a running agent without labels, by name; those with labels as `name{labels}`. */

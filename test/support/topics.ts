@@ -1,7 +1,7 @@
 import { Admin } from "@platformatic/kafka";
 import { topicSpecs } from "../../src/wire/streams.ts";
 
-/** Creates topics with one partition count; `configs` applies to all of them. */
+/** Creates topics with one partition count and the brokers' replication; `configs` applies to all of them. */
 export async function createTopics(
   bootstrap: string,
   topics: readonly string[],
@@ -13,7 +13,6 @@ export async function createTopics(
     await admin.createTopics({
       topics: [...topics],
       partitions,
-      replicas: 1,
       configs: Object.entries(configs).map(([name, value]) => ({ name, value })),
     });
   } finally {
@@ -45,6 +44,23 @@ export async function deleteTopic(bootstrap: string, topic: string): Promise<voi
   const admin = new Admin({ clientId: "test-topics", bootstrapBrokers: [bootstrap], retries: 20, retryDelay: 100 });
   try {
     await admin.deleteTopics({ topics: [topic] });
+  } finally {
+    await admin.close();
+  }
+}
+
+export interface PartitionState {
+  /** Number of the broker that leads it. */
+  readonly leader: number;
+  /** Brokers that have everything. */
+  readonly isr: readonly number[];
+}
+
+/** Who leads each partition of a topic now, and who has all of it. */
+export async function partitionsOf(bootstrap: string, topic: string): Promise<readonly PartitionState[]> {
+  const admin = new Admin({ clientId: "test-topics", bootstrapBrokers: [bootstrap], retries: 20, retryDelay: 100 });
+  try {
+    return (await admin.metadata({ topics: [topic] })).topics.get(topic)!.partitions;
   } finally {
     await admin.close();
   }
