@@ -3,6 +3,7 @@ import { tagged } from "../src/config/tagged.ts";
 import { consoleOptions, metricsOptions } from "./console/options.ts";
 import { commandOptions } from "./commands/options.ts";
 import { forwardOptions } from "./forward/options.ts";
+import { modelOptions } from "./inference/options.ts";
 import { journalOptions } from "./journal/options.ts";
 import { kafkaOptions } from "./sinks/kafka/options.ts";
 import { brokerOptions } from "./sources/broker/options.ts";
@@ -117,6 +118,7 @@ export const edgeConfigSchema = Type.Object(
       maxItems: 10_000,
       description: "Which messages belong to which device; the first rule that matches decides.",
     }),
+    models: section(modelOptions),
     console: section(consoleOptions),
     metrics: Type.Optional(metricsOptions),
     log: section(log),

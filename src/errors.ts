@@ -29,6 +29,14 @@ export const errorCodes = {
   OFFSET_OUT_OF_RANGE: { retryable: false, meaning: "Kafka no longer has records that were not read yet" },
   GATEWAY_CLONED: { retryable: false, meaning: "two senders use the id of one gateway" },
   PORT_IN_USE: { retryable: false, meaning: "a listener's port is taken" },
+  MODEL_INVALID: { retryable: false, meaning: "a model package is damaged, was changed, or is none" },
+  MODEL_UNTRUSTED: { retryable: false, meaning: "a model package is not signed by a key that is trusted here" },
+  MODEL_OLDER: {
+    retryable: false,
+    meaning: "a newer version of the model was imported before, or this one with other content",
+  },
+  MODEL_MISSING: { retryable: false, meaning: "there is no model package where one was named" },
+  TRAINING_DATA: { retryable: false, meaning: "a model cannot be trained on the data that was given" },
   WORKER_DIED: { retryable: false, meaning: "a worker thread of the agent ended unexpectedly" },
 } as const satisfies Record<string, { retryable: boolean; meaning: string }>;
 
@@ -84,13 +92,18 @@ export function exitCodeOf(error: unknown): number {
       return exitCodes.dataFolderInUse;
     case "JOURNAL_CORRUPT":
     case "JOURNAL_FORMAT_NEWER":
+    case "MODEL_INVALID":
+    case "MODEL_OLDER":
+    case "TRAINING_DATA":
       return exitCodes.data;
     case "USAGE":
     case "TOKEN_MISSING":
       return exitCodes.usage;
     case "ACCESS_REFUSED":
+    case "MODEL_UNTRUSTED":
       return exitCodes.noPermission;
     case "JOURNAL_MISSING":
+    case "MODEL_MISSING":
       return exitCodes.noInput;
     case "PORT_IN_USE":
     case "SOURCE_UNREACHABLE":

@@ -5,6 +5,7 @@ import { alertCommand } from "./alert/command.ts";
 import { bufferCommand } from "./buffer/command.ts";
 import { checkCommand } from "./check.ts";
 import { initCommand } from "./init.ts";
+import { modelCommand } from "./model/command.ts";
 import { quarantineCommand } from "./quarantine/command.ts";
 import { runCommand } from "./run.ts";
 import { simulateCommand } from "./simulate.ts";
@@ -16,12 +17,12 @@ Exit codes:
    0  done, or the answer is yes
    1  the answer is no: a topic is missing, a file is already there, a journal is damaged
   64  wrong usage of the command line
-  65  the file is no journal, or too damaged to be opened
-  66  there is no journal
+  65  a journal or a model package is none, or is damaged; or data that no model can be trained on
+  66  there is no journal, or no model package
   69  something needed is not available: a port is taken, Kafka does not answer
   70  an unexpected failure
   73  another process uses the data folder
-  77  the console does not know the token, or it may look and not act
+  77  the console does not know the token, or it may look and not act; nobody trusted has signed a model package
   78  the configuration, a profile or a secret file is wrong
 
 Examples:
@@ -62,6 +63,7 @@ function makeProgram(cli: Cli): Command {
     bufferCommand(cli),
     quarantineCommand(cli),
     alertCommand(cli),
+    modelCommand(cli),
   ];
   for (const command of commands) program.addCommand(command);
   prepare(program, cli.terminal);

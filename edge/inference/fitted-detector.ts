@@ -49,6 +49,11 @@ export class FittedDetector implements Explained<Float64Array> {
     return this.#settling > 0;
   }
 
+  /** Rows after a start or a gap until there is a score. */
+  get settlingRows(): number {
+    return this.#chart.settlingRows;
+  }
+
   get quality(): ScoreQuality {
     return this.#quality;
   }
@@ -80,6 +85,8 @@ export class FittedDetector implements Explained<Float64Array> {
     let score = 0;
     for (let i = 0; i < statistics.length; i++) {
       const ratio = statistics[i]! / this.#limits[i]!;
+      // Broken numbers must be seen by the caller, not taken for normal.
+      if (Number.isNaN(ratio)) return ratio;
       if (!(ratio > score)) continue;
       score = ratio;
       this.#worst = i;

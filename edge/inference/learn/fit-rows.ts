@@ -26,6 +26,9 @@ export interface LimitOptions {
   readonly headroom: number;
 }
 
+/** Where a model keeps every direction, Q is what rounding leaves: a limit from that would be one of noise. */
+const limitMin = 1e-9;
+
 export const mspcDefaults: MspcOptions = { smoothing: 0.05, explained: 0.98 };
 export const varDefaults: VarOptions = { smoothing: 0.1, ridge: 0.01 };
 
@@ -56,7 +59,7 @@ export function fitVar(normal: Matrix, { smoothing, ridge }: VarOptions = varDef
  */
 export function withLimits(fit: Fit, normal: Matrix, { falseAlarms, headroom }: LimitOptions): RowModel {
   const measured = measure(fit, normal);
-  const limits = Float64Array.from(measured, (values) => tailQuantile(values, falseAlarms) || Number.MIN_VALUE);
+  const limits = Float64Array.from(measured, (values) => Math.max(tailQuantile(values, falseAlarms), limitMin));
   const worst = measured[0]!.map((_, r) => Math.max(...measured.map((values, i) => values[r]! / limits[i]!)));
   const together = tailQuantile(worst, falseAlarms);
   return { ...fit, limits: limits.map((limit) => limit * together * headroom) };

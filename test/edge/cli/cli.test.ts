@@ -69,7 +69,7 @@ test("a wrong configuration ends with 78: message, hint, code, and no stack", as
   assert.equal(out, "");
   assert.deepEqual(err.split("\n"), [
     `error: ${path}:1:1: gateway: is missing; add it (This gateway)`,
-    `${path}:1:1: gatewy: unknown key; did you mean "gateway"? (known here: gateway, kafka, forward, commands, journal, sources, devices, console, metrics, log)`,
+    `${path}:1:1: gatewy: unknown key; did you mean "gateway"? (known here: gateway, kafka, forward, commands, journal, sources, devices, models, console, metrics, log)`,
     "hint:  Correct the lines above; `tidegate check` reads the files again and touches nothing else.",
     "code:  CONFIG_INVALID (docs/errors.md)",
   ]);

@@ -1,0 +1,69 @@
+import { basename } from "node:path";
+import { Command } from "commander";
+import { loadEdgeConfig } from "../../config.ts";
+import type { TrustedKey } from "../../inference/package/signature.ts";
+import { readPackage } from "../../inference/store/files.ts";
+import { readPublicKey, readTrustedKeys } from "../../inference/store/keys.ts";
+import { ModelStore, verifyPackage, type VerifiedPackage } from "../../inference/store/model-store.ts";
+import { defaultConfigFile, type Cli } from "../terminal.ts";
+
+interface VerifyFlags {
+  readonly config: string;
+  readonly trustedKey?: string;
+  readonly json: boolean;
+}
+
+export function verifyCommand(cli: Cli): Command {
+  return new Command("verify")
+    .description("check a model package: signature, hashes, shapes, and that its golden rows give their scores")
+    .argument("<folder>", "folder of the package")
+    .option("-c, --config <file>", "configuration file, for the trusted keys", defaultConfigFile)
+    .option("--trusted-key <file>", "trust this public key instead of the configured ones")
+    .option("--json", "print the result as one JSON object", false)
+    .addHelpText(
+      "after",
+      "\nChanges nothing. Ends with 65 where the package is damaged, with 77 where nobody trusted has signed it.\n\nExample:\n  tidegate model verify /mnt/usb/pump-health\n",
+    )
+    .action((folder: string, flags: VerifyFlags) => {
+      const verified = verifyPackage(readPackage(folder), trustedBy(flags));
+      const { name, version } = verified.manifest;
+      cli.terminal.out(
+        flags.json ? summary({ name, version, signer: verified.signer }) : `${describe(verified)}: it is sound.`,
+      );
+    });
+}
+
+export function importCommand(cli: Cli): Command {
+  return new Command("import")
+    .description("verify a model package and add it to the gateway's store")
+    .argument("<folder>", "folder of the package, for example on a USB stick")
+    .option("-c, --config <file>", "configuration file", defaultConfigFile)
+    .option("--json", "print the result as one JSON object", false)
+    .addHelpText(
+      "after",
+      "\nThe gateway may run meanwhile. A version never changes, and none that is older than the newest is taken.\n\nExample:\n  tidegate model import /mnt/usb/pump-health\n",
+    )
+    .action((folder: string, { config: file, json }: Omit<VerifyFlags, "trustedKey">) => {
+      const { config } = loadEdgeConfig(file);
+      const store = new ModelStore(config.gateway.dataFolder);
+      const { kind, ...verified } = store.import(readPackage(folder), readTrustedKeys(config.models));
+      const { name, version } = verified.manifest;
+      const result = kind === "known" ? "it was in the store already" : "it is in the store";
+      cli.terminal.out(
+        json ? summary({ name, version, signer: verified.signer, result: kind }) : `${describe(verified)}: ${result}.`,
+      );
+    });
+}
+
+function trustedBy({ config, trustedKey }: VerifyFlags): TrustedKey[] {
+  if (trustedKey === undefined) return readTrustedKeys(loadEdgeConfig(config).config.models);
+  return [{ name: basename(trustedKey), key: readPublicKey(trustedKey) }];
+}
+
+function describe({ manifest: { name, version, method }, signer }: VerifiedPackage): string {
+  return `${name} ${version} (${method}), signed by ${signer}`;
+}
+
+function summary(result: object): string {
+  return JSON.stringify({ ok: true, ...result });
+}

@@ -1,0 +1,125 @@
+import { Type, type Static } from "typebox";
+import { oneOf } from "../../../src/wire/fields.ts";
+
+/*
+ * A model package is a folder of three or four files:
+ *
+ *   manifest.json    what follows here; names every other file with its size and SHA-256
+ *   weights.json     the fitted numbers
+ *   golden.json      rows and the scores that they must give
+ *   signature.json   Ed25519 over the bytes of manifest.json
+ *
+ * All of it is data. Nothing in a package is run, and no name in it is a path.
+ */
+
+/** A manifest that is larger is no manifest. */
+export const manifestBytesMax = 256 * 1024;
+export const inputsMax = 64;
+export const featuresMax = 128;
+const closed = { additionalProperties: false } as const;
+
+/** Names and versions are names of folders too. */
+export const modelNamePattern = "^[a-z0-9][a-z0-9-]{0,62}$";
+export const modelVersionPattern = "^(0|[1-9]\\d{0,5})\\.(0|[1-9]\\d{0,5})\\.(0|[1-9]\\d{0,5})$";
+const metricName = Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_.-]{0,63}$" });
+const windowRows = Type.Integer({ minimum: 1, maximum: 600 });
+const wholeNumber = Type.Integer({ minimum: 0 });
+const sha256 = Type.String({ pattern: "^[0-9a-f]{64}$" });
+const time = Type.String({ maxLength: 32 });
+
+const featureSchema = Type.Union([
+  Type.Object({ kind: Type.Literal("value"), input: metricName }, closed),
+  Type.Object({ kind: Type.Literal("lag"), input: metricName, rows: windowRows }, closed),
+  Type.Object({ kind: Type.Literal("mean"), input: metricName, rows: windowRows }, closed),
+  Type.Object({ kind: Type.Literal("slope"), input: metricName, rows: windowRows }, closed),
+  Type.Object({ kind: oneOf("difference", "product", "ratio"), left: metricName, right: metricName }, closed),
+]);
+export type PackagedFeature = Static<typeof featureSchema>;
+export const featuresSchema = Type.Array(featureSchema, { minItems: 2, maxItems: featuresMax });
+
+const input = Type.Object(
+  {
+    metric: metricName,
+    unit: Type.String({ minLength: 1, maxLength: 32, description: "UCUM; a device whose unit differs is not scored." }),
+    range: Type.Optional(Type.Tuple([Type.Number(), Type.Number()], { description: "Of the sensor." })),
+    usual: Type.Tuple([Type.Number(), Type.Number()], {
+      description: "Between these lay 98 of 100 values that the model was fitted on.",
+    }),
+  },
+  closed,
+);
+
+const calibration = Type.Object(
+  {
+    rowsFitted: wholeNumber,
+    rowsForLimits: wholeNumber,
+    falseAlarmsWanted: Type.Number({ minimum: 0, maximum: 1 }),
+    headroom: Type.Number({ exclusiveMinimum: 0 }),
+    rowsTested: wholeNumber,
+    falseAlarmsTested: Type.Number({ minimum: 0, maximum: 1, description: "Of rows that nothing was fitted on." }),
+    episodesTested: wholeNumber,
+  },
+  closed,
+);
+
+const training = Type.Object(
+  {
+    trainedAt: time,
+    from: time,
+    to: time,
+    devices: Type.Array(Type.String({ maxLength: 128 }), { maxItems: 100, description: "The first hundred." }),
+    rows: wholeNumber,
+    gaps: wholeNumber,
+    sha256,
+  },
+  closed,
+);
+
+const file = Type.Object(
+  {
+    name: oneOf("weights.json", "golden.json"),
+    bytes: Type.Integer({ minimum: 2 }),
+    sha256,
+  },
+  closed,
+);
+
+export const manifestSchema = Type.Object(
+  {
+    tidegate: Type.Literal("model-package/1"),
+    name: Type.String({ pattern: modelNamePattern }),
+    version: Type.String({ pattern: modelVersionPattern, description: "major.minor.patch" }),
+    format: Type.Literal("builtin", { description: "A detector that is part of Tidegate, with fitted numbers." }),
+    method: oneOf("mspc", "var"),
+    inputs: Type.Array(input, { minItems: 2, maxItems: inputsMax }),
+    rows: Type.Object(
+      {
+        periodMs: Type.Integer({ minimum: 10, maximum: 3_600_000 }),
+        holdRows: Type.Integer({ minimum: 0, maximum: 100_000 }),
+        gapRows: Type.Integer({ minimum: 0, maximum: 100 }),
+      },
+      closed,
+    ),
+    features: featuresSchema,
+    output: Type.Object({ kind: Type.Literal("score"), meaning: Type.String({ maxLength: 500 }) }, closed),
+    threshold: Type.Object(
+      {
+        raise: Type.Literal(1),
+        clear: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
+      },
+      { ...closed, description: "In units of the limits: abnormal from `raise` on, normal again below `clear`." },
+    ),
+    calibration,
+    training,
+    files: Type.Array(file, { minItems: 2, maxItems: 2 }),
+  },
+  closed,
+);
+export type Manifest = Static<typeof manifestSchema>;
+
+/** Below 0 where version `a` is older than `b`, 0 where they are the same. */
+export function compareVersions(a: string, b: string): number {
+  const [left, right] = [a, b].map((version) => version.split(".").map(Number));
+  for (let i = 0; i < 3; i++) if (left![i] !== right![i]) return left![i]! - right![i]!;
+  return 0;
+}

@@ -1,0 +1,90 @@
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { TidegateError } from "../../../src/errors.ts";
+import { manifestBytesMax } from "../package/manifest.ts";
+import { fileBytesMax, readManifest, signatureBytesMax, type PackageBytes } from "../package/model-package.ts";
+
+/*
+ * The files of a package on disk. Names come from a closed list in the manifest's schema, so none can lead out of the
+ * folder; links are not followed, and no file is read beyond its limit.
+ */
+
+/** Reads a package folder into memory, once. Throws MODEL_MISSING and MODEL_INVALID. */
+export function readPackage(folder: string): PackageBytes {
+  const manifest = readSmall(folder, "manifest.json", manifestBytesMax);
+  if (manifest === undefined) {
+    throw new TidegateError("MODEL_MISSING", `${folder} holds no manifest.json`, {
+      hint: "Name the folder of a model package, as `tidegate model train` writes it.",
+    });
+  }
+  const files = new Map<string, Uint8Array>();
+  for (const { name } of readManifest(manifest).files) {
+    const content = readSmall(folder, name, fileBytesMax[name]);
+    if (content !== undefined) files.set(name, content);
+  }
+  return { manifest, signature: readSmall(folder, "signature.json", signatureBytesMax), files };
+}
+
+/** Writes a package into an empty folder; when it returns, the files are on disk and their names are. */
+export function writePackage(folder: string, { manifest, signature, files }: PackageBytes): void {
+  for (const [name, content] of files) writeDurable(join(folder, name), content);
+  if (signature !== undefined) writeDurable(join(folder, "signature.json"), signature);
+  // Last: a folder without a manifest is no package.
+  writeDurable(join(folder, "manifest.json"), manifest);
+  syncFolder(folder);
+}
+
+/** Writes a file that does not exist yet. */
+export function writeDurable(path: string, content: Uint8Array, mode = 0o644): void {
+  const file = openSync(path, "wx", mode);
+  try {
+    for (let at = 0; at < content.length;) at += writeSync(file, content, at);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Makes the names in a folder durable (fsync(2)). */
+export function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Undefined where there is no such file. Throws MODEL_INVALID where it is a link, no file, or too large. */
+function readSmall(folder: string, name: string, bytesMax: number): Uint8Array | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(join(folder, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (code === "ELOOP")
+      throw new TidegateError("MODEL_INVALID", `${name} is a link; a package holds files`, { cause });
+    throw new TidegateError("MODEL_MISSING", `${join(folder, name)} cannot be read: ${code}`, { cause });
+  }
+  try {
+    if (!fstatSync(descriptor).isFile()) throw new TidegateError("MODEL_INVALID", `${name} is not a file`);
+    return readUpTo(descriptor, name, bytesMax);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** By reading, not by the size that the file system tells: a file may grow meanwhile. */
+function readUpTo(descriptor: number, name: string, bytesMax: number): Uint8Array {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(65_536);
+    const read = readSync(descriptor, chunk);
+    if (read === 0) return Buffer.concat(chunks);
+    bytes += read;
+    if (bytes > bytesMax) throw new TidegateError("MODEL_INVALID", `${name} has more than ${bytesMax} bytes`);
+    chunks.push(chunk.subarray(0, read));
+  }
+}

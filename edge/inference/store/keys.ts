@@ -1,0 +1,64 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import fs, { existsSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { unreadable } from "../../../src/config/load.ts";
+import { readSecret } from "../../../src/config/secrets.ts";
+import { TidegateError } from "../../../src/errors.ts";
+import type { ModelOptions } from "../options.ts";
+import type { TrustedKey } from "../package/signature.ts";
+import { syncFolder, writeDurable } from "./files.ts";
+
+/** A key pair for signing: `file` (mode 600) and `file`.pub. Throws USAGE where one of them exists. */
+export function makeKeys(file: string): {
+  readonly privateFile: string;
+  readonly publicFile: string;
+  readonly publicKey: KeyObject;
+} {
+  const publicFile = `${file}.pub`;
+  for (const path of [file, publicFile]) {
+    if (!existsSync(path)) continue;
+    throw new TidegateError("USAGE", `${path} is already there`, {
+      hint: "A key is never overwritten: name another file.",
+    });
+  }
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  writeDurable(file, Buffer.from(privateKey.export({ type: "pkcs8", format: "pem" })), 0o600);
+  writeDurable(publicFile, Buffer.from(publicKey.export({ type: "spki", format: "pem" })));
+  syncFolder(dirname(file));
+  return { privateFile: file, publicFile, publicKey };
+}
+
+/** Throws SECRET_UNSAFE where others may read it, CONFIG_UNREADABLE and CONFIG_INVALID. */
+export function readPrivateKey(file: string): KeyObject {
+  return ed25519(file, () => createPrivateKey(readSecret(file, fs)));
+}
+
+export function readTrustedKeys({ trustedKeys }: ModelOptions): TrustedKey[] {
+  return trustedKeys.map(({ name, publicKeyFile }) => ({ name, key: readPublicKey(publicKeyFile) }));
+}
+
+export function readPublicKey(file: string): KeyObject {
+  return ed25519(file, () => {
+    try {
+      return createPublicKey(readFileSync(file));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).syscall !== undefined) throw unreadable(file, error);
+      throw error;
+    }
+  });
+}
+
+function ed25519(file: string, read: () => KeyObject): KeyObject {
+  let cause: unknown;
+  try {
+    const key = read();
+    if (key.asymmetricKeyType === "ed25519") return key;
+  } catch (error) {
+    if (error instanceof TidegateError) throw error;
+    cause = error;
+  }
+  throw new TidegateError("CONFIG_INVALID", `${file} holds no Ed25519 key in PEM`, {
+    cause,
+    hint: "Make one: `tidegate model keygen`.",
+  });
+}

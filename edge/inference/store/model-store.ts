@@ -1,0 +1,167 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { TidegateError } from "../../../src/errors.ts";
+import { compareVersions, modelNamePattern, modelVersionPattern, type Manifest } from "../package/manifest.ts";
+import {
+  openPackage,
+  readManifest,
+  readSignature,
+  type ModelPackage,
+  type PackageBytes,
+} from "../package/model-package.ts";
+import { signerOf, type TrustedKey } from "../package/signature.ts";
+import { readPackage, syncFolder, writePackage } from "./files.ts";
+
+/*
+ * <data folder>/models/
+ *   pump-health/1.2.0/     a package, never changed once it is there
+ *   .incoming-<random>/    an import that has not ended; one that was killed is removed a day later
+ *
+ * A version arrives by a rename of a folder whose files are on disk: it is there whole or not at all. The newest version
+ * of a name is the one that no older one may follow.
+ */
+const namePattern = new RegExp(modelNamePattern);
+const versionPattern = new RegExp(modelVersionPattern);
+const incomingPrefix = ".incoming-";
+const abandonedMs = 24 * 3600 * 1000;
+/** Versions of one name; older ones must be removed by hand before another comes. */
+const versionsMax = 100;
+
+export interface StoredVersion {
+  readonly name: string;
+  readonly version: string;
+}
+
+export interface VerifiedPackage extends ModelPackage {
+  /** The name of the trusted key. */
+  readonly signer: string;
+}
+
+/** Signature first: of a package that nobody trusts, hardly a byte is looked at. Throws MODEL_UNTRUSTED and MODEL_INVALID. */
+export function verifyPackage(bytes: PackageBytes, trusted: readonly TrustedKey[]): VerifiedPackage {
+  const signer = signerOf(bytes.manifest, readSignature(bytes.signature), trusted);
+  return { ...openPackage(bytes), signer };
+}
+
+/** The model packages of a gateway. */
+export class ModelStore {
+  readonly folder: string;
+
+  constructor(dataFolder: string) {
+    this.folder = join(dataFolder, "models");
+  }
+
+  /** By name, the newest version first. */
+  list(): StoredVersion[] {
+    return namesIn(this.folder)
+      .filter((name) => namePattern.test(name))
+      .sort()
+      .flatMap((name) => this.versions(name).map((version) => ({ name, version })));
+  }
+
+  /** The newest first. */
+  versions(name: string): string[] {
+    if (!namePattern.test(name)) return [];
+    return namesIn(join(this.folder, name))
+      .filter((version) => versionPattern.test(version))
+      .sort((a, b) => compareVersions(b, a));
+  }
+
+  /** Throws MODEL_MISSING and MODEL_INVALID. */
+  read({ name, version }: StoredVersion): PackageBytes {
+    if (!this.versions(name).includes(version)) {
+      throw new TidegateError("MODEL_MISSING", `there is no ${name} ${version} in the store`, {
+        hint: `There is: ${this.versions(name).join(", ") || "no version of it"}. See \`tidegate model list\`.`,
+      });
+    }
+    return readPackage(join(this.folder, name, version));
+  }
+
+  manifestOf(stored: StoredVersion): Manifest {
+    return readManifest(this.read(stored).manifest);
+  }
+
+  /**
+   * Verifies a package and adds it. `known` where exactly this package is there already. Throws what `verifyPackage`
+   * throws, and MODEL_OLDER where a newer version, or this one with other content, was imported before.
+   */
+  import(
+    bytes: PackageBytes,
+    trusted: readonly TrustedKey[],
+  ): { readonly kind: "imported" | "known" } & VerifiedPackage {
+    const verified = verifyPackage(bytes, trusted);
+    const { name, version } = verified.manifest;
+    if (this.versions(name).includes(version)) {
+      if (Buffer.from(this.read({ name, version }).manifest).equals(bytes.manifest))
+        return { kind: "known", ...verified };
+      throw new TidegateError("MODEL_OLDER", `${name} ${version} is in the store with other content`, {
+        hint: "A version never changes. Train the model again under a higher version.",
+      });
+    }
+    this.#refuseOlder(name, version);
+    this.#add(name, version, bytes);
+    return { kind: "imported", ...verified };
+  }
+
+  #refuseOlder(name: string, version: string): void {
+    const [newest, ...others] = this.versions(name);
+    if (newest !== undefined && compareVersions(version, newest) < 0) {
+      throw new TidegateError("MODEL_OLDER", `${name} ${newest} was imported before, and ${version} is older`, {
+        hint: "An old package may have been left behind, or sent by somebody who wants its weaknesses back. Train it again under a higher version.",
+      });
+    }
+    if (others.length + 1 >= versionsMax) {
+      throw new TidegateError("MODEL_OLDER", `${name} has ${versionsMax} versions in the store`, {
+        hint: `Remove old folders below ${join(this.folder, name)}, but not the newest.`,
+      });
+    }
+  }
+
+  #add(name: string, version: string, bytes: PackageBytes): void {
+    const home = join(this.folder, name);
+    makeFolder(home);
+    this.#removeAbandoned();
+    const incoming = join(this.folder, `${incomingPrefix}${randomBytes(8).toString("hex")}`);
+    mkdirSync(incoming);
+    try {
+      writePackage(incoming, bytes);
+      renameSync(incoming, join(home, version));
+    } catch (error) {
+      rmSync(incoming, { recursive: true, force: true });
+      throw error;
+    }
+    syncFolder(home);
+    syncFolder(this.folder);
+  }
+
+  /** What an import left behind that was killed. */
+  #removeAbandoned(): void {
+    for (const name of namesIn(this.folder)) {
+      const path = join(this.folder, name);
+      if (!name.startsWith(incomingPrefix)) continue;
+      const stat = statSync(path, { throwIfNoEntry: false });
+      if (stat === undefined || Date.now() - stat.mtimeMs < abandonedMs) continue;
+      rmSync(path, { recursive: true, force: true });
+    }
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** What was made survives power loss. */
+function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o755 });
+  if (first === undefined) return;
+  for (let made = folder; ; made = dirname(made)) {
+    syncFolder(dirname(made));
+    if (made === first) return;
+  }
+}

@@ -1,0 +1,182 @@
+// Goal: from a file of normal data to a package in a gateway's store, by the commands that a person types.
+import assert from "node:assert/strict";
+import { appendFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { encodeObservation, observationPrefix } from "../../../src/observation/observation.ts";
+import { Store } from "../../../edge/journal/store.ts";
+import { ManualClock } from "../../../src/clock.ts";
+import { pumpMetrics, pumpReadings } from "../../support/model-package.ts";
+import { GroupMaker, storeOptions, temporaryFolder } from "../../support/records.ts";
+import { run } from "./run-cli.ts";
+
+const readings = pumpReadings("pump-01", 1, 1500);
+const wanted = ["--name", "pump-health", "--profile", "acme/pump", "--metrics", pumpMetrics.join(",")];
+
+function csvOf(separator: string, comma: string): string {
+  const lines = readings.map(({ device, timeMicros, values }) =>
+    [
+      new Date(timeMicros / 1000).toISOString(),
+      device,
+      ...pumpMetrics.map((m) => String(values[m]).replace(".", comma)),
+    ].join(separator),
+  );
+  return `${["time", "device", ...pumpMetrics].join(separator)}\r\n${lines.join("\r\n")}\r\n`;
+}
+
+/** As Kafka carries it and the journal stores it. */
+function observation(i: number): string {
+  const { device, timeMicros, values } = readings[i]!;
+  const rest = { path: "acme/berlin", receivedMicros: timeMicros + 5, clock: "synced", timeSource: "device" } as const;
+  const whole = { device, timeMicros, values, ...rest, implausibleTime: false, quality: undefined, exact: undefined };
+  return encodeObservation(whole, observationPrefix(device, rest.path));
+}
+
+/** A folder with data and the configuration of a gateway that trusts `lab.key`. */
+async function site(t: TestContext): Promise<{ folder: string; config: string }> {
+  const folder = temporaryFolder(t);
+  const config = join(folder, "tidegate.yaml");
+  writeFileSync(
+    config,
+    "gateway: { id: gw-1, path: acme/berlin }\nmodels: { trustedKeys: [{ name: lab, publicKeyFile: lab.key.pub }] }\n",
+  );
+  writeFileSync(join(folder, "pump.csv"), csvOf(",", "."));
+  assert.equal((await run("model", "keygen", join(folder, "lab.key"))).code, 0);
+  return { folder, config };
+}
+
+test("train, sign, verify, import, list; a file that others may read does not sign", async (t) => {
+  const { folder, config } = await site(t);
+  const key = join(folder, "lab.key");
+  assert.equal(statSync(key).mode & 0o777, 0o600);
+  assert.equal((await run("model", "keygen", key)).code, 64, "a key is never overwritten");
+  const folderOf = (version: string): string => join(folder, `pump-${version}`);
+  const make = (version: string) =>
+    run("model", "train", join(folder, "pump.csv"), ...wanted, "--model-version", version, "-o", folderOf(version));
+  const made = await make("1.1.0");
+  assert.equal(made.code, 0, made.err);
+  assert.match(made.out, /tested {4}on \d+ rows: 0\.0 % above the limit, 0 alerts/);
+  assert.equal((await make("1.1.0")).code, 64, "a folder is never overwritten");
+
+  assert.equal((await run("model", "verify", folderOf("1.1.0"), "-c", config)).code, 77);
+  assert.equal((await run("model", "sign", folderOf("1.1.0"), "--key", key)).code, 0);
+  assert.match((await run("model", "verify", folderOf("1.1.0"), "-c", config)).out, /signed by lab: it is sound/);
+  const imported = await run("model", "import", folderOf("1.1.0"), "-c", config, "--json");
+  assert.deepEqual(JSON.parse(imported.out), {
+    ok: true,
+    name: "pump-health",
+    version: "1.1.0",
+    signer: "lab",
+    result: "imported",
+  });
+  await make("1.0.0");
+  await run("model", "sign", folderOf("1.0.0"), "--key", key);
+  const older = await run("model", "import", folderOf("1.0.0"), "-c", config);
+  assert.deepEqual([older.code, /MODEL_OLDER/.test(older.err)], [65, true]);
+  assert.match((await run("model", "list", "-c", config)).out, /pump-health +1\.1\.0 +mspc/);
+
+  appendFileSync(join(folderOf("1.0.0"), "golden.json"), " ");
+  assert.equal((await run("model", "sign", folderOf("1.0.0"), "--key", key)).code, 65, "what is damaged is not signed");
+  assert.equal((await run("model", "verify", folderOf("1.0.0"), "-c", config)).code, 65);
+});
+
+test("the same data in any form that people have gives the same model", async (t) => {
+  const { folder } = await site(t);
+  const forms: Record<string, string> = {
+    "comma.csv": csvOf(",", "."),
+    "german.csv": `\uFEFF${csvOf(";", ",")}`,
+    "observations.ndjson": readings.map((_, i) => observation(i)).join("\n"),
+    "export.ndjson": [
+      '{"epoch":"e","stream":"alerts","device":"pump-01","value":{"kind":"raise"}}',
+      ...readings.map((_, i) => `{"epoch":"e","stream":"history","device":"pump-01","value":${observation(i)}}`),
+    ].join("\n"),
+    "flat.ndjson": readings
+      .map(({ device, timeMicros, values }) => JSON.stringify({ device, ts: timeMicros / 1000, ...values }))
+      .join("\n"),
+  };
+  const weights = new Set<string>();
+  for (const [name, text] of Object.entries(forms)) {
+    writeFileSync(join(folder, name), text);
+    const out = join(folder, `${name}-model`);
+    const made = await run("model", "train", join(folder, name), ...wanted, "--model-version", "1.0.0", "-o", out);
+    assert.equal(made.code, 0, `${name}: ${made.err}`);
+    weights.add(readFileSync(join(out, "weights.json"), "utf8"));
+  }
+  assert.equal(weights.size, 1);
+});
+
+test("a stopped gateway's own journal is data too, and a running one's is not", async (t) => {
+  const { folder } = await site(t);
+  const data = join(folder, "data");
+  mkdirSync(data);
+  const store = Store.open(storeOptions(data), new ManualClock());
+  const records = readings.map(({ timeMicros }, i) => ({
+    stream: i % 3 === 0 ? ("observations" as const) : ("history" as const),
+    device: "pump-01",
+    value: observation(i),
+    timeMicros,
+  }));
+  store.commit(new GroupMaker().group(records));
+  const make = (name: string, ...data: string[]) =>
+    run("model", "train", ...data, ...wanted, "--model-version", "1.0.0", "-o", join(folder, name));
+  const busy = await make("busy", "--from-buffer", data);
+  assert.equal(busy.code, 73, busy.err);
+  store.close();
+  const weightsOf = (name: string): string => readFileSync(join(folder, name, "weights.json"), "utf8");
+  for (const [name, ...args] of [
+    ["buffer", "--from-buffer", data],
+    ["csv", join(folder, "pump.csv")],
+  ] as const) {
+    const made = await make(name, ...args);
+    assert.equal(made.code, 0, made.err);
+  }
+  assert.equal(weightsOf("buffer"), weightsOf("csv"));
+});
+
+const mistakes: readonly { name: string; data?: string; flags: readonly string[]; code: number; says: RegExp }[] = [
+  { name: "no time column", data: "a,b\n1,2\n", flags: [], code: 65, says: /:1: no column time/ },
+  {
+    name: "a time that is none",
+    data: "time,flow\nyesterday,2\n",
+    flags: [],
+    code: 65,
+    says: /:2: "yesterday" is no time/,
+  },
+  { name: "a line that is no JSON", data: '{"time":1,"flow":1}\n{"time":', flags: [], code: 65, says: /:2: / },
+  { name: "too little", data: "time,flow\n2026-11-21T00:00:00Z,2\n", flags: [], code: 65, says: /0 rows leave/ },
+  { name: "an unknown unit", flags: ["--metrics", "flow,torque"], code: 64, says: /the unit of torque is not known/ },
+  { name: "one metric", flags: ["--metrics", "flow"], code: 64, says: /2 to 64 metrics/ },
+  { name: "a name that is a path", flags: ["--name", "../x"], code: 64, says: /Small letters/ },
+  { name: "a version that is none", flags: ["--model-version", "1"], code: 64, says: /major\.minor\.patch/ },
+  { name: "an unknown profile", flags: ["--profile", "acme/none"], code: 64, says: /no profile acme\/none/ },
+  { name: "features of unknown kind", flags: ["--features", "features.json"], code: 64, says: /features\.json: \[0\]/ },
+];
+
+for (const { name, data, flags, code, says } of mistakes) {
+  test(`train refuses: ${name}`, async (t) => {
+    const folder = temporaryFolder(t);
+    const file = join(folder, "data");
+    writeFileSync(file, data ?? "time,flow,pressure\n");
+    writeFileSync(join(folder, "features.json"), '[{"kind":"eval","input":"flow"},{"kind":"value","input":"flow"}]');
+    const given = flags.map((flag) => (flag === "features.json" ? join(folder, flag) : flag));
+    const out = join(folder, "model");
+    const result = await run("model", "train", file, ...wanted, "--model-version", "1.0.0", "-o", out, ...given);
+    assert.deepEqual([result.code, says.test(result.err)], [code, true], result.err);
+    assert.throws(() => statSync(out), /ENOENT/, "nothing was written");
+  });
+}
+
+test("features as data become part of the package", async (t) => {
+  const { folder } = await site(t);
+  const features = [
+    { kind: "mean", input: "vibration", rows: 30 },
+    { kind: "ratio", left: "flow", right: "current" },
+  ];
+  writeFileSync(join(folder, "features.json"), JSON.stringify(features));
+  const out = join(folder, "model");
+  const flags = ["--model-version", "1.0.0", "-o", out, "--method", "var", "--features", join(folder, "features.json")];
+  const made = await run("model", "train", join(folder, "pump.csv"), ...wanted, ...flags);
+  assert.equal(made.code, 0, made.err);
+  const manifest = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8")) as { features: object; method: string };
+  assert.deepEqual([manifest.features, manifest.method], [features, "var"]);
+});
