@@ -1,6 +1,8 @@
 import { FittedDetector } from "../../../../edge/inference/fitted-detector.ts";
 import { fitMspc, mspcDefaults, withLimits } from "../../../../edge/inference/learn/fit-rows.ts";
-import { rowsOf } from "../../../../edge/inference/learn/matrix.ts";
+import { rowOf as matrixRow, rowsOf } from "../../../../edge/inference/learn/matrix.ts";
+import { SelfLimited } from "../../../../edge/inference/self-limited.ts";
+import { spotDefaults } from "../../../../edge/inference/spot.ts";
 import { costColumns, type DataSetResult, type MethodRow } from "../result.ts";
 import { cpuMicrosPerRow, scoresOf, stateBytesOf } from "../rows.ts";
 import { readRuns, type Run } from "./runs.ts";
@@ -40,6 +42,7 @@ export function measureSkab(folder: string): DataSetResult {
         note: "all 34 runs; looks 58 rows ahead",
       },
       { method: "isolation forest, published", values: { f1: 0.29 }, note: "all 34 runs" },
+      rowOf("MSPC, threshold by SPOT as it runs", runs, selfLimited),
       { ...mspc, values: { ...mspc.values, ...cost } },
     ],
     goals: [
@@ -48,6 +51,18 @@ export function measureSkab(folder: string): DataSetResult {
       { label: "missed-alarm rate, %", value: mar!, atMost: 15 },
     ],
   };
+}
+
+/** Limits by chance alone: without headroom for a process that wanders. While it alarms it learns nothing. */
+function selfLimited(run: Run): Float64Array {
+  const spot = { ...spotDefaults, risk: 0.001, firstValues: trainingRows - 20 };
+  const detector = new SelfLimited(detectorOf(run, ours), spot);
+  let alarmed = false;
+  return Float64Array.from({ length: run.rows.rows }, (_, r) => {
+    const score = detector.observe(matrixRow(run.rows, r), r, !alarmed);
+    alarmed = score > 1;
+    return score;
+  });
 }
 
 function detectorOf({ rows }: Run, { limits, options }: typeof ours): FittedDetector {
