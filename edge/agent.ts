@@ -8,6 +8,7 @@ import { auditKey } from "../src/wire/audit.ts";
 import type { AlertRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
 import type { CommandOptions } from "./commands/options.ts";
+import { compactHeap } from "./compact-heap.ts";
 import type { ConsoleOptions, MetricsOptions } from "./console/options.ts";
 import { startConsole, startMetrics, type HttpServer } from "./console/server.ts";
 import { ensureToken, forgetToken } from "./console/token-file.ts";
@@ -41,6 +42,7 @@ import { BrokerSource } from "./sources/broker/source.ts";
 import type { MqttOptions } from "./sources/mqtt/options.ts";
 import { MqttSource } from "./sources/mqtt/source.ts";
 import type { OpcuaSourceOptions } from "./sources/opcua/options.ts";
+import { preloadLibrary } from "./sources/opcua/library.ts";
 import { createOpcuaSource } from "./sources/opcua/source.ts";
 
 type SourceOptions = BrokerOptions | MqttOptions | OpcuaSourceOptions;
@@ -227,6 +229,8 @@ class Agent implements RunningAgent {
     await this.#startServers();
     await this.#scores.start();
     this.#publishStatus("running");
+    if (this.#setup.sources.some(({ type }) => type === "opcua")) await preloadLibrary();
+    compactHeap();
     for (const source of this.#sources) await source.start(this.#intake);
     this.#timers.push(
       setInterval(() => this.#look(), lookEveryMs),
