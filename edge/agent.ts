@@ -8,7 +8,7 @@ import { auditKey } from "../src/wire/audit.ts";
 import type { AlertRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
 import type { CommandOptions } from "./commands/options.ts";
-import { compactHeap } from "./compact-heap.ts";
+import { compactHeap } from "../src/compact-heap.ts";
 import type { ConsoleOptions, MetricsOptions } from "./console/options.ts";
 import { startConsole, startMetrics, type HttpServer } from "./console/server.ts";
 import { ensureToken, forgetToken } from "./console/token-file.ts";

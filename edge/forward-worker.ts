@@ -4,7 +4,7 @@ import { systemClock } from "../src/clock.ts";
 import { CommandDesk } from "./commands/desk.ts";
 import { commandJournal } from "./commands/journal-port.ts";
 import { decodeDirectory } from "./journal/block.ts";
-import { compactHeap } from "./compact-heap.ts";
+import { compactHeap } from "../src/compact-heap.ts";
 import type { LiveBlock } from "./reader.ts";
 import type { KafkaOptions } from "./sinks/kafka/options.ts";
 import { KafkaCommandInbox } from "./sinks/kafka/command-inbox.ts";

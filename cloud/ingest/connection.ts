@@ -1,15 +1,17 @@
 import * as fs from "node:fs";
 import type { BaseOptions } from "@platformatic/kafka";
 import { clientAccess, type ClientAccess } from "../../src/config/kafka.ts";
-import { unreadable } from "../../src/config/load.ts";
-import { readSecret } from "../../src/config/secrets.ts";
+import { credentialFiles } from "../../src/config/secrets.ts";
 import { TokenSources } from "../../src/http/client-credentials.ts";
 import type { KafkaOptions } from "./options.ts";
 
 export type ConnectionSettings = Pick<BaseOptions, "clientId" | "connectTimeout" | "autocreateTopics" | "strict"> &
   ClientAccess;
 
-const tokens = new TokenSources({ fetch, secret, monotonicMs: () => performance.now() });
+const closeWithinMs = 2000;
+
+const files = credentialFiles(fs, process.env["CREDENTIALS_DIRECTORY"]);
+const tokens = new TokenSources({ fetch, secret: files.secret, monotonicMs: () => performance.now() });
 
 /**
  * What each client of the service needs to reach the brokers. Passwords and tokens are read again for each connection.
@@ -21,20 +23,17 @@ export function connectionSettings(options: KafkaOptions): ConnectionSettings {
     connectTimeout: 3000,
     autocreateTopics: false,
     strict: false,
-    ...clientAccess(options, { publicFile: readPublic, secret, token: (endpoint) => tokens.token(endpoint) }),
+    ...clientAccess(options, { ...files, token: (endpoint) => tokens.token(endpoint) }),
   };
 }
 
-function secret(path: string): string {
-  return readSecret(path, fs, process.env["CREDENTIALS_DIRECTORY"]);
-}
-
-function readPublic(path: string): string {
-  try {
-    return fs.readFileSync(path, "utf8");
-  } catch (cause) {
-    throw unreadable(path, cause);
-  }
+/** Ends a client, at once where it does not end by itself. */
+export async function closeClient(client: { close(force: boolean): Promise<void> }): Promise<void> {
+  const timeout = Promise.withResolvers<void>();
+  const timer = setTimeout(timeout.resolve, closeWithinMs);
+  // Nothing can be done about a client that fails to close; its sockets die with it.
+  await Promise.race([client.close(true).catch(() => undefined), timeout.promise]);
+  clearTimeout(timer);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Consumer, type Message, type MessagesStream } from "@platformatic/kafka";
-import { connectionSettings, faultText } from "./connection.ts";
+import { closeClient, connectionSettings, faultText } from "./connection.ts";
 import type { Log, LogReader, LogRecord, Position, TopicState } from "./log.ts";
 import type { KafkaOptions } from "./options.ts";
 
@@ -10,7 +10,6 @@ type Stream = MessagesStream<string, Buffer, string, Buffer>;
 const earliest = -2n;
 const latest = -1n;
 /** A client that cannot say goodbye (Kafka is away) is left behind after this. */
-const closeTimeoutMs = 2000;
 /** Records that wait in memory before reading is paused; one answer of a broker may still come on top. */
 const bufferedMax = 10_000;
 
@@ -104,14 +103,6 @@ async function topicId(client: Client, topic: string): Promise<string | undefine
     if (/UNKNOWN_TOPIC_OR_PARTITION|Unknown topic/i.test(faultText(error))) return undefined;
     throw error;
   }
-}
-
-async function closeClient(client: Client): Promise<void> {
-  const timeout = Promise.withResolvers<void>();
-  const timer = setTimeout(timeout.resolve, closeTimeoutMs);
-  // Nothing can be done about a client that fails to close; its sockets die with it.
-  await Promise.race([client.close(true).catch(() => undefined), timeout.promise]);
-  clearTimeout(timer);
 }
 
 class KafkaReader implements LogReader {

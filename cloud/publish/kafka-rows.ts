@@ -1,12 +1,11 @@
 import { compatibilityPartitioner, Producer } from "@platformatic/kafka";
-import { connectionSettings } from "../ingest/connection.ts";
+import { closeClient, connectionSettings } from "../ingest/connection.ts";
 import type { KafkaOptions } from "../ingest/options.ts";
 import { partitionOf } from "../../src/wire/partition.ts";
 import type { Row, Rows } from "./rows.ts";
 
 type Client = Producer<string, string, string, string>;
 
-const closeTimeoutMs = 2000;
 const rowsPerSendMax = 1000;
 const bytesPerSendMax = 500_000;
 
@@ -92,12 +91,4 @@ function* parts(rows: readonly Row[]): Generator<Row[]> {
     bytes += size;
   }
   if (part.length > 0) yield part;
-}
-
-async function closeClient(client: Client): Promise<void> {
-  const timeout = Promise.withResolvers<void>();
-  const timer = setTimeout(timeout.resolve, closeTimeoutMs);
-  // A client that fails to close takes its sockets with it.
-  await Promise.race([client.close(true).catch(() => undefined), timeout.promise]);
-  clearTimeout(timer);
 }

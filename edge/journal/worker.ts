@@ -3,7 +3,7 @@ import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { systemClock } from "../../src/clock.ts";
 import { TidegateError } from "../../src/errors.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
-import { compactHeap } from "../compact-heap.ts";
+import { compactHeap } from "../../src/compact-heap.ts";
 import type { Actor } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import { serveCommands, type CommandStore } from "../commands/journal-port.ts";

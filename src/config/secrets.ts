@@ -1,11 +1,11 @@
 import { TidegateError } from "../errors.ts";
 import { unreadable } from "./load.ts";
 
-/** The calls that reading a secret needs; `node:fs` has this shape. */
+/** The calls that reading secrets and certificates needs; `node:fs` has this shape. */
 export interface SecretFiles {
   openSync(path: string, flags: "r"): number;
   fstatSync(fd: number): { readonly mode: number; readonly size: number; isFile(): boolean };
-  readFileSync(fd: number, encoding: "utf8"): string;
+  readFileSync(file: number | string, encoding: "utf8"): string;
   closeSync(fd: number): void;
 }
 
@@ -33,6 +33,27 @@ export function readSecret(path: string, files: SecretFiles, credentialsFolder?:
   } finally {
     files.closeSync(fd);
   }
+}
+
+/** How a client reads the files that its configuration names: certificates, which everybody may see, and secrets. */
+export interface CredentialFiles {
+  /** Throws CONFIG_UNREADABLE. */
+  readonly publicFile: (path: string) => string;
+  /** See `readSecret`. */
+  readonly secret: (path: string) => string;
+}
+
+export function credentialFiles(files: SecretFiles, credentialsFolder?: string): CredentialFiles {
+  return {
+    publicFile: (path) => {
+      try {
+        return files.readFileSync(path, "utf8");
+      } catch (cause) {
+        throw unreadable(path, cause);
+      }
+    },
+    secret: (path) => readSecret(path, files, credentialsFolder),
+  };
 }
 
 function emptySecret(path: string): TidegateError {

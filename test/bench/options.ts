@@ -42,7 +42,7 @@ export interface BenchOptions {
 
 export const usage = `npm run bench -- [--quick] [--json] [--detect] [--only NAME]... | --micro [--only NAME]...
 
-  --quick      one short round, under a minute
+  --quick      one short round of each section
   --json       the figures as one JSON object
   --detect     a detector watches one metric of every device
   --only NAME  ${sectionNames.join(", ")}

@@ -2,17 +2,13 @@ import { X509Certificate } from "node:crypto";
 import * as fs from "node:fs";
 import { createSecureContext } from "node:tls";
 import { clientAccess, type AccessSecrets, type ClientAccess } from "../../../src/config/kafka.ts";
-import { unreadable } from "../../../src/config/load.ts";
-import { readSecret } from "../../../src/config/secrets.ts";
+import { credentialFiles } from "../../../src/config/secrets.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import { TokenSources } from "../../../src/http/client-credentials.ts";
 import type { CertificateState } from "../../sink.ts";
 import type { KafkaOptions } from "./options.ts";
 
-const secrets: Omit<AccessSecrets, "token"> = {
-  publicFile: readPublic,
-  secret: (path) => readSecret(path, fs, process.env["CREDENTIALS_DIRECTORY"]),
-};
+const files = credentialFiles(fs, process.env["CREDENTIALS_DIRECTORY"]);
 
 /** What it takes to reach the brokers, as the files say it now; notices when certificates were replaced. */
 export class Access {
@@ -22,7 +18,7 @@ export class Access {
 
   constructor(options: KafkaOptions) {
     this.#options = options;
-    this.#tokens = new TokenSources({ fetch, secret: secrets.secret, monotonicMs: () => performance.now() });
+    this.#tokens = new TokenSources({ fetch, secret: files.secret, monotonicMs: () => performance.now() });
   }
 
   /** For a new client. Throws CONFIG_UNREADABLE or SECRET_UNSAFE. */
@@ -34,7 +30,7 @@ export class Access {
 
   #read(brokers: readonly string[]): ClientAccess {
     const token = (endpoint: Parameters<AccessSecrets["token"]>[0]): Promise<string> => this.#tokens.token(endpoint);
-    return clientAccess({ ...this.#options, brokers }, { ...secrets, token });
+    return clientAccess({ ...this.#options, brokers }, { ...files, token });
   }
 
   /**
@@ -77,18 +73,10 @@ function requireUsable({ ca, cert, key }: NonNullable<ClientAccess["tls"]>): voi
 function certificateState(name: string, file: string | undefined): CertificateState[] {
   if (file === undefined) return [];
   try {
-    const found = readPublic(file).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+    const found = files.publicFile(file).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
     const ends = found.map((pem) => new X509Certificate(pem).validToDate.getTime());
     return ends.length === 0 ? [] : [{ name, file, expiresMs: Math.min(...ends) }];
   } catch {
     return []; // That it cannot be read is told by the client that needs it.
-  }
-}
-
-function readPublic(path: string): string {
-  try {
-    return fs.readFileSync(path, "utf8");
-  } catch (cause) {
-    throw unreadable(path, cause);
   }
 }

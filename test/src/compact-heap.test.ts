@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { nodeFlags } from "../../bin/runtime.js";
 
 const program = `
-  import { compactHeap } from ${JSON.stringify(join(import.meta.dirname, "../../edge/compact-heap.ts"))};
+  import { compactHeap } from ${JSON.stringify(join(import.meta.dirname, "../../src/compact-heap.ts"))};
   let left = Array.from({ length: 400_000 }, (_, i) => ({ i, text: "left " + i }));
   const before = process.memoryUsage().heapTotal;
   left = left.slice(0, 10);
