@@ -24,10 +24,13 @@ import { AgentActions } from "./observe/agent-actions.ts";
 import { AgentRecords } from "./observe/agent-records.ts";
 import { AgentView } from "./observe/agent-view.ts";
 import { AlertDesk } from "./observe/alert-desk.ts";
+import { AlertWindows } from "./observe/alert-window.ts";
 import { AlertBoard } from "./observe/alerts.ts";
+import { FlightRecorder } from "./observe/flight-recorder.ts";
 import { LiveValues } from "./observe/live.ts";
 import { makeLog } from "./observe/log.ts";
 import { makeMetrics } from "./observe/metrics.ts";
+import { ScoreTraces } from "./observe/score-traces.ts";
 import { Suppressions } from "./observe/suppressions.ts";
 import { Committer, type StoredBlock, type StoredGroup } from "./pipeline/committer.ts";
 import { Devices, type Device } from "./pipeline/devices.ts";
@@ -88,6 +91,7 @@ const defaultPartitions = 8;
 /** Rows of the journal's state table. */
 const alertsKey = "alerts";
 const suppressionsKey = "alerts:suppressed";
+const scoresPrefix = "alert-scores:";
 const devicePrefix = "device:";
 const topicPrefix = "topic:";
 
@@ -123,6 +127,7 @@ interface Memory {
   readonly cursors: readonly (readonly [string, string])[];
   readonly alerts: string | undefined;
   readonly suppressions: string | undefined;
+  readonly scores: readonly (readonly [string, string])[];
   /** Device → id of its profile, for observations that are scored again before the device speaks. */
   readonly profiles: ReadonlyMap<string, string>;
   readonly usage: Usage;
@@ -138,6 +143,7 @@ async function readMemory(journal: Journal): Promise<Memory> {
     cursors: await journal.statesBelow(cursorPrefix),
     alerts: alerts === undefined ? undefined : String(alerts),
     suppressions: suppressions === undefined ? undefined : String(suppressions),
+    scores: await journal.statesBelow(scoresPrefix),
     profiles: new Map(await journal.statesBelow(devicePrefix)),
     usage: await journal.usage(),
     topicIds: await journal.statesBelow(topicPrefix),
@@ -163,6 +169,7 @@ class Agent implements RunningAgent {
   readonly #suppressions: Suppressions;
   readonly #alerts: AlertBoard;
   readonly #alertDesk: AlertDesk;
+  readonly #scoreTraces: ScoreTraces;
   readonly #scorer = new Scorer();
   readonly #records: AgentRecords;
   readonly #committer: Committer<Noted>;
@@ -194,6 +201,7 @@ class Agent implements RunningAgent {
     this.#usage = memory.usage;
     this.#suppressions = new Suppressions(systemClock, memory.suppressions);
     this.#alerts = new AlertBoard(this.#suppressions, memory.alerts);
+    this.#scoreTraces = new ScoreTraces(memory.scores);
     this.#devices = new Devices(partitions);
     const { id, path } = setup.gateway;
     this.#records = new AgentRecords(systemClock, { id, path, version: setup.version, epoch: journal.epoch });
@@ -357,7 +365,7 @@ class Agent implements RunningAgent {
     return new ScoreReader(this.#journal, this.#scorer, output, {
       profileOf: (device) => this.#profileOf(device),
       monotonicMs: () => systemClock.monotonicMs(),
-      onAlert: (alert) => this.#onAlert(alert),
+      onAlert: (alert, commit) => this.#onAlert(alert, commit),
     });
   }
 
@@ -373,9 +381,12 @@ class Agent implements RunningAgent {
     return this.#devices.all.get(device)?.profile ?? this.#setup.profiles.get(remembered);
   }
 
-  #onAlert(alert: AlertRecord): void {
-    this.#alerts.take(alert);
-    const { kind, device, metric, score, priority, explanation } = alert;
+  #onAlert(alert: AlertRecord, commit: number): void {
+    this.#alerts.take(alert, commit);
+    const { kind, episode, device, metric, score, priority, explanation } = alert;
+    const scores = this.#scorer.recentScores(device, metric, this.#scoreTraces.lastMicros(episode));
+    const { slot, text } = this.#scoreTraces.capture(episode, scores);
+    this.#committer.setState(scoresPrefix + slot, text);
     this.#log.info({ alert: kind, device, metric, score, priority }, explanation);
     this.#view.changed();
   }
@@ -467,6 +478,13 @@ class Agent implements RunningAgent {
       live: this.#live,
       alerts: this.#alerts,
       suppressions: this.#suppressions,
+      alertWindows: new AlertWindows({
+        clock: systemClock,
+        recorder: new FlightRecorder(this.#journal),
+        traces: this.#scoreTraces,
+        recentScores: (device, metric, afterMicros) => this.#scorer.recentScores(device, metric, afterMicros),
+        specOf: (device, metric) => this.#rememberedProfile(device)?.specOf(metric),
+      }),
       counters: () => this.#intake.counters,
       usage: () => this.#usage,
       forward: () => this.#forward?.report,

@@ -34,6 +34,11 @@ export function addAlertsApi(server: FastifyInstance, { view, actions, access }:
     async ({ params }, reply) => alertScreen(view, params.episode) ?? refuse(reply, 404, "NOT_FOUND"),
   );
 
+  server.get<{ Params: { episode: string } }>(
+    "/api/v1/alerts/:episode/window",
+    async ({ params }, reply) => (await view.alertWindow(params.episode)) ?? refuse(reply, 404, "NOT_FOUND"),
+  );
+
   const act = async (
     action: AlertAction,
     request: FastifyRequest,

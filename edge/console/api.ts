@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { securityHeaders } from "../../src/http/guard.ts";
 import { refuse, type Access } from "../../src/http/access.ts";
 import { askedOf, ledgerScreen, quarantineScreen } from "./quarantine-api.ts";
-import { alertsScreen, bufferScreen, deviceScreen, lineScreen, overviewScreen } from "./screens.ts";
+import { alertScreen, alertsScreen, bufferScreen, deviceScreen, lineScreen, overviewScreen } from "./screens.ts";
 import type { Streams } from "./stream.ts";
 import type { ConsoleView } from "./view.ts";
 
@@ -75,6 +75,8 @@ function streamScreen(view: ConsoleView, query: Record<string, unknown>): Stream
       return make(() => bufferScreen(view));
     case "alerts":
       return make(() => alertsScreen(view));
+    case "alert":
+      return make(() => alertScreen(view, id));
     case "line":
       return make(() => lineScreen(view, path, search));
     case "device":

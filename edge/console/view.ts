@@ -29,6 +29,8 @@ export interface ConsoleView {
   trend(device: string, metric: string): Promise<TrendView | undefined>;
   /** Open alerts, and those that cleared lately; bounded. */
   alerts(): readonly AlertView[];
+  /** What the device sent around the alert, read back from the journal; undefined where the alert is not on the board. */
+  alertWindow(episode: string): Promise<AlertWindowView | undefined>;
   /** What people have put out of the list of alerts, the newest first; bounded. */
   suppressions(): readonly Suppression[];
   /** Messages in the quarantine that fit, newest first, below `before`, at most `limit`. */
@@ -217,10 +219,42 @@ export interface AlertView {
   readonly state: AlertState;
   readonly raisedMicros: number;
   readonly clearedMicros: number | undefined;
+  /** Where in the journal the reading stands that raised it; undefined where an earlier version raised it. */
+  readonly commit: number | undefined;
   /** Undefined until somebody has seen it. */
   readonly acknowledged: { readonly micros: number; readonly by: Role } | undefined;
   /** Why it is not in the list that people work through; undefined where it is. */
   readonly suppression: Suppression | undefined;
+}
+
+/** The raw readings before, during and after an alert: what a flight recorder would have. */
+export interface AlertWindowView {
+  readonly fromMicros: number;
+  readonly toMicros: number;
+  /** Whether the journal still has all that was received then. */
+  readonly kept: "whole" | "part" | "none";
+  /** Why it has not, for a person; empty where it has. */
+  readonly note: string;
+  /** The alert's own first, then those that contributed. */
+  readonly metrics: readonly {
+    readonly name: string;
+    readonly label: string;
+    readonly unit: string;
+    readonly range: readonly [number, number] | undefined;
+  }[];
+  /** How many readings there are; `timesMicros` has fewer where they were thinned out. */
+  readonly readings: number;
+  readonly timesMicros: readonly number[];
+  /** A column for each metric; null where a reading does not carry it, or as bad. */
+  readonly values: readonly (readonly (number | null)[])[];
+  /** What the model said of the metric; of a long alert its beginning and its end. */
+  readonly scores: readonly ScorePoint[];
+  readonly threshold: number;
+}
+
+export interface ScorePoint {
+  readonly timeMicros: number;
+  readonly score: number;
 }
 
 /** The two of ANSI/ISA-18.2 that people decide: `shelved` has a time limit, `out-of-service` has none. */

@@ -4,6 +4,7 @@ import { Episode, raiseThreshold, type EpisodeStep } from "./episode.ts";
 import type { Finding } from "./guards/finding.ts";
 import { Guards } from "./guards/guards.ts";
 import { NormalBand } from "./normal-band.ts";
+import { ScoreTrace } from "./score-trace.ts";
 import type { StateReader, StateWriter } from "./state.ts";
 
 /** One metric that a profile wants to be watched. */
@@ -45,6 +46,7 @@ export class MetricWatch {
   readonly surprise: ContextSurprise | undefined;
   readonly episode = new Episode();
   readonly normal = new NormalBand();
+  readonly trace = new ScoreTrace();
   lastValue = Number.NaN;
   lastScore = 0;
 
@@ -74,6 +76,7 @@ export class MetricWatch {
     const score = finding === undefined ? surprise : 1;
     this.lastValue = value;
     this.lastScore = score;
+    this.trace.push(timeMicros, score);
     const abnormal = score >= raiseThreshold;
     if (learn && !abnormal) this.normal.learn(value, timeMicros);
     return this.#judge(finding, abnormal ? this.normal.distance(value, timeMicros) : 0, timeMicros);
@@ -85,6 +88,7 @@ export class MetricWatch {
     this.surprise?.forgetContext();
     if (finding === undefined) return undefined;
     this.lastScore = 1;
+    this.trace.push(timeMicros, 1);
     return this.#judge(finding, 0, timeMicros);
   }
 

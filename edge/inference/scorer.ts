@@ -13,6 +13,7 @@ import {
   type Judgement,
   type WatchSpec,
 } from "./metric-watch.ts";
+import type { ScorePoint } from "./score-trace.ts";
 import { StateReader, StateWriter } from "./state.ts";
 
 /** What a profile wants to be watched; made once per profile. */
@@ -21,7 +22,7 @@ export interface Plan {
 }
 
 export interface ScorerOptions {
-  /** At most this many metrics are watched, about 4 kB each. The longest silent device makes room; while all are busy, new ones are not watched. */
+  /** At most this many metrics are watched, about 5 kB each. The longest silent device makes room; while all are busy, new ones are not watched. */
   readonly metricsMax: number;
 }
 
@@ -105,6 +106,12 @@ export class Scorer {
       if (judgement.step === "outlast") this.#relearn(device, plan, i);
     }
     return alerts ?? nothing;
+  }
+
+  /** The newest scores of a metric, later than `afterMicros`, oldest first; bounded, and empty after a restart. */
+  recentScores(device: string, metric: string, afterMicros: number): readonly ScorePoint[] {
+    const watch = this.#devices.get(device)?.metrics.find(({ name }) => name === metric);
+    return watch?.trace.since(afterMicros) ?? [];
   }
 
   status(): ScorerStatus {

@@ -268,6 +268,24 @@ export class BlockTables {
       after,
       limit,
     );
+    return this.#directoriesOf(lane, rows);
+  }
+
+  /** The same downwards, the highest id below `before` first. */
+  directoriesBefore(
+    lane: Lane,
+    before: number,
+    limit: number,
+  ): { id: number; directory: StoredDirectory | undefined }[] {
+    const rows = this.#connection.all(
+      `SELECT id, crc, data FROM directories_${lane} WHERE id < ? ORDER BY id DESC LIMIT ?`,
+      before,
+      limit,
+    );
+    return this.#directoriesOf(lane, rows);
+  }
+
+  #directoriesOf(lane: Lane, rows: readonly Row[]): { id: number; directory: StoredDirectory | undefined }[] {
     return rows.map((row) => {
       const id = Number(row.id);
       return { id, directory: sound(() => readRow(row)) ?? this.directoryOf(lane, id) };

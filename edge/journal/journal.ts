@@ -7,7 +7,16 @@ import { CommitReader, type ReadCommit, type ReadLanes } from "./commit-reader.t
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { unpackStored } from "./merged-block.ts";
 import { RpcClient } from "./rpc.ts";
-import type { LossRow, PackedBlock, QuarantineFilter, QuarantinePage, QuarantineRow, Usage } from "./protocol.ts";
+import type {
+  LossRow,
+  PackedBlock,
+  QuarantineFilter,
+  QuarantinePage,
+  QuarantineRow,
+  Usage,
+  WindowQuery,
+  WindowStep,
+} from "./protocol.ts";
 import type { StoreOptions } from "./store.ts";
 import type { JournalCalls, JournalStart, JournalWorkerData, OwnBlocksNotice } from "./worker.ts";
 
@@ -87,6 +96,20 @@ export class Journal implements AsyncDisposable {
       // Set aside, so that the lanes can be read again at one moment.
       for (const { lane, id } of damaged) await this.#rpc.call("corrupt", [lane, id]);
     }
+  }
+
+  /** One stored block with its parts; undefined where it is gone. What fails its checksum is set aside, and gone with it. */
+  async block(lane: Lane, id: number): Promise<readonly Block[] | undefined> {
+    const packed = await this.#rpc.call("block", [lane, id]);
+    if (packed === undefined) return undefined;
+    const blocks = this.#unpack(packed);
+    if (blocks === undefined) await this.#rpc.call("corrupt", [lane, id]);
+    return blocks;
+  }
+
+  /** See `searchWindow`. */
+  searchWindow(query: WindowQuery, at: number, outside: number): Promise<WindowStep> {
+    return this.#rpc.call("searchWindow", [query, at, outside]);
   }
 
   #unpack({ id, data, crc }: PackedBlock): Block[] | undefined {

@@ -93,3 +93,25 @@ export interface Usage {
   readonly salvage: readonly SalvageProgress[];
   readonly lanes: Readonly<Record<Lane, LaneUsage>>;
 }
+
+/** What is looked for: blocks with observations of a device within a stretch of time, near a block that is known. */
+export interface WindowQuery {
+  readonly lane: "telemetry" | "history";
+  readonly device: string;
+  readonly fromMicros: number;
+  readonly toMicros: number;
+  readonly direction: "back" | "on";
+}
+
+export interface WindowStep {
+  /** Blocks that hold something of the device in that time, in the order in which they were met. */
+  readonly found: readonly number[];
+  /** Where the next step goes on; undefined where the search is over. */
+  readonly next: number | undefined;
+  /** It is over since the lane has no more blocks, not since the window does not reach further. */
+  readonly isEnd: boolean;
+  /** The oldest time in the blocks that were looked at; undefined where there were none. */
+  readonly oldestMicros: number | undefined;
+  /** Blocks in a row outside of the window so far; the next step is given them back. */
+  readonly outside: number;
+}

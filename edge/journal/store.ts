@@ -27,11 +27,21 @@ import { unpackStored } from "./merged-block.ts";
 import { Merger, type Merge } from "./merger.ts";
 import type { JournalOptions } from "./options.ts";
 import { OwnRecords } from "./own-records.ts";
-import type { LossRow, PackedBlock, QuarantineFilter, QuarantinePage, QuarantineRow, Usage } from "./protocol.ts";
+import type {
+  LossRow,
+  PackedBlock,
+  QuarantineFilter,
+  QuarantinePage,
+  QuarantineRow,
+  Usage,
+  WindowQuery,
+  WindowStep,
+} from "./protocol.ts";
 import { QuarantineTable } from "./quarantine-table.ts";
 import { Quarantine } from "./quarantine.ts";
 import { RedeliveryTable } from "./redelivery-table.ts";
 import { searchLane } from "./replay-window.ts";
+import { searchWindow } from "./window-search.ts";
 import { highestCounter } from "./salvage.ts";
 import { Salvaging } from "./salvaging.ts";
 import { Space } from "./space.ts";
@@ -222,6 +232,16 @@ export class Store {
   /** `next` for several lanes, as they are at one moment. */
   nextOf(wanted: readonly (readonly [lane: Lane, after: number])[]): PackedBlock[] {
     return wanted.flatMap(([lane, after]) => this.#blocks.next(lane, after) ?? []);
+  }
+
+  /** One block, where it is still there. */
+  block(lane: Lane, id: number): PackedBlock | undefined {
+    return this.#blocks.get(lane, id);
+  }
+
+  /** See `searchWindow`. */
+  searchWindow(query: WindowQuery, at: number, outside: number): WindowStep {
+    return searchWindow(this.#blocks, query, at, outside);
   }
 
   state(key: string): Uint8Array | string | undefined {

@@ -13,7 +13,7 @@ import { isFileError } from "./database.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { startMerging } from "./merging.ts";
 import { serveRpc } from "./rpc.ts";
-import type { PackedBlock, QuarantineFilter } from "./protocol.ts";
+import type { PackedBlock, QuarantineFilter, WindowQuery } from "./protocol.ts";
 import { Store, type StoreOptions } from "./store.ts";
 
 /*
@@ -65,6 +65,8 @@ function makeCalls() {
       return committed;
     },
     nextOf: (wanted: readonly (readonly [Lane, number])[]): PackedBlock[] => store.nextOf(wanted),
+    block: (lane: Lane, id: number): PackedBlock | undefined => store.block(lane, id),
+    searchWindow: (query: WindowQuery, at: number, outside: number) => store.searchWindow(query, at, outside),
     corrupt: (lane: Lane, id: number): void => tell(store.setCorruptAside(lane, id)),
     state: (key: string): string | Uint8Array | undefined => store.state(key),
     statesBelow: (prefix: string): [string, string][] => store.statesBelow(prefix),

@@ -3,6 +3,7 @@ import { formatWireTime } from "../../src/observation/time.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import type {
   AlertView,
+  AlertWindowView,
   BufferView,
   ConnectionView,
   ConsoleView,
@@ -20,6 +21,7 @@ import type {
 import type { ForwardReport } from "../forward/protocol.ts";
 import type { LossRow, QuarantineFilter, QuarantinePage, QuarantineRow, Usage } from "../journal/protocol.ts";
 import type { Source } from "../source.ts";
+import type { AlertWindows } from "./alert-window.ts";
 import type { AlertBoard } from "./alerts.ts";
 import type { LiveValues } from "./live.ts";
 import type { Suppressions } from "./suppressions.ts";
@@ -32,6 +34,7 @@ export interface AgentViewParts {
   readonly live: LiveValues;
   readonly alerts: AlertBoard;
   readonly suppressions: Suppressions;
+  readonly alertWindows: AlertWindows;
   readonly counters: () => { readonly received: number; readonly acknowledged: number; readonly quarantined: number };
   readonly usage: () => Usage | undefined;
   readonly forward: () => ForwardReport | undefined;
@@ -203,6 +206,11 @@ export class AgentView implements ConsoleView {
 
   alerts(): readonly AlertView[] {
     return this.#parts.alerts.views;
+  }
+
+  async alertWindow(episode: string): Promise<AlertWindowView | undefined> {
+    const alert = this.#parts.alerts.find(episode);
+    return alert === undefined ? undefined : this.#parts.alertWindows.of(alert);
   }
 
   suppressions(): readonly Suppression[] {

@@ -32,7 +32,8 @@ export class AlertBoard {
     }
   }
 
-  take(record: AlertRecord): void {
+  /** `commit`: where in the journal the reading stands that the record is about. */
+  take(record: AlertRecord, commit: number): void {
     const before = this.#rows.get(record.episode);
     const time = parseWireTime(record.time) ?? 0;
     const isClear = record.kind === "clear";
@@ -41,6 +42,7 @@ export class AlertBoard {
       state: stateAfter(before, isClear),
       raisedMicros: before?.raisedMicros ?? time,
       clearedMicros: isClear ? time : undefined,
+      commit: before === undefined ? commit : before.commit,
       acknowledged: before?.acknowledged,
     });
     while (this.#rows.size > keptMax) this.#forgetOne();

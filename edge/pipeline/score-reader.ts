@@ -27,8 +27,11 @@ export interface ScoreOutput {
 export interface ScoreReaderOptions {
   readonly profileOf: (device: string) => CompiledProfile | undefined;
   readonly monotonicMs: () => number;
-  /** An alert that is on its way into the journal: for live views. Not called for alerts that a replay repeats. */
-  readonly onAlert: (alert: AlertRecord) => void;
+  /**
+   * An alert that is on its way into the journal, and the commit whose observation it is about: for live views. Not
+   * called for alerts that a replay repeats.
+   */
+  readonly onAlert: (alert: AlertRecord, commit: number) => void;
 }
 
 const cursorKey = "scorer:cursor";
@@ -154,7 +157,7 @@ export class ScoreReader {
     for (const alert of this.#scorer.score(observation, profile)) {
       if (commit <= this.#suppressTo) continue;
       this.#pending.push(alert);
-      this.#options.onAlert(alert);
+      this.#options.onAlert(alert, commit);
     }
   }
 

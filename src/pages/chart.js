@@ -17,7 +17,8 @@ function loadLibrary() {
 
 /**
  * A trend: the line of the values over the band from lowest to highest, the normal range behind it, alerts as marks,
- * gaps as gaps. `subject`: { label, unit, range, lineLabel }. `show` takes { timesMs, low, high, line, marksMs }.
+ * gaps as gaps. `subject`: { label, unit, range, lineLabel, isRaw }; `isRaw`: each point is one reading, so there is no band. `show` takes { timesMs, low, high, line, marksMs },
+ * and `spanMs`, from when to when, where it is not from the first point to the last.
  */
 export function makeTrend(subject) {
   const place = h("div", {
@@ -33,7 +34,8 @@ export function makeTrend(subject) {
   const draw = async () => {
     const uPlot = await loadLibrary();
     if (!place.isConnected) return;
-    const data = [shown.timesMs.map((ms) => ms / 1000), shown.high, shown.low, shown.line];
+    const band = subject.isRaw ? [] : [shown.high, shown.low];
+    const data = [shown.timesMs.map((ms) => ms / 1000), ...band, shown.line];
     if (chart) chart.setData(data);
     else
       chart = new uPlot(
@@ -89,7 +91,10 @@ function optionsOf(uPlot, subject, place, shown) {
   return {
     ...sizeOf(place),
     cursor: { y: false, points: { size: 7 } },
-    scales: { x: { time: true }, y: { range: (_chart, low, high) => extent(low, high, subject.range) } },
+    scales: {
+      x: { time: true, range: (_chart, first, last) => span(shown(), first, last) },
+      y: { range: (_chart, low, high) => extent(low, high, subject.range) },
+    },
     axes: [
       {
         ...axis,
@@ -105,16 +110,26 @@ function optionsOf(uPlot, subject, place, shown) {
     ],
     series: [
       { label: "Time", value: (_chart, at) => (at === null ? "point at the chart" : exactTime(at * 1000)) },
-      { label: "Highest", stroke: "transparent", points: { show: false }, value: text },
-      { label: "Lowest", stroke: "transparent", points: { show: false }, value: text },
+      ...(subject.isRaw ? [] : ["Highest", "Lowest"]).map((of) => ({
+        label: of,
+        stroke: "transparent",
+        points: { show: false },
+        value: text,
+      })),
       { label: subject.lineLabel, stroke: ink("--ink"), width: 1.5, points: { show: false }, value: text },
     ],
-    bands: [{ series: [1, 2], fill: ink("--band-data") }],
+    bands: subject.isRaw ? [] : [{ series: [1, 2], fill: ink("--band-data") }],
     hooks: {
       drawClear: [(chart) => drawRange(chart, subject.range, ink("--band"))],
       draw: [(chart) => drawMarks(chart, shown().marksMs ?? [], ink("--critical"))],
     },
   };
+}
+
+function span({ spanMs, timesMs }, first, last) {
+  if (spanMs) return spanMs.map((ms) => ms / 1000);
+  // A single point stands in the middle of a minute.
+  return timesMs.length > 1 ? [first, last] : [(first ?? 0) - 30, (last ?? 0) + 30];
 }
 
 /** The normal range belongs into the picture, unless it would flatten the line. */
@@ -169,7 +184,13 @@ function figures(subject, { timesMs, low, high, line }) {
   const step = Math.max(1, Math.ceil(timesMs.length / rowsMax));
   const rows = timesMs.map((_, at) => at).filter((at) => (timesMs.length - 1 - at) % step === 0);
   const text = (number) => (number === null ? "no data" : value(number));
-  const columns = ["Time", "Lowest", "Highest", subject.lineLabel];
+  const band = subject.isRaw
+    ? []
+    : [
+        ["Lowest", low],
+        ["Highest", high],
+      ];
+  const columns = [...band, [subject.lineLabel, line]];
   return h(
     "details",
     {},
@@ -187,7 +208,7 @@ function figures(subject, { timesMs, low, high, line }) {
           h(
             "tr",
             {},
-            columns.map((column) => h("th", { scope: "col" }, column)),
+            ["Time", ...columns.map(([title]) => title)].map((title) => h("th", { scope: "col" }, title)),
           ),
         ),
         h(
@@ -198,7 +219,7 @@ function figures(subject, { timesMs, low, high, line }) {
               "tr",
               {},
               h("th", { scope: "row" }, time(timesMs[at], { seconds: true })),
-              [low, high, line].map((column) => h("td", {}, text(column[at]))),
+              columns.map(([, column]) => h("td", {}, text(column[at]))),
             ),
           ),
         ),

@@ -375,6 +375,48 @@ for (const view of [narrow, wide]) {
   });
 }
 
+for (const view of [narrow, wide]) {
+  test(`at ${view.width} pixels an alert shows its readings and scores before and after`, async () => {
+    makeAbnormal();
+    const page = await open(view, "#/alerts");
+    await page
+      .getByRole("region", { name: "Open" })
+      .getByRole("link", { name: "Readings before and after" })
+      .first()
+      .click();
+    await page.getByRole("heading", { name: "Alert: flow of pump-2" }).waitFor();
+    await page.getByText("749 readings from the buffer.").waitFor();
+    await until("both charts are drawn", async () => (await page.locator(".uplot canvas").count()) === 2);
+    await page.getByText("Band: below 0.7, where the model alerts from.").waitFor();
+    assert.equal(await overflow(page), 0);
+    assert.deepEqual(await contrastFaults(page), []);
+    await page.getByRole("button", { name: "Acknowledge flow of pump-2" }).click();
+    await page.getByText("Acknowledged, since").waitFor();
+    assert.deepEqual(watched.complaints, []);
+  });
+}
+
+test("an alert whose readings are gone, or only partly there, says so; an unknown one leads back", async () => {
+  makeAbnormal();
+  running.view.windowChanges = {
+    kept: "none",
+    note: "The buffer has no reading of that time any more.",
+    readings: 0,
+    timesMicros: [],
+    values: [[]],
+    scores: [],
+  };
+  const page = await open(narrow, "#/alert/pump-2-1");
+  await page.getByText("The buffer has no reading of that time any more.").waitFor();
+  assert.equal(await page.locator(".uplot").count(), 0);
+  running.view.windowChanges = { kept: "part", note: "The buffer begins at 09:00." };
+  await page.goto(`${running.server.url}/#/alert/2`);
+  await page.getByText("The buffer begins at 09:00.").waitFor();
+  await page.goto(`${running.server.url}/#/alert/ghost`);
+  await page.getByText("The gateway keeps the newest 200 alerts.").waitFor();
+  assert.equal(await overflow(page), 0);
+});
+
 test("a viewer sees everything and is told what the token cannot do", async () => {
   makeAbnormal();
   watched = await openPage(browser, narrow);

@@ -2,6 +2,7 @@ import type {
   AlertAction,
   AlertOutcome,
   AlertView,
+  AlertWindowView,
   BufferView,
   ConnectionView,
   ConsoleActions,
@@ -52,6 +53,7 @@ export class FakeConsoleView implements ConsoleView {
   deviceViews: DeviceView[] = [pressDevice(), pumpDevice("pump-1"), pumpDevice("pump-2")];
   alertViews: AlertView[] = [];
   suppressionViews: Suppression[] = [];
+  windowChanges: Partial<AlertWindowView> = {};
   messages: QuarantinedMessage[] = [];
   lossesView: LossesView = { reasons: [], latest: [] };
   readonly #listeners = new Set<() => void>();
@@ -85,6 +87,10 @@ export class FakeConsoleView implements ConsoleView {
         ({ device, metric }) => device === view.record.device && (metric ?? view.record.metric) === view.record.metric,
       ),
     }));
+  }
+  async alertWindow(episode: string): Promise<AlertWindowView | undefined> {
+    const found = this.alertViews.find(({ record }) => record.episode === episode);
+    return found === undefined ? undefined : { ...alertWindow(found), ...this.windowChanges };
   }
   suppressions(): readonly Suppression[] {
     return this.suppressionViews;
@@ -310,6 +316,7 @@ export function alert(
     state,
     raisedMicros,
     clearedMicros: state.startsWith("returned") ? raisedMicros + 60_000_000 : undefined,
+    commit: 4711,
     acknowledged: undefined,
     suppression: undefined,
     record: {
@@ -334,6 +341,30 @@ export function alert(
       ],
       ...changes,
     },
+  };
+}
+
+/** A reading a second, rising from ten minutes before the alert on, with half a minute of silence. */
+export function alertWindow({ record, raisedMicros }: AlertView): AlertWindowView {
+  const fromMicros = raisedMicros - 600e6;
+  const times = Array.from({ length: 780 }, (_, i) => fromMicros + i * 1e6).filter((_, i) => i < 200 || i > 230);
+  const rise = (micros: number): number => Math.max(0, (micros - raisedMicros + 60e6) / 60e6);
+  const spec = pumpDevice("x").metrics.find(({ name }) => name === record.metric);
+  return {
+    fromMicros,
+    toMicros: raisedMicros + 540e6,
+    kept: "whole",
+    note: "",
+    metrics: [
+      { name: record.metric, label: spec?.label ?? record.metric, unit: spec?.unit ?? "1", range: spec?.range },
+    ],
+    readings: times.length,
+    timesMicros: times,
+    values: [times.map((micros) => 52 + Math.sin(micros / 20e6) + 9 * rise(micros))],
+    scores: times
+      .filter((micros) => micros > raisedMicros - 64e6)
+      .map((micros) => ({ timeMicros: micros, score: Math.min(0.98, rise(micros)) })),
+    threshold: 0.7,
   };
 }
 

@@ -47,6 +47,7 @@ export function alertOf({ record, state, raisedMicros, clearedMicros, acknowledg
     raisedMs: raisedMicros / 1000,
     clearedMs: clearedMicros === undefined ? undefined : clearedMicros / 1000,
     href: address("device", record.device, record.metric),
+    recorded: address("alert", record.episode),
     seen: acknowledged && `seen ${time(acknowledged.micros / 1000, { now })} by the ${acknowledged.by}`,
     suppressed: suppression && suppressionText(suppression, now),
   };

@@ -2,6 +2,7 @@ import { h, patch } from "./dom.js";
 import { count } from "./format.js";
 import { address, addressParts, announce, notice, showClock, showLink } from "./frame.js";
 import { fetchOnce, follow, keepSessionWhileUsed } from "./live.js";
+import { alertView } from "./alert-view.js";
 import { alertsView } from "./alerts-view.js";
 import { deviceView } from "./device-view.js";
 import { lineView } from "./line-view.js";
@@ -27,6 +28,8 @@ function viewOf([first, second, third]) {
       return third === undefined ? deviceView(second ?? "", session) : metricView(second, third);
     case "alerts":
       return alertsView(session);
+    case "alert":
+      return alertView(second ?? "", session);
     case "quarantine":
       return second === undefined ? quarantineView(session) : quarantinedView(second, session);
     case "buffer":

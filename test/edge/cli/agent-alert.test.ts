@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connectAsync } from "mqtt";
-import type { AlertView, Suppression } from "../../../edge/console/view.ts";
+import type { AlertView, AlertWindowView, Suppression } from "../../../edge/console/view.ts";
 import { endAgentProcess, startAgentProcess, type AgentProcess } from "../../support/agent-process.ts";
 import { temporaryFolder } from "../../support/records.ts";
 import { until } from "../../support/until.ts";
@@ -49,11 +49,19 @@ devices: [{ source: plant, topic: "p/{device}", device: "{device}", path: a/b/c,
   await until("both devices have an alert", async () => (await list(first)).alerts.length === 2);
 
   const { alerts } = await list(first);
+  // The raw window, as it was committed and as it is read after a kill.
+  const shown = async (agent: AgentProcess, id: string): Promise<AlertWindowView> =>
+    (JSON.parse((await ask(agent, "show", id, "--json")).out) as { window: AlertWindowView }).window;
+  const requireWhole = ({ readings, values: [column], scores }: AlertWindowView): void => {
+    assert.deepEqual([readings, column!.length, column!.slice(-3)], [163, 163, [997, 998, 999]]);
+    assert.deepEqual([scores.at(-1)!.score, scores.length], [1, 64]);
+  };
   const idOf = (device: string): string => alerts.find(({ record }) => record.device === device)!.record.episode;
   const done = async (...args: string[]): Promise<void> => {
     const { code, err } = await ask(first, ...args);
     assert.equal(code, 0, err);
   };
+  requireWhole(await shown(first, idOf("d1")));
   await done("ack", idOf("d1"));
   await done("shelve", idOf("d1"), "--for", "8h", "--reason", "known");
   await done("out-of-service", "--device", "d2", "--reason", "overhaul");
@@ -79,6 +87,7 @@ devices: [{ source: plant, topic: "p/{device}", device: "{device}", path: a/b/c,
       ["shelved", "d1", "temperature", "known"],
     ],
   );
+  requireWhole(await shown(second, idOf("d1")));
   assert.equal((await ask(second, "in-service", "--device", "d2")).code, 0);
   await endAgentProcess(second, "SIGTERM");
 

@@ -49,15 +49,24 @@ test("list shows what needs somebody, the most urgent first; --all the rest too"
 });
 
 test("show explains one alert, as text and as JSON, and ends with 1 where it is not there", async (t) => {
-  const { ask } = await site(t);
+  const { ask, console } = await site(t);
   const { out } = await ask(["show", "pump-1-1"]);
   assert.match(out, /^alert {5}pump-1-1, priority high\nstate {5}unacknowledged$/m);
   assert.match(out, /^to do {5}Check lubrication; plan a bearing change\.$/m);
   assert.match(out, /^model {5}context-surprise 1: score 8\.40, alert from 5\.00$/m);
   assert.match(out, /^ {2}bearing +78\.9 {2}51 to 57 +82 %$/m);
+  assert.match(out, /^readings {2}.*Z to .*Z: 749 readings in the buffer\n {10}\d\d of them; --json has 749$/m);
+  assert.match(out, /^ {2}time +flow m3\/h {2}score$/m);
+  assert.match(out, /^ {2}\d\d:\d\d:\d\d\.\d{3}Z +61\.\d+ +0\.98$/m);
   assert.match((await ask(["show", "pump-2-1"])).out, /why {7}\\u\{1b\}\[31mred/);
-  const json = JSON.parse((await ask(["show", "pump-1-1", "--json"])).out) as { ok: boolean; alert: object };
-  assert.deepEqual([json.ok, "record" in json.alert], [true, true]);
+  const json = JSON.parse((await ask(["show", "pump-1-1", "--json"])).out) as {
+    ok: boolean;
+    alert: object;
+    window: { timesMicros: number[] };
+  };
+  assert.deepEqual([json.ok, "record" in json.alert, json.window.timesMicros.length], [true, true, 749]);
+  console.view.windowChanges = { kept: "none", note: "The buffer has no reading of that time any more.", readings: 0 };
+  assert.match((await ask(["show", "pump-1-1"])).out, /0 readings in the buffer\n {10}The buffer has no reading/);
   const none = await ask(["show", "ghost"]);
   assert.deepEqual([none.code, none.err], [1, "there is no alert ghost (any more)"]);
 });

@@ -182,6 +182,7 @@ describe("the API of alerts", () => {
     const { record, suppression } = shown.alert;
     assert.deepEqual([record.device, suppression.kind, suppression.reason], ["pump-1", "out-of-service", "overhaul"]);
     assert.equal((await running.fetch("/api/v1/alerts/nothing")).status, 404);
+    assert.equal((await running.fetch("/api/v1/alerts/nothing/window")).status, 404);
   });
 
   test("bringing back what was not put away, or naming an unknown device, finds nothing", async () => {

@@ -47,7 +47,7 @@ beforeEach(() => {
     whenStored: (settle) => waiting.push(settle),
     changed: () => undefined,
   });
-  board.take({ kind: "raise", episode: "e", device: "pump-1", metric: "vibration", time: now } as AlertRecord);
+  board.take({ kind: "raise", episode: "e", device: "pump-1", metric: "vibration", time: now } as AlertRecord, 7);
 });
 
 async function settle(outcome: "stored" | "abandoned" = "stored"): Promise<void> {

@@ -33,19 +33,20 @@ function makeBoard(stored?: string): AlertBoard {
 
 test("raise, update and clear of an episode are one row, with the time of the raise", () => {
   const board = makeBoard();
-  board.take(alert("e", "raise", 1));
-  board.take(alert("e", "update", 5));
+  board.take(alert("e", "raise", 1), 1);
+  board.take(alert("e", "update", 5), 5);
   assert.deepEqual([board.views.length, board.open], [1, 1]);
-  board.take(alert("e", "clear", 9));
+  board.take(alert("e", "clear", 9), 7);
   const [view] = board.views;
   assert.equal(view!.state, "returned-unacknowledged");
   assert.deepEqual([view!.raisedMicros, view!.clearedMicros], [start + 1e6, start + 9e6]);
+  assert.equal(view!.commit, 1, "where the raise stands, not the end");
   assert.equal(board.open, 0);
 });
 
 test("the newest episode stands first", () => {
   const board = makeBoard();
-  for (const [index, episode] of ["a", "b", "c"].entries()) board.take(alert(episode, "raise", index));
+  for (const [index, episode] of ["a", "b", "c"].entries()) board.take(alert(episode, "raise", index), 7);
   assert.deepEqual(
     board.views.map(({ record }) => record.episode),
     ["c", "b", "a"],
@@ -54,9 +55,9 @@ test("the newest episode stands first", () => {
 
 test("its text makes the same board again", () => {
   const board = makeBoard();
-  board.take(alert("a", "raise", 1));
-  board.take(alert("b", "raise", 2));
-  board.take(alert("b", "clear", 3));
+  board.take(alert("a", "raise", 1), 7);
+  board.take(alert("b", "raise", 2), 7);
+  board.take(alert("b", "clear", 3), 7);
   assert.deepEqual(
     JSON.parse(JSON.stringify(makeBoard(board.toText()).views)),
     JSON.parse(JSON.stringify(board.views)),
@@ -65,29 +66,29 @@ test("its text makes the same board again", () => {
 
 test("the oldest that is over is forgotten first, an open one only where all are open", () => {
   const board = makeBoard();
-  board.take(alert("open", "raise", 0));
-  board.take(alert("over", "clear", 1));
-  for (let i = 0; i < 199; i++) board.take(alert(`more-${i}`, "raise", 2));
+  board.take(alert("open", "raise", 0), 7);
+  board.take(alert("over", "clear", 1), 7);
+  for (let i = 0; i < 199; i++) board.take(alert(`more-${i}`, "raise", 2), 7);
   const kept = (): Set<string> => new Set(board.views.map(({ record }) => record.episode));
   assert.deepEqual([kept().size, kept().has("open"), kept().has("over")], [200, true, false]);
-  board.take(alert("last", "raise", 3));
+  board.take(alert("last", "raise", 3), 7);
   assert.deepEqual([kept().size, kept().has("open"), kept().has("last")], [200, false, true]);
 });
 
 test("who has acknowledged an alert has acknowledged its updates and its end; a restart does not forget it", () => {
   const board = makeBoard();
-  board.take(alert("e", "raise", 1));
+  board.take(alert("e", "raise", 1), 7);
   assert.equal(board.acknowledge("e", start, "operator"), true);
   assert.equal(board.acknowledge("e", start, "operator"), false, "it was acknowledged before");
   assert.equal(board.acknowledge("unknown", start, "operator"), false);
-  board.take(alert("e", "update", 5));
+  board.take(alert("e", "update", 5), 7);
   const again = makeBoard(board.toText());
   assert.equal(again.views[0]!.state, "acknowledged");
   assert.deepEqual(again.views[0]!.acknowledged, { micros: start, by: "operator" });
-  again.take(alert("e", "clear", 9));
+  again.take(alert("e", "clear", 9), 7);
   assert.equal(again.views[0]!.state, "returned");
-  board.take(alert("f", "raise", 10));
-  board.take(alert("f", "clear", 11));
+  board.take(alert("f", "raise", 10), 7);
+  board.take(alert("f", "clear", 11), 7);
   board.acknowledge("f", start, "operator");
   assert.equal(board.views[0]!.state, "returned");
 });
@@ -95,7 +96,7 @@ test("who has acknowledged an alert has acknowledged its updates and its end; a 
 test("what a person has put away is marked, and not counted as open", () => {
   const suppressions = new Suppressions(new ManualClock());
   const board = new AlertBoard(suppressions);
-  board.take(alert("e", "raise", 1));
+  board.take(alert("e", "raise", 1), 7);
   const scope = { kind: "out-of-service", device: "pump-1", metric: undefined } as const;
   suppressions.add({ ...scope, reason: "overhaul", by: "operator", sinceMicros: start, untilMicros: undefined });
   assert.deepEqual([board.find("e")!.suppression?.reason, board.views.length, board.open], ["overhaul", 1, 0]);
