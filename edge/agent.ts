@@ -85,6 +85,8 @@ const payloadBytesMax = 262_144;
 const inFlightMax = 20_000;
 const lookEveryMs = 1_000;
 const statusEveryMs = 60_000;
+/** Metrics that drift and are named in the gateway's status; all are counted. */
+const driftingMax = 20;
 const stopWithinMs = 5_000;
 /** Where no Kafka is configured yet, so that a later one finds the usual layout. */
 const defaultPartitions = 8;
@@ -165,12 +167,12 @@ class Agent implements RunningAgent {
   readonly #closeLog: () => Promise<void>;
   readonly #topicIds: Map<string, string>;
   readonly #devices: Devices;
-  readonly #live = new LiveValues();
   readonly #suppressions: Suppressions;
   readonly #alerts: AlertBoard;
   readonly #alertDesk: AlertDesk;
   readonly #scoreTraces: ScoreTraces;
   readonly #scorer = new Scorer();
+  readonly #live = new LiveValues((device, metric) => this.#scorer.driftOf(device, metric));
   readonly #records: AgentRecords;
   readonly #committer: Committer<Noted>;
   readonly #intake: Intake;
@@ -421,10 +423,11 @@ class Agent implements RunningAgent {
     const devices = this.#devices.all.size;
     const unsentRecords = this.#view.buffer().recordsUnsent;
     const { quarantined } = this.#view.totals();
+    const drift = { ...this.#scorer.status().drift, metrics: this.#scorer.drifting(driftingMax) };
     this.#append(
       "gatewayStatus",
       this.#setup.gateway.id,
-      this.#records.status(state, { devices, unsentRecords, quarantined }),
+      this.#records.status(state, { devices, unsentRecords, quarantined, drift }),
     );
   }
 
@@ -553,6 +556,7 @@ class Agent implements RunningAgent {
       openAlerts: () => this.#alerts.open,
       suppressions: () => this.#suppressions.all,
       devices: () => this.#devices.all.size,
+      drift: () => this.#scorer.status().drift,
       scorerBehind: () => this.#scores.behind,
       droppedLogLines,
     }).text;

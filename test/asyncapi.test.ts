@@ -155,6 +155,9 @@ test("what the agent says of devices and of itself fits", () => {
   const counts = { devices: 1, unsentRecords: 0, quarantined: 0 };
   assertFits("gatewayStatus", records.status("running", counts));
   assertFits("gatewayStatus", records.status("stopped", counts));
+  const { drift } = new Scorer().status();
+  const drifting = { device: "pump-1", metric: "vibration", state: "warn", channel: "score-mean" } as const;
+  assertFits("gatewayStatus", records.status("running", { ...counts, drift: { ...drift, metrics: [drifting] } }));
 });
 
 test("results of the cloud service fit, on every level", (t) => {

@@ -194,6 +194,8 @@ export interface MetricView {
   readonly ageMs: number;
   /** After this age it is shown as stale: a device that was silent longer than its own rhythm lets expect. */
   readonly staleAfterMs: number;
+  /** Whether its data still is what its model learned; undefined where no model watches it. */
+  readonly drift: "learning" | "ok" | "warn" | "degraded" | undefined;
   /** About the last hour, oldest first, at most 60; null is a gap. */
   readonly spark: readonly (number | null)[];
 }

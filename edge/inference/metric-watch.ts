@@ -1,5 +1,6 @@
 import type { DetectRule, GuardRule, MetricSpec } from "../../src/profile/profile.ts";
 import { ContextSurprise } from "./context-surprise.ts";
+import { Drift } from "./drift/drift.ts";
 import { Episode, raiseThreshold, type EpisodeStep } from "./episode.ts";
 import type { Finding } from "./guards/finding.ts";
 import { Guards } from "./guards/guards.ts";
@@ -47,6 +48,7 @@ export class MetricWatch {
   readonly episode = new Episode();
   readonly normal = new NormalBand();
   readonly trace = new ScoreTrace();
+  readonly drift = new Drift();
   lastValue = Number.NaN;
   lastScore = 0;
 
@@ -79,6 +81,8 @@ export class MetricWatch {
     this.trace.push(timeMicros, score);
     const abnormal = score >= raiseThreshold;
     if (learn && !abnormal) this.normal.learn(value, timeMicros);
+    // What an open episode says need not be said again as drift.
+    if (learn && !this.learning) this.drift.observe(value, score, timeMicros);
     return this.#judge(finding, abnormal ? this.normal.distance(value, timeMicros) : 0, timeMicros);
   }
 
@@ -113,6 +117,7 @@ export class MetricWatch {
     this.surprise?.save(to);
     this.episode.save(to);
     this.normal.save(to);
+    this.drift.save(to);
   }
 
   static load(from: StateReader): MetricWatch {
@@ -130,6 +135,7 @@ export class MetricWatch {
     watch.surprise?.load(from);
     watch.episode.load(from);
     watch.normal.load(from);
+    watch.drift.load(from);
     return watch;
   }
 }

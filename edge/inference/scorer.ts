@@ -2,6 +2,8 @@ import type { Observation, Value } from "../../src/observation/observation.ts";
 import { formatWireTime, maxWireMicros, minWireMicros } from "../../src/observation/time.ts";
 import type { CompiledProfile } from "../../src/profile/profile.ts";
 import type { AlertRecord } from "../../src/wire/records.ts";
+import type { DriftChannel, DriftState } from "./drift/drift.ts";
+import { discoveryLimit } from "./drift/false-discovery.ts";
 import { episodeId, raiseThreshold } from "./episode.ts";
 import { explain, normalText } from "./explain.ts";
 import {
@@ -22,7 +24,7 @@ export interface Plan {
 }
 
 export interface ScorerOptions {
-  /** At most this many metrics are watched, about 5 kB each. The longest silent device makes room; while all are busy, new ones are not watched. */
+  /** At most this many metrics are watched, about 8 kB each. The longest silent device makes room; while all are busy, new ones are not watched. */
   readonly metricsMax: number;
 }
 
@@ -34,12 +36,26 @@ export interface ScorerStatus {
   readonly openEpisodes: number;
   /** Observations that were not scored because `metricsMax` was reached. */
   readonly unwatched: number;
+  /** How many metrics are in which state of drift. */
+  readonly drift: Readonly<Record<DriftState, number>>;
+}
+
+/** A metric of a device whose data is no longer what its model learned. */
+export interface DriftingMetric {
+  readonly device: string;
+  readonly metric: string;
+  readonly state: "warn" | "degraded";
+  readonly channel: DriftChannel;
 }
 
 /** A device may be forgotten for another one when it was silent for this long. */
 const silentMicros = 3600 * 1_000_000;
 /** Looking for a silent device walks through all: not more often than this. */
 const searchEvery = 1000;
+
+/** All metrics are decided on together, so that of what is reported only a small part is false. */
+const driftDecisionMicros = 15 * 60 * 1_000_000;
+const falseDiscoveries = 0.05;
 
 const nothing: readonly AlertRecord[] = [];
 
@@ -63,6 +79,7 @@ export class Scorer {
   #metrics = 0;
   #unwatched = 0;
   #searchIn = 0;
+  #driftDecidedMicros = 0;
 
   constructor(options: ScorerOptions = { metricsMax: 2000 }) {
     this.#metricsMax = options.metricsMax;
@@ -105,6 +122,10 @@ export class Scorer {
       (alerts ??= []).push(alertOf(device, plan, i, judgement, timeMicros));
       if (judgement.step === "outlast") this.#relearn(device, plan, i);
     }
+    // The gateway's clock may have been set: any distance in time counts.
+    if (Math.abs(observation.receivedMicros - this.#driftDecidedMicros) >= driftDecisionMicros) {
+      this.#decideDrift(observation.receivedMicros);
+    }
     return alerts ?? nothing;
   }
 
@@ -114,22 +135,53 @@ export class Scorer {
     return watch?.trace.since(afterMicros) ?? [];
   }
 
+  #decideDrift(nowMicros: number): void {
+    this.#driftDecidedMicros = nowMicros;
+    const drifts = [...this.#devices.values()].flatMap(({ metrics }) => metrics.map((watch) => watch.drift));
+    const known = drifts.filter((drift) => drift.state !== "learning");
+    const limit = discoveryLimit(Float64Array.from(known.flatMap((drift) => [...drift.pValues])), falseDiscoveries);
+    for (const drift of known) drift.decide(limit, nowMicros);
+  }
+
+  /** Metrics whose data is no longer what their models learned, at most so many. */
+  drifting(max: number): DriftingMetric[] {
+    const found: DriftingMetric[] = [];
+    for (const { device, metrics } of this.#devices.values()) {
+      for (const { name, drift } of metrics) {
+        const { state, channel } = drift;
+        if (state !== "warn" && state !== "degraded") continue;
+        found.push({ device, metric: name, state, channel });
+        if (found.length === max) return found;
+      }
+    }
+    return found;
+  }
+
+  /** Of one metric; undefined where it is not watched. */
+  driftOf(device: string, metric: string): DriftState | undefined {
+    return this.#devices.get(device)?.metrics.find(({ name }) => name === metric)?.drift.state;
+  }
+
   status(): ScorerStatus {
     const watches = [...this.#devices.values()].flatMap((device) => device.metrics);
+    const drift = { learning: 0, ok: 0, warn: 0, degraded: 0 };
+    for (const watch of watches) drift[watch.drift.state]++;
     return {
       devices: this.#devices.size,
       metrics: this.#metrics,
       learning: watches.filter((watch) => watch.learning).length,
       openEpisodes: watches.filter((watch) => watch.episode.open).length,
       unwatched: this.#unwatched,
+      drift,
     };
   }
 
-  /** Everything that was learned, about 4 kB per metric (a tenth of it after zstd). */
+  /** Everything that was learned, about 7 kB per metric (a tenth of it after zstd). */
   snapshot(): Uint8Array {
     const to = new StateWriter();
     to.number(this.#unwatched);
     to.number(this.#searchIn);
+    to.number(this.#driftDecidedMicros);
     to.number(this.#devices.size);
     for (const device of this.#devices.values()) {
       to.text(device.device);
@@ -156,6 +208,7 @@ export class Scorer {
     }
     this.#unwatched = restored.unwatched;
     this.#searchIn = restored.searchIn;
+    this.#driftDecidedMicros = restored.driftDecidedMicros;
     return true;
   }
 
@@ -311,9 +364,10 @@ function readSnapshot(bytes: Uint8Array) {
   if (from === undefined) return undefined;
   const unwatched = from.number();
   const searchIn = from.number();
+  const driftDecidedMicros = from.number();
   const devices: DeviceWatch[] = [];
   for (let left = from.number(); left > 0; left--) devices.push(readDevice(from));
-  return { unwatched, searchIn, devices };
+  return { unwatched, searchIn, driftDecidedMicros, devices };
 }
 
 function readDevice(from: StateReader): DeviceWatch {

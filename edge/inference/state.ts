@@ -4,7 +4,7 @@ import { crc32c } from "../../src/wire/crc32c.ts";
  * A snapshot is   u8 version | part* | u32 CRC-32C of all before                                (little endian)
  * Numbers are stored as their 64 bits, so that a restored detector continues with exactly the same arithmetic.
  */
-const version = 2;
+const version = 3;
 
 /** Writes the state of detectors. Grows as needed. */
 export class StateWriter {

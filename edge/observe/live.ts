@@ -24,6 +24,9 @@ const staleMinMs = 10_000;
 /** Messages of a device between two looks that are shown; of more, the newest. */
 const recentMax = 16;
 
+/** What the models say of a metric; undefined where none watches it. */
+type DriftOf = (device: string, metric: string) => MetricView["drift"];
+
 interface Live {
   device: LiveDevice;
   /** Of each metric the last observation that carried it, and when. */
@@ -41,7 +44,12 @@ export class LiveValues {
   readonly #devices: Map<string, Live> = new Map();
   /** Devices that sent metrics which their profile does not name. */
   readonly #grown: Set<string> = new Set();
+  readonly #driftOf: DriftOf;
   #trends = 0;
+
+  constructor(driftOf: DriftOf) {
+    this.#driftOf = driftOf;
+  }
 
   observed(device: LiveDevice, observation: Observation): void {
     let live = this.#devices.get(device.id);
@@ -160,6 +168,7 @@ export class LiveValues {
       quality: observation.quality?.[spec.name] ?? "good",
       ageMs: nowMs - seenMs,
       staleAfterMs: this.#staleAfter(live),
+      drift: this.#driftOf(live.device.id, spec.name),
       spark: live.trends.get(spec.name)?.spark ?? [],
     };
   }

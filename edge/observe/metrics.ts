@@ -29,6 +29,8 @@ export interface MetricsSources {
   readonly suppressions: () => readonly Pick<SuppressionScope, "kind">[];
   readonly devices: () => number;
   readonly scorerBehind: () => number;
+  /** How many watched metrics are in which state of drift. */
+  readonly drift: () => Readonly<Record<string, number>>;
   readonly droppedLogLines: () => number;
 }
 
@@ -90,6 +92,15 @@ export function makeMetrics(from: MetricsSources): { text: () => Promise<string>
   );
   addJournal(registers, from);
   addForward(registers, from);
+  const drift: Gauge = new Gauge({
+    name: "tidegate_model_drift_metrics",
+    help: "Watched metrics by whether their data still is what their model learned",
+    labelNames: ["state"],
+    registers,
+    collect: () => {
+      for (const [state, count] of Object.entries(from.drift())) drift.set({ state }, count);
+    },
+  });
   const up: Gauge = new Gauge({
     name: "tidegate_source_connected",
     help: "1 while a source is connected or listening",

@@ -158,6 +158,26 @@ export const gatewayStatusSchema = Type.Object(
     devices: Type.Integer({ minimum: 0 }),
     unsentRecords: Type.Integer({ minimum: 0 }),
     quarantined: Type.Integer({ minimum: 0 }),
+    drift: Type.Optional(
+      Type.Object(
+        {
+          learning: Type.Integer({ minimum: 0 }),
+          ok: Type.Integer({ minimum: 0 }),
+          warn: Type.Integer({ minimum: 0 }),
+          degraded: Type.Integer({ minimum: 0 }),
+          metrics: Type.Array(
+            Type.Object({
+              device: deviceId,
+              metric: Type.String(),
+              state: oneOf("warn", "degraded"),
+              channel: Type.String({ description: "What differs: the inputs, or how much they surprise the model." }),
+            }),
+            { maxItems: 20, description: "Some of those that are not well." },
+          ),
+        },
+        { description: "Watched metrics by whether their data still is what their model learned." },
+      ),
+    ),
   },
   { $id: "urn:tidegate:schema:gatewayStatus:1" },
 );

@@ -49,7 +49,7 @@ function makeAbnormal(): void {
   const sick = pumpDevice("pump-2", { metrics: [metric("flow", "Flow", "m3/h", 40), hot] });
   const silentMetrics = pumpDevice("x").metrics.map((each) => ({ ...each, ageMs: 900_000 }));
   const doubtful = [
-    metric("flow", "Flow", "m3/h", 40.2, { quality: "uncertain" }),
+    metric("flow", "Flow", "m3/h", 40.2, { quality: "uncertain", drift: "degraded" }),
     metric("pressure", "Outlet pressure", "bar", -99, { quality: "bad" }),
   ];
   view.deviceViews = [
@@ -125,6 +125,7 @@ for (const view of [narrow, wide]) {
       assert.match(text, /Silent, last 15 min ago/);
       assert.match(text, /Uncertain: the device doubts this value/);
       assert.match(text, /Bad: the device says that this value is wrong/);
+      assert.match(text, /Drift: no longer what its model learned; scores are doubtful/);
       assert.match(text, /Waiting for 8 h kafka:9092 · Kafka does not answer\./);
       assert.equal(await styleOf(page, ".mark-critical.mark-unacknowledged", "animation-name"), "flash");
       assert.equal(await overflow(page), 0);

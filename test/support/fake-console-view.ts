@@ -268,6 +268,7 @@ export function metric(
     quality: "good",
     ageMs: 800,
     staleAfterMs: 30_000,
+    drift: undefined,
     spark,
     ...changes,
   };

@@ -22,6 +22,9 @@ export function flags(metric, ageMs) {
   if (ageMs > metric.staleAfterMs) found.push(flag(`Stale: last value ${age(ageMs)}`));
   if (metric.quality === "uncertain") found.push(flag("Uncertain: the device doubts this value"));
   if (metric.quality === "bad") found.push(flag("Bad: the device says that this value is wrong"));
+  if (metric.drift === "warn") found.push(flag("Drift: differs from what its model learned"));
+  if (metric.drift === "degraded")
+    found.push(flag("Drift: no longer what its model learned; scores are doubtful", true));
   return found;
 }
 

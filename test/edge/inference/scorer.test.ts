@@ -314,7 +314,8 @@ test("the number of metrics is bounded: the longest silent device makes room, a 
   assert.equal(scorer.status().openEpisodes, 1);
   scorer.score(observe("busy", 70, { vibration: 2 }), profile);
   scorer.score(observe("new", 71, { vibration: 2 }), profile);
-  assert.deepEqual(scorer.status(), { devices: 2, metrics: 2, learning: 1, openEpisodes: 1, unwatched: 1 });
+  const drift = { learning: 2, ok: 0, warn: 0, degraded: 0 };
+  assert.deepEqual(scorer.status(), { devices: 2, metrics: 2, learning: 1, openEpisodes: 1, unwatched: 1, drift });
   scorer.score(observe("busy", 3700, { vibration: 2 }), profile);
   const alerts = Array.from({ length: 1001 }, (_, i) =>
     scorer.score(observe("new", 3700 + i, { vibration: 2 }), profile),
@@ -324,6 +325,32 @@ test("the number of metrics is bounded: the longest silent device makes room, a 
     [["silent", "clear", "vibration is no longer watched: the device is silent and its place was needed"]],
   );
   assert.equal(scorer.status().devices, 2);
+});
+
+test("metrics whose data is no longer what was learned are named, and the others of the plant are not", () => {
+  const scorer = new Scorer();
+  const profile = profileOf(metricOf("vibration", [0, 20], { model: "guards", guards: noGuards }));
+  const random = seededRandom(9);
+  const minutes = (from: number, to: number, moved: number): void => {
+    for (let minute = from; minute < to; minute++) {
+      for (let pump = 0; pump < 20; pump++) {
+        const vibration = 5 + gaussian(random) + (pump === 7 ? moved : 0);
+        scorer.score(observe(`pump-${pump}`, minute * 60, { vibration }), profile);
+      }
+    }
+  };
+  minutes(0, 2 * 1440 + 150, 0);
+  const restored = new Scorer();
+  assert(restored.restore(scorer.snapshot()));
+  assert.deepEqual(restored.status().drift, { learning: 0, ok: 20, warn: 0, degraded: 0 });
+  minutes(2 * 1440 + 150, 4 * 1440, 2);
+  assert.deepEqual(scorer.drifting(10), [
+    { device: "pump-7", metric: "vibration", state: "degraded", channel: "input" },
+  ]);
+  assert.deepEqual(scorer.status().drift, { learning: 0, ok: 19, warn: 0, degraded: 1 });
+  assert.equal(scorer.driftOf("pump-7", "vibration"), "degraded");
+  assert.equal(scorer.driftOf("pump-8", "vibration"), "ok");
+  assert.equal(scorer.driftOf("pump-8", "energy"), undefined);
 });
 
 test("a profile that wants nothing watched costs nothing and keeps nothing", () => {

@@ -11,7 +11,7 @@ function deviceAt(lastSeenMs: number, id = "pump-1"): LiveDevice {
 }
 
 test("metrics that come in separate messages are shown together, each with its age", () => {
-  const live = new LiveValues();
+  const live = new LiveValues(() => undefined);
   live.observed(deviceAt(1_000), observe("pump-1", 1, { vibration: 2 }));
   live.sample(1_000, 1_000);
   live.observed(deviceAt(3_000), observe("pump-1", 3, { pressure: 6 }, { pressure: "uncertain" }));
@@ -26,13 +26,13 @@ test("metrics that come in separate messages are shown together, each with its a
 });
 
 test("of many messages between two looks, the newest counts", () => {
-  const live = new LiveValues();
+  const live = new LiveValues(() => undefined);
   for (let i = 1; i <= 100; i++) live.observed(deviceAt(i), observe("pump-1", i, { vibration: i }));
   assert.equal(live.view("pump-1", 100)!.metrics[0]!.value, 100);
 });
 
 test("a bad or silent metric leaves a gap in its trend", () => {
-  const live = new LiveValues();
+  const live = new LiveValues(() => undefined);
   live.observed(deviceAt(0), observe("pump-1", 0, { vibration: 1 }));
   live.sample(0, 0);
   live.observed(deviceAt(1_000), observe("pump-1", 1, { vibration: 2 }, { vibration: "bad" }));
@@ -44,7 +44,7 @@ test("a bad or silent metric leaves a gap in its trend", () => {
 });
 
 test("a metric that the profile does not name is shown, and the device is told to have grown, once", () => {
-  const live = new LiveValues();
+  const live = new LiveValues(() => undefined);
   live.observed(deviceAt(0), observe("pump-1", 0, { vibration: 1, humidity: 40 }));
   live.sample(0, 0);
   assert.deepEqual(live.takeGrown(), ["pump-1"]);
@@ -56,14 +56,14 @@ test("a metric that the profile does not name is shown, and the device is told t
 });
 
 test("an unknown device is nothing, not an error", () => {
-  const live = new LiveValues();
+  const live = new LiveValues(() => undefined);
   assert.equal(live.view("x", 0), undefined);
   assert.equal(live.trend("x", "y"), undefined);
   assert.deepEqual(live.metricsOf("x"), []);
 });
 
 test("trends are bounded in number; values beyond it are still shown", () => {
-  const live = new LiveValues();
+  const live = new LiveValues(() => undefined);
   for (let i = 0; i < 2_600; i++)
     live.observed(deviceAt(0, `d-${i}`), observe(`d-${i}`, 0, { vibration: i, pressure: 1 }));
   live.sample(0, 0);

@@ -55,6 +55,7 @@ const from: MetricsSources = {
   suppressions: () => [{ kind: "shelved" }, { kind: "shelved" }],
   devices: () => 9,
   scorerBehind: () => 12,
+  drift: () => ({ learning: 20, ok: 21, warn: 22, degraded: 23 }),
   droppedLogLines: () => 13,
 };
 
@@ -107,6 +108,7 @@ const samples = [
   "tidegate_devices 9",
   "tidegate_alerts_open 5",
   "tidegate_scorer_commits_behind 12",
+  'tidegate_model_drift_metrics{state="warn"} 22',
   "tidegate_journal_bytes 1000",
   "tidegate_journal_quota_bytes 2000",
   "tidegate_journal_salvage_waiting 0",
