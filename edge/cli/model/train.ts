@@ -7,6 +7,7 @@ import { TidegateError } from "../../../src/errors.ts";
 import { formatWireTime } from "../../../src/observation/time.ts";
 import type { MetricSpec } from "../../../src/profile/profile.ts";
 import { loadEdgeConfig } from "../../config.ts";
+import { FeaturePipeline } from "../../inference/features/pipeline.ts";
 import { train, type Trained } from "../../inference/learn/train.ts";
 import {
   featuresSchema,
@@ -239,8 +240,14 @@ function featuresOf({ features: file, metrics }: TrainFlags): PackagedFeature[] 
     "input" in feature ? [feature.input] : "left" in feature ? [feature.left, feature.right] : [],
   );
   const unknown = named.find((input) => !metrics.includes(input));
-  if (unknown === undefined) return features;
-  throw new TidegateError("USAGE", `${file} names ${unknown}, which is not among --metrics`);
+  if (unknown !== undefined) throw new TidegateError("USAGE", `${file} names ${unknown}, which is not among --metrics`);
+  try {
+    new FeaturePipeline(metrics, features);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new TidegateError("USAGE", `${file}: ${cause.message}`, { cause });
+  }
+  return features;
 }
 
 function profileOf({ profile: id, config }: TrainFlags) {

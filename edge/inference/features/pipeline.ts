@@ -1,23 +1,11 @@
 import type { StateReader, StateWriter } from "../state.ts";
-
-/**
- * One number made from the rows of a machine, as data: a model package carries the list, and training and serving run
- * the same code below over the same rows.
- */
-export type Feature =
-  /** Rows since the machine's first one, from 1. */
-  | { readonly kind: "age" }
-  | { readonly kind: "value"; readonly input: string }
-  /** The value so many rows ago; missing before there were so many. */
-  | { readonly kind: "lag"; readonly input: string; readonly rows: number }
-  /** Mean of the last rows. */
-  | { readonly kind: "mean"; readonly input: string; readonly rows: number }
-  /** Change per row by least squares over the last rows; 0 before there are two. */
-  | { readonly kind: "slope"; readonly input: string; readonly rows: number }
-  /** Mean of the last rows less the mean of the machine's first rows. */
-  | { readonly kind: "drift"; readonly input: string; readonly rows: number; readonly firstRows: number }
-  /** Of two inputs of the same row. */
-  | { readonly kind: "difference" | "product" | "ratio"; readonly left: string; readonly right: string };
+import { Cycle } from "./cycle.ts";
+import { Drift } from "./drift.ts";
+import type { BandFeature, Feature, WaveformFeature } from "./feature.ts";
+import { Spectrum } from "./spectrum.ts";
+import type { Step } from "./step.ts";
+import { Waveform } from "./waveform.ts";
+import { Window } from "./window.ts";
 
 const windowRowsMax = 10_000;
 
@@ -31,7 +19,7 @@ export class FeaturePipeline {
   readonly #windows: readonly Window[];
   #age = 0;
 
-  /** Throws a RangeError where a feature names an unknown input or an impossible number of rows. */
+  /** Throws a RangeError where a feature names an unknown input, an impossible number of rows or an empty band. */
   constructor(inputs: readonly string[], features: readonly Feature[]) {
     const lengths = inputs.map(() => 1);
     const indexOf = (input: string): number => {
@@ -45,7 +33,8 @@ export class FeaturePipeline {
       lengths[index] = Math.max(lengths[index]!, rows);
       return index;
     };
-    this.#steps = features.map((feature) => stepOf(feature, indexOf, windowOf));
+    const spectrumOf = sharedSpectra();
+    this.#steps = features.map((feature) => stepOf(feature, indexOf, windowOf, spectrumOf));
     this.#windows = lengths.map((length) => new Window(length));
     this.features = features.length;
   }
@@ -70,16 +59,11 @@ export class FeaturePipeline {
   }
 }
 
-interface Step {
-  read(windows: readonly Window[], age: number): number;
-  save?(to: StateWriter): void;
-  load?(from: StateReader): void;
-}
-
 function stepOf(
   feature: Feature,
   indexOf: (input: string) => number,
   windowOf: (input: string, rows: number) => number,
+  spectrumOf: (feature: WaveformFeature | BandFeature) => Spectrum,
 ): Step {
   switch (feature.kind) {
     case "age":
@@ -103,6 +87,15 @@ function stepOf(
       const input = windowOf(feature.input, rows);
       return { read: (windows) => windows[input]!.slope(rows) };
     }
+    case "rms":
+    case "peak":
+    case "crest":
+    case "kurtosis":
+    case "peak-frequency":
+    case "band":
+      return new Waveform(feature, windowOf(feature.input, feature.rows), spectrumOf(feature));
+    case "cycle":
+      return new Cycle(feature, indexOf(feature.input), indexOf(feature.trigger));
     case "drift":
       return new Drift(windowOf(feature.input, feature.rows), feature.rows, feature.firstRows);
     case "difference":
@@ -123,101 +116,17 @@ function pairStep(kind: "difference" | "product" | "ratio", left: number, right:
   };
 }
 
-class Drift implements Step {
-  readonly #input: number;
-  readonly #rows: number;
-  readonly #firstRows: number;
-  #count = 0;
-  #sum = 0;
-
-  constructor(input: number, rows: number, firstRows: number) {
-    this.#input = input;
-    this.#rows = rows;
-    this.#firstRows = firstRows;
-  }
-
-  read(windows: readonly Window[], age: number): number {
-    const window = windows[this.#input]!;
-    const value = window.back(0);
-    if (age <= this.#firstRows && !Number.isNaN(value)) {
-      this.#count++;
-      this.#sum += value;
+function sharedSpectra(): (feature: WaveformFeature | BandFeature) => Spectrum {
+  const known = new Map<string, Spectrum>();
+  return (feature) => {
+    const { input, rows, everyRows } = feature;
+    if (!(Number.isInteger(everyRows) && everyRows >= 1)) throw new RangeError(`every ${everyRows} rows of ${input}`);
+    if (feature.kind === "band" && !(feature.low >= 0 && feature.low < feature.high && feature.high <= 0.5)) {
+      throw new RangeError(`a band of ${feature.low} to ${feature.high} cycles per row`);
     }
-    return window.mean(this.#rows) - this.#sum / this.#count;
-  }
-
-  save(to: StateWriter): void {
-    to.number(this.#count);
-    to.number(this.#sum);
-  }
-
-  load(from: StateReader): void {
-    this.#count = from.number();
-    this.#sum = from.number();
-  }
-}
-
-/** The last values of one input. Sums are taken anew each time, from old to new: nothing can add up. */
-class Window {
-  readonly #values: Float64Array;
-  #at = 0;
-
-  constructor(length: number) {
-    this.#values = new Float64Array(length).fill(Number.NaN);
-  }
-
-  push(value: number): void {
-    this.#at = (this.#at + 1) % this.#values.length;
-    this.#values[this.#at] = value;
-  }
-
-  /** The value so many rows ago; NaN before there were so many. */
-  back(rows: number): number {
-    const at = this.#at - rows;
-    return this.#values[at < 0 ? at + this.#values.length : at]!;
-  }
-
-  mean(rows: number): number {
-    let sum = 0;
-    let count = 0;
-    for (let i = rows - 1; i >= 0; i--) {
-      const value = this.back(i);
-      if (Number.isNaN(value)) continue;
-      sum += value;
-      count++;
-    }
-    return sum / count;
-  }
-
-  slope(rows: number): number {
-    const mean = this.mean(rows);
-    let count = 0;
-    let sumOfTimes = 0;
-    for (let i = rows - 1; i >= 0; i--) {
-      if (Number.isNaN(this.back(i))) continue;
-      sumOfTimes -= i;
-      count++;
-    }
-    const meanTime = sumOfTimes / count;
-    let products = 0;
-    let squares = 0;
-    for (let i = rows - 1; i >= 0; i--) {
-      const value = this.back(i);
-      if (Number.isNaN(value)) continue;
-      const time = -i - meanTime;
-      products += time * (value - mean);
-      squares += time * time;
-    }
-    return squares === 0 ? 0 : products / squares;
-  }
-
-  save(to: StateWriter): void {
-    to.number(this.#at);
-    to.numbers(this.#values);
-  }
-
-  load(from: StateReader): void {
-    this.#at = from.number();
-    from.numbers(this.#values);
-  }
+    const key = JSON.stringify([input, rows, everyRows]);
+    const spectrum = known.get(key) ?? new Spectrum(rows);
+    known.set(key, spectrum);
+    return spectrum;
+  };
 }

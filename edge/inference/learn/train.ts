@@ -1,6 +1,7 @@
 import { TidegateError } from "../../../src/errors.ts";
 import { Episode } from "../episode.ts";
-import { FeaturePipeline, type Feature } from "../features/pipeline.ts";
+import type { Feature } from "../features/feature.ts";
+import { FeaturePipeline } from "../features/pipeline.ts";
 import { makeGolden, type Golden } from "../package/golden.ts";
 import { modelOf, weightsOf } from "../package/weights.ts";
 import { RowScorer, type RowRecipe } from "../rows/row-scorer.ts";
@@ -63,7 +64,7 @@ export function train(table: RowTable, { method, features, limits }: TrainOption
   const settling = new RowScorer(recipe).settlingRows;
   return {
     recipe,
-    golden: makeGolden(recipe, longest.rows.slice(0, settling + goldenRows)),
+    golden: makeGolden(recipe, longest.rows.slice(0, settling + waveformRows(features) + goldenRows)),
     clear,
     usual,
     rowsFitted: fitRows.rows,
@@ -71,6 +72,11 @@ export function train(table: RowTable, { method, features, limits }: TrainOption
     constant: inputs.filter((_, i) => isConstant(fitted, i)),
     ...testOf(recipe, tested, clear, table.shape.periodMs),
   };
+}
+
+/** The longest waveform: before it is complete its features are not known. */
+function waveformRows(features: readonly Feature[]): number {
+  return Math.max(0, ...features.map((feature) => ("everyRows" in feature ? feature.rows : 0)));
 }
 
 function fitOf(method: TrainOptions["method"], rows: Matrix): Fit {

@@ -23,6 +23,9 @@ export const modelNamePattern = "^[a-z0-9][a-z0-9-]{0,62}$";
 export const modelVersionPattern = "^(0|[1-9]\\d{0,5})\\.(0|[1-9]\\d{0,5})\\.(0|[1-9]\\d{0,5})$";
 const metricName = Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_.-]{0,63}$" });
 const windowRows = Type.Integer({ minimum: 1, maximum: 600 });
+const waveform = { rows: Type.Enum([16, 32, 64, 128, 256, 512]), everyRows: windowRows };
+/** In cycles per row. */
+const frequency = Type.Number({ minimum: 0, maximum: 0.5 });
 const wholeNumber = Type.Integer({ minimum: 0 });
 const sha256 = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const time = Type.String({ maxLength: 32 });
@@ -33,6 +36,21 @@ const featureSchema = Type.Union([
   Type.Object({ kind: Type.Literal("mean"), input: metricName, rows: windowRows }, closed),
   Type.Object({ kind: Type.Literal("slope"), input: metricName, rows: windowRows }, closed),
   Type.Object({ kind: oneOf("difference", "product", "ratio"), left: metricName, right: metricName }, closed),
+  Type.Object(
+    { kind: oneOf("rms", "peak", "crest", "kurtosis", "peak-frequency"), input: metricName, ...waveform },
+    closed,
+  ),
+  Type.Object({ kind: Type.Literal("band"), input: metricName, ...waveform, low: frequency, high: frequency }, closed),
+  Type.Object(
+    {
+      kind: Type.Literal("cycle"),
+      input: metricName,
+      trigger: metricName,
+      above: Type.Number(),
+      of: oneOf("mean", "min", "max", "range", "rows"),
+    },
+    closed,
+  ),
 ]);
 export type PackagedFeature = Static<typeof featureSchema>;
 export const featuresSchema = Type.Array(featureSchema, { minItems: 2, maxItems: featuresMax });

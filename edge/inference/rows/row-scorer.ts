@@ -1,5 +1,6 @@
 import type { ScoreQuality } from "../detector.ts";
-import { FeaturePipeline, type Feature } from "../features/pipeline.ts";
+import type { Feature } from "../features/feature.ts";
+import { FeaturePipeline } from "../features/pipeline.ts";
 import { FittedDetector, type RowModel } from "../fitted-detector.ts";
 import type { StateReader, StateWriter } from "../state.ts";
 

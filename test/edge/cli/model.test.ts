@@ -150,6 +150,12 @@ const mistakes: readonly { name: string; data?: string; flags: readonly string[]
   { name: "a version that is none", flags: ["--model-version", "1"], code: 64, says: /major\.minor\.patch/ },
   { name: "an unknown profile", flags: ["--profile", "acme/none"], code: 64, says: /no profile acme\/none/ },
   { name: "features of unknown kind", flags: ["--features", "features.json"], code: 64, says: /features\.json: \[0\]/ },
+  {
+    name: "an empty band",
+    flags: ["--features", "band.json"],
+    code: 64,
+    says: /band\.json: a band of 0\.3 to 0\.2 cycles/,
+  },
 ];
 
 for (const { name, data, flags, code, says } of mistakes) {
@@ -158,7 +164,9 @@ for (const { name, data, flags, code, says } of mistakes) {
     const file = join(folder, "data");
     writeFileSync(file, data ?? "time,flow,pressure\n");
     writeFileSync(join(folder, "features.json"), '[{"kind":"eval","input":"flow"},{"kind":"value","input":"flow"}]');
-    const given = flags.map((flag) => (flag === "features.json" ? join(folder, flag) : flag));
+    const band = { kind: "band", input: "flow", rows: 16, everyRows: 1, low: 0.3, high: 0.2 };
+    writeFileSync(join(folder, "band.json"), JSON.stringify([band, band]));
+    const given = flags.map((flag) => (flag.endsWith(".json") ? join(folder, flag) : flag));
     const out = join(folder, "model");
     const result = await run("model", "train", file, ...wanted, "--model-version", "1.0.0", "-o", out, ...given);
     assert.deepEqual([result.code, says.test(result.err)], [code, true], result.err);
@@ -171,6 +179,8 @@ test("features as data become part of the package", async (t) => {
   const features = [
     { kind: "mean", input: "vibration", rows: 30 },
     { kind: "ratio", left: "flow", right: "current" },
+    { kind: "kurtosis", input: "vibration", rows: 16, everyRows: 2 },
+    { kind: "cycle", input: "flow", trigger: "vibration", above: 2.2, of: "range" },
   ];
   writeFileSync(join(folder, "features.json"), JSON.stringify(features));
   const out = join(folder, "model");

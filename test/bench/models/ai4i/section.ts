@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { FeaturePipeline, type Feature } from "../../../../edge/inference/features/pipeline.ts";
+import type { Feature } from "../../../../edge/inference/features/feature.ts";
+import { FeaturePipeline } from "../../../../edge/inference/features/pipeline.ts";
 import { matrixFrom } from "../../../../edge/inference/learn/matrix.ts";
 import { boostDefaults, fitTrees, type BoostOptions } from "../../../../edge/inference/trees/boost.ts";
 import { drawToFront, seededRandom } from "../../../../src/random.ts";

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { FeaturePipeline, type Feature } from "../../../../edge/inference/features/pipeline.ts";
+import type { Feature } from "../../../../edge/inference/features/feature.ts";
+import { FeaturePipeline } from "../../../../edge/inference/features/pipeline.ts";
 
 /** The life of one engine, or its beginning: per cycle 3 settings and 21 sensors. */
 export interface Engine {

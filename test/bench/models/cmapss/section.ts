@@ -1,4 +1,4 @@
-import type { Feature } from "../../../../edge/inference/features/pipeline.ts";
+import type { Feature } from "../../../../edge/inference/features/feature.ts";
 import { fitIntervals, intervalOf, type Intervals } from "../../../../edge/inference/learn/conformal.ts";
 import { matrixFrom } from "../../../../edge/inference/learn/matrix.ts";
 import { boostDefaults, fitTrees } from "../../../../edge/inference/trees/boost.ts";

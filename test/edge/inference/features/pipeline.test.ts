@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { FeaturePipeline, type Feature } from "../../../../edge/inference/features/pipeline.ts";
+import type { Feature } from "../../../../edge/inference/features/feature.ts";
+import { FeaturePipeline } from "../../../../edge/inference/features/pipeline.ts";
 import { StateReader, StateWriter } from "../../../../edge/inference/state.ts";
 
 const gap = Number.NaN;
@@ -21,6 +22,67 @@ const cases: readonly { name: string; feature: Feature; a: number[]; b?: number[
   { name: "a drift", feature: { kind: "drift", input: "a", rows: 1, firstRows: 2 }, a: [1, 3, 7, 8], is: 6 },
   { name: "a difference", feature: { kind: "difference", left: "a", right: "b" }, a: [5], b: [2], is: 3 },
   { name: "a product", feature: { kind: "product", left: "a", right: "b" }, a: [5], b: [2], is: 10 },
+  {
+    name: "the mean of the last complete cycle",
+    feature: { kind: "cycle", input: "a", trigger: "b", above: 1, of: "mean" },
+    a: [9, 1, 2, 3, 7, 8],
+    b: [0, 1, 2, 0, 1, 1],
+    is: 2,
+  },
+  {
+    name: "the range of a cycle over a gap",
+    feature: { kind: "cycle", input: "a", trigger: "b", above: 1, of: "range" },
+    a: [1, 5, gap, 2, 9],
+    b: [0, 1, 1, 0, 1],
+    is: 3,
+  },
+  {
+    name: "how long a cycle was, though its trigger was missing for a row",
+    feature: { kind: "cycle", input: "a", trigger: "b", above: 1, of: "rows" },
+    a: [0, 0, 0, 0, 0],
+    b: [0, 1, gap, 0, 1],
+    is: 3,
+  },
+  {
+    name: "no cycle before one is complete: the first row may be in its middle",
+    feature: { kind: "cycle", input: "a", trigger: "b", above: 1, of: "max" },
+    a: [1, 2, 3, 4],
+    b: [1, 0, 1, 1],
+    is: gap,
+  },
+  { name: "rms of a square wave", feature: { kind: "rms", input: "a", rows: 4, everyRows: 1 }, a: [5, 1, 5, 1], is: 2 },
+  { name: "its crest", feature: { kind: "crest", input: "a", rows: 4, everyRows: 1 }, a: [5, 1, 5, 1], is: 1 },
+  { name: "its kurtosis", feature: { kind: "kurtosis", input: "a", rows: 4, everyRows: 1 }, a: [5, 1, 5, 1], is: 1 },
+  {
+    name: "its frequency: the highest",
+    feature: { kind: "peak-frequency", input: "a", rows: 4, everyRows: 1 },
+    a: [5, 1, 5, 1],
+    is: 0.5,
+  },
+  {
+    name: "a waveform of which a quarter is missing is at its mean there",
+    feature: { kind: "peak", input: "a", rows: 4, everyRows: 1 },
+    a: [6, 0, gap, 0],
+    is: 4,
+  },
+  {
+    name: "a waveform with larger gaps is not known",
+    feature: { kind: "rms", input: "a", rows: 4, everyRows: 1 },
+    a: [5, gap, gap, 1],
+    is: gap,
+  },
+  {
+    name: "a waveform is kept until it is taken anew",
+    feature: { kind: "peak", input: "a", rows: 2, everyRows: 2 },
+    a: [1, 3, 9],
+    is: 1,
+  },
+  {
+    name: "nothing is below a band",
+    feature: { kind: "band", input: "a", rows: 2, everyRows: 1, low: 0.1, high: 0.4 },
+    a: [1, 3],
+    is: 0,
+  },
   { name: "a ratio", feature: { kind: "ratio", left: "a", right: "b" }, a: [5], b: [2], is: 2.5 },
 ];
 for (const { name, feature, a, b, is } of cases) {
@@ -38,6 +100,12 @@ test("an unknown input and an impossible window are refused", () => {
   assert.throws(make({ kind: "mean", input: "a", rows: 0 }), RangeError);
   assert.throws(make({ kind: "mean", input: "a", rows: 10_001 }), RangeError);
   assert.throws(make({ kind: "slope", input: "a", rows: 1.5 }), RangeError);
+  assert.throws(make({ kind: "rms", input: "a", rows: 12, everyRows: 1 }), /12 is no power of two/);
+  assert.throws(make({ kind: "rms", input: "a", rows: 16, everyRows: 0 }), RangeError);
+  const band = { kind: "band", input: "a", rows: 16, everyRows: 1 } as const;
+  assert.throws(make({ ...band, low: 0.3, high: 0.2 }), RangeError);
+  assert.throws(make({ ...band, low: 0.3, high: 0.6 }), RangeError);
+  assert.throws(make({ kind: "cycle", input: "a", trigger: "x", above: 0, of: "max" }), /x, which is no input/);
 });
 
 const all = cases.map(({ feature }) => feature);

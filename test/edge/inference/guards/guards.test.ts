@@ -79,6 +79,12 @@ test("a spike alone is nothing, and a step to another level is no spike", () => 
   assert(found(guards, values).every((finding) => finding === undefined));
 });
 
+test("steps from level to level, again and again, are no spikes", () => {
+  const guards = new Guards(undefined, { ...none, hampel: true });
+  const values = noise(7, 6000, (z, i) => (i > 1000 && Math.floor(i / 20) % 2 === 0 ? 50 : 0) + z);
+  assert(found(guards, values).every((finding) => finding === undefined));
+});
+
 test("a number that is rounded coarsely has no spikes: the resolution is the least deviation", () => {
   const guards = new Guards(undefined, { ...none, hampel: true });
   // Nearly always the same, now and then one step away: the MAD is 0.

@@ -15,6 +15,9 @@ const features = [
   ...values,
   { kind: "mean" as const, input: "vibration", rows: 10 },
   { kind: "ratio" as const, left: "flow", right: "current" },
+  { kind: "rms" as const, input: "vibration", rows: 16, everyRows: 4 },
+  { kind: "band" as const, input: "vibration", rows: 16, everyRows: 4, low: 0.1, high: 0.3 },
+  { kind: "cycle" as const, input: "pressure", trigger: "vibration", above: 2.3, of: "mean" as const },
 ];
 
 function tableOf(count: number, devices = 1): RowTable {
