@@ -1,3 +1,4 @@
+import { CvaChart, type CvaModel } from "./charts/cva-chart.ts";
 import { MspcChart, type MspcModel } from "./charts/mspc-chart.ts";
 import { VarChart, type VarModel } from "./charts/var-chart.ts";
 import type { Chart } from "./charts/chart.ts";
@@ -8,7 +9,7 @@ import type { StateReader, StateWriter } from "./state.ts";
 /** Everything that was fitted for a detector of several metrics: plain data, for a package or a worker. */
 export interface RowModel {
   readonly scaling: Scaling;
-  readonly chart: MspcModel | VarModel;
+  readonly chart: MspcModel | VarModel | CvaModel;
   /** One limit per statistic of the chart: at the limit the score is 1. */
   readonly limits: Float64Array;
 }
@@ -19,6 +20,8 @@ export function chartOf(model: RowModel["chart"]): Chart {
       return new MspcChart(model);
     case "var":
       return new VarChart(model);
+    case "cva":
+      return new CvaChart(model);
   }
 }
 

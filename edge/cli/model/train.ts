@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { unreadable } from "../../../src/config/load.ts";
@@ -40,7 +41,7 @@ interface TrainFlags {
   readonly period: number;
   readonly hold: number;
   readonly gap: number;
-  readonly method: "mspc" | "var";
+  readonly method: "mspc" | "var" | "cva";
   readonly features?: string;
   readonly falseAlarms: number;
   readonly headroom: number;
@@ -83,7 +84,7 @@ export function trainCommand(cli: Cli): Command {
     .option("--period <time>", "time of a row, for example 1s, 200ms, 5min", parsePeriod, 1000)
     .option("--hold <rows>", "rows for which a metric that is silent keeps its value", parseCount, 10)
     .option("--gap <rows>", "more empty rows than this are a gap", parseCount, 5)
-    .addOption(new Option("--method <name>", "detector").choices(["mspc", "var"]).default("mspc"))
+    .addOption(new Option("--method <name>", "detector").choices(["mspc", "var", "cva"]).default("mspc"))
     .option("--features <file>", "JSON list of features; default: the value of each metric")
     .option("--false-alarms <part>", "part of normal rows that may be above the limit", parsePart, 0.001)
     .option("--headroom <factor>", "widens the limits for what the data does not show", parseFactor, 1.5)
@@ -242,7 +243,7 @@ function featuresOf({ features: file, metrics }: TrainFlags): PackagedFeature[] 
   const unknown = named.find((input) => !metrics.includes(input));
   if (unknown !== undefined) throw new TidegateError("USAGE", `${file} names ${unknown}, which is not among --metrics`);
   try {
-    new FeaturePipeline(metrics, features);
+    assert.equal(new FeaturePipeline(metrics, features).features, features.length);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new TidegateError("USAGE", `${file}: ${cause.message}`, { cause });

@@ -1,5 +1,6 @@
 import { smooth } from "../charts/chart.ts";
 import { chartOf, type RowModel } from "../fitted-detector.ts";
+import { fitVariates } from "./cva.ts";
 import { choleskyOf, covarianceOf, matrixOf, rowOf, type Matrix } from "./matrix.ts";
 import { fitPca } from "./pca.ts";
 import { tailQuantile } from "./tail.ts";
@@ -19,6 +20,16 @@ export interface VarOptions {
   readonly ridge: number;
 }
 
+export interface CvaOptions {
+  readonly smoothing: number;
+  /** Rows of the past, and of the future that they are to tell. */
+  readonly lags: number;
+  /** Added to the variance of every (scaled) input of past and future: holds both steady when rows are few. */
+  readonly ridge: number;
+  /** Directions of the past whose canonical correlation with the future is below are no states. */
+  readonly correlation: number;
+}
+
 export interface LimitOptions {
   /** Part of normal rows that may be above the limit. */
   readonly falseAlarms: number;
@@ -31,6 +42,8 @@ const limitMin = 1e-9;
 
 export const mspcDefaults: MspcOptions = { smoothing: 0.05, explained: 0.98 };
 export const varDefaults: VarOptions = { smoothing: 0.1, ridge: 0.01 };
+
+export const cvaDefaults: CvaOptions = { smoothing: 0.1, lags: 3, ridge: 0.01, correlation: 0.5 };
 
 /** A model of normal operation without limits. Rows are in order of time, at an even pace; NaN is missing. */
 export type Fit = Omit<RowModel, "limits">;
@@ -51,6 +64,18 @@ export function fitVar(normal: Matrix, { smoothing, ridge }: VarOptions = varDef
   const { coefficients, innovations } = fitAutoregression(rows, ridge);
   const lower = choleskyOf(withFloor(covarianceOf(innovations)));
   return { scaling, chart: { kind: "var", smoothing, coefficients, lower } };
+}
+
+/** A past is at most so many numbers long: many inputs have fewer lags. */
+export const pastMax = 256;
+
+/** Canonical variate analysis. */
+export function fitCva(normal: Matrix, options: CvaOptions = cvaDefaults): Fit {
+  const scaling = scalingOf(normal);
+  const rows = withoutMissing(scaled(scaling, normal));
+  const lags = Math.max(1, Math.min(options.lags, Math.floor(pastMax / normal.columns)));
+  const variates = fitVariates(rows, { ...options, lags });
+  return { scaling, chart: { kind: "cva", smoothing: options.smoothing, lags, ...variates } };
 }
 
 /**

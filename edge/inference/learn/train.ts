@@ -7,12 +7,12 @@ import { modelOf, weightsOf } from "../package/weights.ts";
 import { RowScorer, type RowRecipe } from "../rows/row-scorer.ts";
 import type { RowTable, Segment } from "../rows/row-table.ts";
 import { onAlertScale } from "../rows/score-scale.ts";
-import { fitMspc, fitVar, withLimits, type Fit, type LimitOptions } from "./fit-rows.ts";
+import { fitCva, fitMspc, fitVar, withLimits, type Fit, type LimitOptions } from "./fit-rows.ts";
 import { matrixFrom, type Matrix } from "./matrix.ts";
 import { quantileOf } from "./quantile.ts";
 
 export interface TrainOptions {
-  readonly method: "mspc" | "var";
+  readonly method: "mspc" | "var" | "cva";
   readonly features: readonly Feature[];
   readonly limits: LimitOptions;
 }
@@ -81,7 +81,14 @@ function waveformRows(features: readonly Feature[]): number {
 
 function fitOf(method: TrainOptions["method"], rows: Matrix): Fit {
   try {
-    return method === "mspc" ? fitMspc(rows) : fitVar(rows);
+    switch (method) {
+      case "mspc":
+        return fitMspc(rows);
+      case "var":
+        return fitVar(rows);
+      case "cva":
+        return fitCva(rows);
+    }
   } catch (error) {
     if (error instanceof RangeError) throw tooPoor(`the rows cannot be fitted: ${error.message}`);
     throw error;

@@ -108,7 +108,7 @@ export const manifestSchema = Type.Object(
     name: Type.String({ pattern: modelNamePattern }),
     version: Type.String({ pattern: modelVersionPattern, description: "major.minor.patch" }),
     format: Type.Literal("builtin", { description: "A detector that is part of Tidegate, with fitted numbers." }),
-    method: oneOf("mspc", "var"),
+    method: oneOf("mspc", "var", "cva"),
     inputs: Type.Array(input, { minItems: 2, maxItems: inputsMax }),
     rows: Type.Object(
       {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { FittedDetector, type RowModel } from "../../../edge/inference/fitted-detector.ts";
-import { fitMspc, fitVar, withLimits, type Fit } from "../../../edge/inference/learn/fit-rows.ts";
+import { fitCva, fitMspc, fitVar, withLimits, type Fit } from "../../../edge/inference/learn/fit-rows.ts";
 import { matrixFrom, rowOf, rowsOf, type Matrix } from "../../../edge/inference/learn/matrix.ts";
 import { StateReader, StateWriter } from "../../../edge/inference/state.ts";
 import { gaussian, seededRandom } from "../../../src/random.ts";
@@ -35,6 +35,7 @@ function normalRows(seed: number, count: number): Matrix {
 const kinds: readonly { name: string; fit: (normal: Matrix) => Fit }[] = [
   { name: "MSPC", fit: (normal) => fitMspc(normal) },
   { name: "VAR", fit: (normal) => fitVar(normal) },
+  { name: "CVA", fit: (normal) => fitCva(normal) },
 ];
 
 for (const { name, fit } of kinds) {

@@ -26,7 +26,7 @@ function tableOf(count: number, devices = 1): RowTable {
   return table;
 }
 
-for (const method of ["mspc", "var"] as const) {
+for (const method of ["mspc", "var", "cva"] as const) {
   test(`${method}: normal rows are calm, a worn bearing is far beyond the limit and blamed on what it changes`, () => {
     const trained = train(tableOf(3000), { method, features: values, limits });
     assert.ok(trained.falseAlarmsTested < 0.02, `${trained.falseAlarmsTested} of the tested rows are above the limit`);
