@@ -27,8 +27,8 @@ export interface ForwardCursor {
   /** Block ids of the lane that are settled, as flat closed ranges; everything else up to the newest block is unsent. */
   load(): Promise<ReadonlyMap<Lane, readonly number[]>>;
   /**
-   * Records of ids in [first, last] of this lane are about to be sent for the first time: from now on they may have been
-   * delivered. Told before the send, not persisted.
+   * Ids in [first, last] of this lane, which came from memory, will be sent: dropped from now on, they may be delivered
+   * all the same. Of blocks that it gives out itself (`next`) the journal knows it. Told before the send, not persisted.
    */
   sending(lane: Lane, first: number, last: number): void;
   /**

@@ -11,8 +11,6 @@ export interface HeldBlockParts {
   readonly backfill: boolean;
   /** No row uses the block's memory any more. Called once. */
   readonly onMemoryFree: () => void;
-  /** Rows are about to be sent for the first time. Called at most once. */
-  readonly onSending: () => void;
   /** Every expected row was settled. Called once, after `onMemoryFree`. */
   readonly onSettled: () => void;
 }
@@ -30,7 +28,6 @@ export class HeldBlock implements Holder {
   /** Open rows that have memory of their own. */
   #moved = 0;
   #memoryFree = false;
-  #sent = false;
 
   constructor(parts: HeldBlockParts) {
     this.pass = parts.pass;
@@ -44,12 +41,6 @@ export class HeldBlock implements Holder {
 
   expect(rows: number): void {
     this.#open += rows;
-  }
-
-  sending(): void {
-    if (this.#sent) return;
-    this.#sent = true;
-    this.#parts.onSending();
   }
 
   settled(rows: number, moved: boolean): void {

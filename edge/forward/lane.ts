@@ -158,6 +158,7 @@ export class ForwardLane {
     const next = this.#live.first;
     if (next !== undefined && next.previous <= this.#main.at) {
       this.#live.take();
+      this.#parts.journal.sending(this.lane, this.#main.at + 1, next.id);
       this.#take("main", next, groupRows(next, false), next.release.bind(next));
       return true;
     }
@@ -231,7 +232,6 @@ export class ForwardLane {
         release();
         this.#signal.raise();
       },
-      onSending: () => this.#parts.journal.sending(this.lane, held.first, held.id),
       onSettled: () => {
         this.#held.delete(held);
         this.#settleWhole(held.first, held.id);

@@ -10,8 +10,6 @@ import type { Slots } from "./slots.ts";
 /** What holds rows in memory until they are settled: a block that was taken. */
 export interface Holder {
   readonly backfill: boolean;
-  /** Before each send of rows of it. */
-  sending(): void;
   /** That many of its rows were accepted or refused; `moved`: they had left the block's memory before. */
   settled(rows: number, moved: boolean): void;
 }
@@ -264,7 +262,6 @@ export class PartitionSender {
     const giveBack = await slots.acquire(backfill ? "backfill" : this.lane);
     try {
       if (this.#stopped) return undefined;
-      for (const { holder } of this.#current?.parts ?? []) holder.sending();
       const outcome = await sink.send(this.#topic, this.partition, rows);
       if (outcome.kind === "unknown") {
         if (this.#fault === undefined) this.#failingSinceMs = this.#parts.monotonicMs();
@@ -336,9 +333,6 @@ class Resend implements Holder {
       resolve(settled);
     };
   }
-
-  /** They may have been delivered long ago. */
-  sending(): void {}
 
   settled(rows: number): void {
     this.#open -= rows;

@@ -14,7 +14,7 @@ export class Cursors {
   readonly #blocks: BlockTables;
   readonly #counters: Counters;
   readonly #settled: Record<Lane, Ranges>;
-  /** Blocks that were sent and are not settled: what is dropped of them may have been delivered. */
+  /** Blocks that the forwarder has and that are not settled: what is dropped of them may be delivered. */
   readonly #sent: Record<Lane, Ranges>;
   readonly #dirty: Set<Lane> = new Set();
   /** Settlements that no transaction has written yet. */
@@ -72,7 +72,7 @@ export class Cursors {
   }
 
   sending(lane: Lane, first: number, last: number): void {
-    this.#sent[lane].add(first, last);
+    for (const [from, to] of this.#settled[lane].missing(first, last)) this.#sent[lane].add(from, to);
   }
 
   /** `now`: the database can be read; otherwise it counts with `reload`. */

@@ -288,7 +288,7 @@ export class Store {
     return this.#cursors.settledRanges(lane);
   }
 
-  /** Records of blocks in [first, last] are on their way; not persisted, since after a start every stored block counts. */
+  /** The forwarder has the blocks in [first, last] and will send them; not persisted, since after a start every stored block counts. */
   sending(lane: Lane, first: number, last: number): void {
     this.#cursors.sending(lane, first, last);
   }

@@ -108,7 +108,12 @@ function makeCalls() {
 let ended = false;
 
 const forwardStore: ForwardStore = {
-  next: (lane, after) => store.next(lane, after),
+  next: (lane, after) => {
+    const found = store.next(lane, after);
+    // In the turn in which it was read: dropped from now on, it is in the forwarder's memory and may be sent all the same.
+    if (found !== undefined) store.sending(lane, after + 1, found.id);
+    return found;
+  },
   setCorruptAside: (lane, id) => tell(store.setCorruptAside(lane, id)),
   settledRanges: () => lanes.map((lane) => [lane, store.settledRanges(lane)]),
   quarantine: (records) => tell(store.refuse(records.map(refusal))),
