@@ -98,7 +98,7 @@ export class CommandDesk {
   async #follow(): Promise<void> {
     await using reader = await this.#parts.inbox.open(this.#position);
     this.#fault = undefined;
-    while (!this.#stopped) {
+    while (!this.#stopped && !reader.outdated) {
       const message = await reader.next(waitMs);
       this.#attempts = 0;
       if (message !== undefined) await this.#take(message);

@@ -8,6 +8,8 @@ export interface CommandInbox {
 }
 
 export interface CommandReader extends AsyncDisposable {
+  /** It still reads, but what it proves itself with was replaced: whoever reads opens a new one. Asked between messages. */
+  readonly outdated: boolean;
   /** The next message that may be for this gateway; undefined when none came within `waitMs`. Rejects once the connection is lost. */
   next(waitMs: number): Promise<CommandMessage | undefined>;
 }

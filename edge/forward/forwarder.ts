@@ -24,6 +24,8 @@ export interface ForwarderParts {
 }
 
 const lookEveryMs = 250;
+/** A wall clock that has moved by more than this against monotonic time was set. */
+const clockStepMs = 1_000;
 const describeEveryMs = 30_000;
 const describeAgainMs = 5000;
 
@@ -46,10 +48,13 @@ export class Forwarder {
   #sent = 0;
   #rate = { atMs: 0, sent: 0, perSecond: 0 };
   #timers: NodeJS.Timeout[] = [];
+  /** By how much the wall clock is ahead of monotonic time. */
+  #clockAheadMs: number;
 
   constructor(parts: ForwarderParts) {
     this.#parts = parts;
     this.#slots = new Slots(parts.options.sendsMax);
+    this.#clockAheadMs = aheadMs(parts.clock);
   }
 
   /** Loads the durable cursor and begins. Kafka need not be there. Rejects where the journal cannot be read. */
@@ -201,7 +206,17 @@ export class Forwarder {
   }
 
   #look(): void {
+    this.#noticeClock();
     for (const lane of this.#lanes.values()) lane.look();
+  }
+
+  /** Kafka refuses the time stamps of a wrong clock, and TLS its certificates: what waits for a person has had one. */
+  #noticeClock(): void {
+    const ahead = aheadMs(this.#parts.clock);
+    if (Math.abs(ahead - this.#clockAheadMs) > clockStepMs) {
+      for (const sender of this.#senders.values()) sender.onRepair();
+    }
+    this.#clockAheadMs = ahead;
   }
 
   #sentPerSecond(nowMs: number): number {
@@ -252,6 +267,10 @@ export class Forwarder {
     this.#state = "waiting";
     this.#fault = fault;
   }
+}
+
+function aheadMs(clock: Clock): number {
+  return clock.nowMicros() / 1000 - clock.monotonicMs();
 }
 
 /** More blocks than this arrive only when the journal is slow to say what is settled; the rest is read back. */

@@ -164,6 +164,11 @@ export class PartitionSender {
     this.#beforeRetry.wake();
   }
 
+  /** What a person had to repair may be repaired: a sender that waits for that tries at once. */
+  onRepair(): void {
+    if (this.#fault?.kind === "configuration") this.#beforeRetry.wake();
+  }
+
   /** No further send begins; resolves when the one in progress has its outcome. */
   stop(): Promise<void> {
     this.#stopped = true;

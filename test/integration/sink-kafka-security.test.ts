@@ -9,6 +9,7 @@ import { test, type TestContext } from "node:test";
 import type { KafkaBroker } from "../../demo/kafka/broker.ts";
 import type { SendOutcome } from "../../edge/sink.ts";
 import type { KafkaOptions } from "../../edge/sinks/kafka/options.ts";
+import { KafkaCommandInbox } from "../../edge/sinks/kafka/command-inbox.ts";
 import { KafkaSink } from "../../edge/sinks/kafka/sink.ts";
 import { accepted, rowsOf } from "../contract/sink.ts";
 import { issueCertificate, makeCertificates } from "../support/certificates.ts";
@@ -160,6 +161,23 @@ test("a client certificate is shown where the broker asks for it; a renewed one 
   assert.ok((await expiry()) > Date.now() + 300 * 86_400_000);
   assert.deepEqual(await sink.send(topic, 0, rowsOf("press-17", ++seq, 1)), { kind: "accepted" });
   assert.equal((await readTopic(broker.bootstrap, topic)).length, seq);
+
+  // The reader of commands holds a connection of its own, and takes up a renewed pair by itself.
+  await createTopics(broker.bootstrap, ["t.commands.v1"], 1);
+  const brokers = [broker.secureBootstrap!];
+  const options = { brokers, topicPrefix: "t", partitions: 1, valueBytesMax: 900_000, tls: files };
+  const inbox = new KafkaCommandInbox("gw-1", options, { lookEveryMs: 0 });
+  {
+    await using before = await inbox.open(undefined);
+    assert.equal(before.outdated, false);
+    await copyFile(first.certFile, files.certFile);
+    assert.equal(before.outdated, false);
+    await install(first);
+    assert.equal(before.outdated, true);
+    assert.equal(await before.next(1), undefined);
+  }
+  await using renewed = await inbox.open(undefined);
+  assert.equal(renewed.outdated, false);
 });
 
 const untrusted = [

@@ -17,6 +17,8 @@ const latest = -1n;
 const waitingMax = 16;
 /** A client that cannot say goodbye (Kafka is away) is left behind after this. */
 const closeTimeoutMs = 2000;
+/** Certificates are looked at this often, as those of the producer are. */
+const lookEveryMs = 30_000;
 
 /** The commands topic: read by position, in no consumer group, and only the partition that the gateway's id maps to. */
 export class KafkaCommandInbox implements CommandInbox {
@@ -24,12 +26,14 @@ export class KafkaCommandInbox implements CommandInbox {
   readonly #options: KafkaOptions;
   readonly #access: Access;
   readonly #topic: string;
+  readonly #lookEveryMs: number;
 
-  constructor(gateway: string, options: KafkaOptions) {
+  constructor(gateway: string, options: KafkaOptions, parts: { readonly lookEveryMs?: number } = {}) {
     this.#gateway = gateway;
     this.#options = options;
     this.#access = new Access(options);
     this.#topic = topicName(options.topicPrefix, commandTopic);
+    this.#lookEveryMs = parts.lookEveryMs ?? lookEveryMs;
   }
 
   async open(from: InboxPosition | undefined): Promise<CommandReader> {
@@ -63,7 +67,19 @@ export class KafkaCommandInbox implements CommandInbox {
       maxBytes: 1_048_576,
       maxBytesPerPartition: 262_144,
     });
-    return new KafkaCommandReader(client, stream, own, known.id, Number(start), (error) => this.#asOurs(error));
+    const outdated = sometimes(this.#lookEveryMs, () => this.#wereReplaced());
+    return new KafkaCommandReader(client, stream, own, known.id, Number(start), outdated, (error) =>
+      this.#asOurs(error),
+    );
+  }
+
+  /** Certificates that do not fit together yet leave the old ones in use; the sink, which has the same files, says so. */
+  #wereReplaced(): boolean {
+    try {
+      return this.#access.changed();
+    } catch {
+      return false;
+    }
   }
 
   #client(): Client {
@@ -113,12 +129,24 @@ function missing(topic: string): TidegateError {
   });
 }
 
+/** False between the looks. */
+function sometimes(everyMs: number, look: () => boolean): () => boolean {
+  let lookedMs = performance.now();
+  return () => {
+    const now = performance.now();
+    if (now - lookedMs < everyMs) return false;
+    lookedMs = now;
+    return look();
+  };
+}
+
 class KafkaCommandReader implements CommandReader {
   readonly #client: Client;
   readonly #stream: Stream;
   readonly #partition: number;
   readonly #topicId: string;
   readonly #from: number;
+  readonly #outdated: () => boolean;
   readonly #asOurs: (error: unknown) => TidegateError;
   readonly #waiting: CommandMessage[] = [];
   #failure: TidegateError | undefined;
@@ -130,6 +158,7 @@ class KafkaCommandReader implements CommandReader {
     partition: number,
     topicId: string,
     from: number,
+    outdated: () => boolean,
     asOurs: (error: unknown) => TidegateError,
   ) {
     this.#client = client;
@@ -137,6 +166,7 @@ class KafkaCommandReader implements CommandReader {
     this.#partition = partition;
     this.#topicId = topicId;
     this.#from = from;
+    this.#outdated = outdated;
     this.#asOurs = asOurs;
     stream.on("data", (message) => this.#take(message));
     stream.on("error", (error) => this.#fail(error));
@@ -153,6 +183,10 @@ class KafkaCommandReader implements CommandReader {
   #fail(error: unknown): void {
     this.#failure ??= this.#asOurs(error);
     this.#wake();
+  }
+
+  get outdated(): boolean {
+    return this.#outdated();
   }
 
   async next(waitMs: number): Promise<CommandMessage | undefined> {

@@ -34,10 +34,14 @@ class FakeInbox implements CommandInbox {
   topicId = "first";
   fault: TidegateError | undefined;
   opens = 0;
+  /** How often the certificates were replaced. */
+  renewals = 0;
 
   async open(from: InboxPosition | undefined): Promise<CommandReader> {
     if (this.fault !== undefined) throw this.fault;
     this.opens += 1;
+    const { renewals } = this;
+    const isOutdated = (): boolean => this.renewals > renewals;
     let at = from?.topicId === this.topicId ? from.offset : 0;
     const next = async (waitMs: number): Promise<CommandMessage | undefined> => {
       if (this.fault !== undefined) throw this.fault;
@@ -46,7 +50,13 @@ class FakeInbox implements CommandInbox {
       await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, 5)));
       return undefined;
     };
-    return { next, [Symbol.asyncDispose]: () => Promise.resolve() };
+    return {
+      next,
+      get outdated() {
+        return isOutdated();
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
   }
 }
 
@@ -430,6 +440,19 @@ test("records that were merged with others come again as they were", async (t) =
       .toSorted(),
     [...Array.from({ length: 15 }, (_, i) => `a${i + 3}`), "a150", "b80"].toSorted(),
   );
+});
+
+test("a reader whose certificates were replaced is given up for a new one, and nothing is said to be wrong", async (t) => {
+  const { append, sent, ask, result, inbox, store, desk } = await bench(t);
+  append(...observations("a", 3));
+  await sent();
+  assert.equal((await result(ask([part(store.epoch.text, "a", [1, 2])]))).resent, 2);
+  inbox.renewals += 1;
+  await until("a new reader", () => inbox.opens === 2);
+  assert.equal((await result(ask([part(store.epoch.text, "a", [3, 3])]))).resent, 1);
+  assert.equal(inbox.opens, 2);
+  assert.equal(desk.report().fault, undefined);
+  assert.equal(desk.report().served, 2);
 });
 
 test("a damaged block in the window is gone, and its neighbours come", async (t) => {

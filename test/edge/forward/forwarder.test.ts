@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { Forwarder } from "../../../edge/forward/forwarder.ts";
 import type { ForwardOptions } from "../../../edge/forward/options.ts";
-import { systemClock } from "../../../src/clock.ts";
+import { ManualClock, systemClock, type Clock } from "../../../src/clock.ts";
 import { forwardDefaults } from "../../support/forward-defaults.ts";
 import { FakeForwardJournal, type NewRecord } from "../../support/fake-forward-journal.ts";
 import { FakeSink, unknown } from "../../support/fake-sink.ts";
@@ -35,13 +35,14 @@ async function start(
   t: TestContext,
   options: Partial<ForwardOptions> = {},
   journal = new FakeForwardJournal(),
+  clock: Clock = systemClock,
 ): Promise<Bench> {
   const sink = new FakeSink();
   const make = (): Forwarder =>
     new Forwarder({
       sink,
       journal,
-      clock: systemClock,
+      clock,
       options: { ...quick, ...options },
       topicPrefix: "t",
       partitions: 4,
@@ -268,6 +269,22 @@ test("a block from memory counts as handed out before rows of it are sent, since
   bench.sink.endHanging();
   await settled(bench);
   assert.ok(sentAtSend[0]!.includes(1));
+});
+
+test("what waits for a person is tried at once when the clock was set, whose stamps Kafka may have refused", async (t) => {
+  const clock = new ManualClock();
+  const bench = await start(t, { configurationRetryMs: 3_600_000 }, new FakeForwardJournal(), clock);
+  let sends = 0;
+  bench.sink.script = () => {
+    sends += 1;
+    const cause = { kind: "configuration" as const, message: "INVALID_TIMESTAMP" };
+    return sends === 1 ? { kind: "unknown", cause } : { kind: "accepted" };
+  };
+  bench.commit(observation(1));
+  await until("refused", () => bench.forwarder.report().alarms.some((text) => text.includes("INVALID_TIMESTAMP")));
+  clock.setMicros(clock.nowMicros() - 3_600_000_000);
+  await settled(bench);
+  assert.equal(sends, 2);
 });
 
 test("a row beyond the sink's limit is refused without a send", async (t) => {
