@@ -15,7 +15,13 @@ import { ensureToken, forgetToken } from "./console/token-file.ts";
 import { ForwardLink, type LiveMemory } from "./forward-link.ts";
 import type { CommandPorts } from "./forward-worker.ts";
 import type { ForwardOptions } from "./forward/options.ts";
+import { GatewayModels } from "./inference/gateway-models.ts";
+import type { ModelOptions } from "./inference/options.ts";
+import { PackageScorer } from "./inference/rows/package-scorer.ts";
 import { Scorer } from "./inference/scorer.ts";
+import { readTrustedKeys } from "./inference/store/keys.ts";
+import { LiveModels } from "./inference/store/live-models.ts";
+import { ModelStore } from "./inference/store/model-store.ts";
 import { noTime } from "./journal/block.ts";
 import { Journal } from "./journal/journal.ts";
 import { withPreset, type JournalOptions } from "./journal/options.ts";
@@ -61,6 +67,7 @@ export interface AgentSetup {
   readonly sources: readonly SourceOptions[];
   readonly router: Router;
   readonly profiles: ReadonlyMap<string, CompiledProfile>;
+  readonly models: ModelOptions;
   readonly console: ConsoleOptions;
   readonly metrics: MetricsOptions | undefined;
   readonly log: { readonly level: string };
@@ -171,8 +178,9 @@ class Agent implements RunningAgent {
   readonly #alerts: AlertBoard;
   readonly #alertDesk: AlertDesk;
   readonly #scoreTraces: ScoreTraces;
-  readonly #scorer = new Scorer();
-  readonly #live = new LiveValues((device, metric) => this.#scorer.driftOf(device, metric));
+  readonly #models: GatewayModels;
+  readonly #liveModels: LiveModels;
+  readonly #live = new LiveValues((device, metric) => this.#models.metrics.driftOf(device, metric));
   readonly #records: AgentRecords;
   readonly #committer: Committer<Noted>;
   readonly #intake: Intake;
@@ -214,6 +222,8 @@ class Agent implements RunningAgent {
     this.#retry = new Retry(journal, this.#intake);
     this.#alertDesk = this.#makeAlertDesk();
     this.#actions = this.#makeActions();
+    this.#models = this.#makeModels();
+    this.#liveModels = this.#makeLiveModels();
     this.#scores = this.#makeScoreReader();
     this.#sources = setup.sources.map((options) => this.#makeSource(options));
     this.#view = this.#makeView();
@@ -237,6 +247,7 @@ class Agent implements RunningAgent {
       this.#journal.onOwnBlocks((blocks) => this.#forward?.announce(blocks));
     }
     await this.#startServers();
+    await this.#liveModels.look();
     await this.#scores.start();
     this.#publishStatus("running");
     if (this.#setup.sources.some(({ type }) => type === "opcua")) await preloadLibrary();
@@ -298,7 +309,7 @@ class Agent implements RunningAgent {
     const cursors = cursorsOf(this.#memory.cursors);
     return new Intake(systemClock, router, this.#devices, this.#committer, redeliveries, cursors, limits, {
       deviceSeen: (device) => this.#onNewDevice(device),
-      isScored: (device) => this.#scorer.plan(device.profile) !== undefined,
+      isScored: (device) => this.#models.watches(device.id, device.profile),
       observed: (device, observation) => this.#live.observed(device, observation),
     });
   }
@@ -364,17 +375,48 @@ class Agent implements RunningAgent {
       },
       setState: (key: string, value: string | Uint8Array): void => this.#committer.setState(key, value),
     };
-    return new ScoreReader(this.#journal, this.#scorer, output, {
+    return new ScoreReader(this.#journal, this.#models, output, {
       profileOf: (device) => this.#profileOf(device),
       monotonicMs: () => systemClock.monotonicMs(),
       onAlert: (alert, commit) => this.#onAlert(alert, commit),
     });
   }
 
+  #makeModels(): GatewayModels {
+    const packages = new PackageScorer(this.#setup.models.use, {
+      fault: ({ name, version }, stage, reason) =>
+        this.#sayModel(`${name} ${stage}`, `model ${name} ${version} is taken out of service: ${reason}.`, true),
+      nowMs: () => systemClock.monotonicMs(),
+    });
+    return new GatewayModels(new Scorer(), packages);
+  }
+
+  #makeLiveModels(): LiveModels {
+    const { gateway, models } = this.#setup;
+    const names = models.use.map(({ model }) => model);
+    return new LiveModels(new ModelStore(gateway.dataFolder), readTrustedKeys(models), names, {
+      deploy: (name, stage, model) => this.#models.packages.deploy(name, stage, model),
+      report: (name, stage, message, isFault) => this.#sayModel(`${name} ${stage}`, message, isFault),
+    });
+  }
+
+  /** A model that fails harms no data: the others go on, and a person is told, on the console as long as it holds. */
+  #sayModel(which: string, message: string, isFault: boolean): void {
+    if (isFault) this.#log.warn({ model: which }, message);
+    else this.#log.info({ model: which }, message);
+    if (isFault) this.#view.modelNotices.set(which, `${message} The detectors of the device profiles go on.`);
+    else this.#view.modelNotices.delete(which);
+    this.#view.changed();
+  }
+
+  async #lookAtModels(): Promise<void> {
+    if (await this.#liveModels.look()) this.#scores.snapshotSoon();
+  }
+
   /** Undefined where no model watches the device: its stored observations need not even be read. */
   #profileOf(device: string): CompiledProfile | undefined {
     const profile = this.#rememberedProfile(device);
-    return profile === undefined || this.#scorer.plan(profile) === undefined ? undefined : profile;
+    return profile !== undefined && this.#models.watches(device, profile) ? profile : undefined;
   }
 
   /** Of any device that ever had one here. */
@@ -386,7 +428,7 @@ class Agent implements RunningAgent {
   #onAlert(alert: AlertRecord, commit: number): void {
     this.#alerts.take(alert, commit);
     const { kind, episode, device, metric, score, priority, explanation } = alert;
-    const scores = this.#scorer.recentScores(device, metric, this.#scoreTraces.lastMicros(episode));
+    const scores = this.#models.recentScores(alert, this.#scoreTraces.lastMicros(episode));
     const { slot, text } = this.#scoreTraces.capture(episode, scores);
     this.#committer.setState(scoresPrefix + slot, text);
     this.#log.info({ alert: kind, device, metric, score, priority }, explanation);
@@ -423,7 +465,7 @@ class Agent implements RunningAgent {
     const devices = this.#devices.all.size;
     const unsentRecords = this.#view.buffer().recordsUnsent;
     const { quarantined } = this.#view.totals();
-    const drift = { ...this.#scorer.status().drift, metrics: this.#scorer.drifting(driftingMax) };
+    const drift = { ...this.#models.metrics.status().drift, metrics: this.#models.metrics.drifting(driftingMax) };
     this.#append(
       "gatewayStatus",
       this.#setup.gateway.id,
@@ -433,6 +475,7 @@ class Agent implements RunningAgent {
 
   #look(): void {
     void this.#lookAtJournal();
+    void this.#lookAtModels();
     this.#view.tick();
     void this.#alertDesk.expire();
     this.#sayKafka();
@@ -485,9 +528,10 @@ class Agent implements RunningAgent {
         clock: systemClock,
         recorder: new FlightRecorder(this.#journal),
         traces: this.#scoreTraces,
-        recentScores: (device, metric, afterMicros) => this.#scorer.recentScores(device, metric, afterMicros),
+        recentScores: (alert, afterMicros) => this.#models.recentScores(alert, afterMicros),
         specOf: (device, metric) => this.#rememberedProfile(device)?.specOf(metric),
       }),
+      models: () => this.#models.packages.status(),
       counters: () => this.#intake.counters,
       usage: () => this.#usage,
       forward: () => this.#forward?.report,
@@ -556,7 +600,7 @@ class Agent implements RunningAgent {
       openAlerts: () => this.#alerts.open,
       suppressions: () => this.#suppressions.all,
       devices: () => this.#devices.all.size,
-      drift: () => this.#scorer.status().drift,
+      drift: () => this.#models.metrics.status().drift,
       scorerBehind: () => this.#scores.behind,
       droppedLogLines,
     }).text;

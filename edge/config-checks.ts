@@ -16,6 +16,7 @@ export function checkConfig(config: EdgeConfig, profileIds: readonly string[], r
   checkNames(config.sources, report);
   config.sources.forEach((source, index) => checkSource(source, index, report));
   config.devices.forEach((rule, index) => checkRule(rule, index, config.sources, profileIds, report));
+  checkModels(config, profileIds, report);
   checkListeners(config, report);
 }
 
@@ -80,6 +81,23 @@ function checkRule(
   for (const fault of ruleFaults({ ...rule, item: rule.item })) report([...key, fault.key], fault.message);
   if (rule.zone !== undefined && zoneOf(rule.zone) === undefined) {
     report([...key, "zone"], `"${rule.zone}" is not a zone such as UTC, +01:00 or Europe/Berlin`);
+  }
+}
+
+function checkModels(
+  { models: { use, trustedKeys } }: EdgeConfig,
+  profileIds: readonly string[],
+  report: Report,
+): void {
+  if (use.length > 0 && trustedKeys.length === 0) {
+    report(["models", "use"], "names models, but without `trustedKeys` no package is taken");
+  }
+  for (const [index, { device, profile, path }] of use.entries()) {
+    const selectors = [device, profile, path].filter((selector) => selector !== undefined);
+    if (selectors.length !== 1) report(["models", "use", index], "names exactly one of device, profile and path");
+    if (profile !== undefined && !profileIds.includes(profile)) {
+      report(["models", "use", index, "profile"], notOneOf("profile", profile, profileIds));
+    }
   }
 }
 

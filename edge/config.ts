@@ -7,6 +7,7 @@ import { createRouter, type DeviceRule } from "../src/profile/router.ts";
 import type { AgentSetup } from "./agent.ts";
 import { checkConfig, warningsOf } from "./config-checks.ts";
 import { edgeConfigSchema, type EdgeConfig } from "./config-schema.ts";
+import { readTrustedKeys } from "./inference/store/keys.ts";
 import { ProfileLibrary } from "./profile-library.ts";
 import { readTextFile } from "./text-file.ts";
 
@@ -40,13 +41,15 @@ export function loadEdgeConfig(fileName: string): LoadedConfig {
     },
   });
   checkReferencedFiles(config);
+  // A file that holds no key is a mistake of the configuration, and told as one before anything starts.
+  readTrustedKeys(config.models);
   return { file, config, rules: rulesOf(config, profiles), profiles, warnings: warningsOf(config) };
 }
 
 /** What the agent starts from: every option, the router and the profiles by id. */
 export function agentSetup({ config, rules }: LoadedConfig, version: string): AgentSetup {
   const { id, dataFolder, path } = config.gateway;
-  const { journal, kafka, forward, commands, sources, console, metrics, log } = config;
+  const { journal, kafka, forward, commands, sources, models, console, metrics, log } = config;
   const profiles = new Map(rules.map(({ profile }) => [profile.id, profile]));
   return {
     version,
@@ -58,6 +61,7 @@ export function agentSetup({ config, rules }: LoadedConfig, version: string): Ag
     sources,
     router: createRouter(rules),
     profiles,
+    models,
     console,
     metrics,
     log,

@@ -2,7 +2,15 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { securityHeaders } from "../../src/http/guard.ts";
 import { refuse, type Access } from "../../src/http/access.ts";
 import { askedOf, ledgerScreen, quarantineScreen } from "./quarantine-api.ts";
-import { alertScreen, alertsScreen, bufferScreen, deviceScreen, lineScreen, overviewScreen } from "./screens.ts";
+import {
+  alertScreen,
+  alertsScreen,
+  bufferScreen,
+  deviceScreen,
+  lineScreen,
+  modelsScreen,
+  overviewScreen,
+} from "./screens.ts";
 import type { Streams } from "./stream.ts";
 import type { ConsoleView } from "./view.ts";
 
@@ -16,6 +24,7 @@ export interface ApiParts {
 export function addApi(server: FastifyInstance, { view, access, streams }: ApiParts): void {
   server.get("/api/v1/overview", async () => overviewScreen(view));
   server.get("/api/v1/buffer", async () => bufferScreen(view));
+  server.get("/api/v1/models", async () => modelsScreen(view));
   server.get("/api/v1/alerts", async () => alertsScreen(view));
   // Asked by the login page, and by the others when a person does something: that keeps the session open.
   server.get("/api/v1/session", { config: { open: true } }, async (request) => ({
@@ -77,6 +86,8 @@ function streamScreen(view: ConsoleView, query: Record<string, unknown>): Stream
       return make(() => alertsScreen(view));
     case "alert":
       return make(() => alertScreen(view, id));
+    case "models":
+      return make(() => modelsScreen(view));
     case "line":
       return make(() => lineScreen(view, path, search));
     case "device":

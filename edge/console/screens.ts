@@ -6,6 +6,7 @@ import type {
   DeviceView,
   GatewayView,
   MetricView,
+  ModelView,
   Suppression,
   TotalsView,
 } from "./view.ts";
@@ -77,6 +78,11 @@ export interface AlertsScreen {
   readonly suppressions: readonly Suppression[];
 }
 
+export interface ModelsScreen {
+  readonly gateway: GatewayView;
+  readonly models: readonly ModelView[];
+}
+
 export interface AlertScreen {
   readonly gateway: GatewayView;
   readonly alert: AlertView;
@@ -108,6 +114,10 @@ export function overviewScreen(view: ConsoleView): OverviewScreen {
 
 export function bufferScreen(view: ConsoleView): BufferScreen {
   return { gateway: view.gateway(), buffer: view.buffer() };
+}
+
+export function modelsScreen(view: ConsoleView): ModelsScreen {
+  return { gateway: view.gateway(), models: view.models() };
 }
 
 export function lineScreen(view: ConsoleView, path: string, search: string): LineScreen {

@@ -33,6 +33,8 @@ export interface ConsoleView {
   alertWindow(episode: string): Promise<AlertWindowView | undefined>;
   /** What people have put out of the list of alerts, the newest first; bounded. */
   suppressions(): readonly Suppression[];
+  /** Packaged models that run, live ones first; bounded. */
+  models(): readonly ModelView[];
   /** Messages in the quarantine that fit, newest first, below `before`, at most `limit`. */
   quarantine(filter: QuarantineFilter, before: number | undefined, limit: number): Promise<QuarantineList>;
   /** One quarantined message with its bytes; undefined where it is gone by now. */
@@ -87,6 +89,34 @@ export type AlertAction =
  * `full`: too much is shelved or out of service already. `abandoned`: the agent stops, nothing changed.
  */
 export type AlertOutcome = "done" | "gone" | "full" | "abandoned";
+
+/** A packaged model that runs on this gateway, and what it has said since its version runs in this stage. */
+export interface ModelView {
+  readonly name: string;
+  readonly version: string;
+  /** A shadow runs beside the live version on the same observations, and raises no alerts. */
+  readonly stage: "live" | "shadow";
+  /** `failed`: it gave no number or threw, and is out of service. */
+  readonly state: "running" | "failed";
+  readonly devices: number;
+  /** Of the devices: so few rows came yet that nothing is said. */
+  readonly learning: number;
+  readonly openEpisodes: number;
+  /** Time that the judged rows cover, over all devices. */
+  readonly hours: number;
+  readonly rows: number;
+  /** Rows at or beyond the limit. */
+  readonly abnormalRows: number;
+  /** Alerts raised, or of a shadow: that would have been. */
+  readonly episodes: number;
+  /** Observations that both live version and shadow had judged, and those at which only one had an alert; 0 of a live one. */
+  readonly compared: number;
+  readonly onlyLive: number;
+  readonly onlyShadow: number;
+  /** Time that an observation took, since the start of the agent. */
+  readonly microsMean: number;
+  readonly microsMax: number;
+}
 
 export interface RetryResult {
   readonly id: number;

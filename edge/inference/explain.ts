@@ -52,19 +52,19 @@ export function normalText(watch: MetricWatch, spec: WatchSpec, timeMicros: numb
   return band === undefined ? "unknown" : withUnit(between(band.least, band.most), spec.unit);
 }
 
-function between(low: number, high: number): string {
+export function between(low: number, high: number): string {
   return `${figure(low)} to ${figure(high)}`;
 }
 
 /** Three significant digits, whole numbers from 100 on. */
-function figure(value: number): string {
+export function figure(value: number): string {
   return Math.abs(value) >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
 }
 
 /** Signs that people know better than their UCUM codes. */
 const signs: Readonly<Record<string, string>> = { Cel: "°C", "1": "", Ohm: "Ω", deg: "°", "m/s2": "m/s²" };
 
-function withUnit(figure: string, unit: string): string {
+export function withUnit(figure: string, unit: string): string {
   const sign = signs[unit] ?? unit;
   return sign === "" ? figure : `${figure} ${sign}`;
 }

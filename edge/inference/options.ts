@@ -1,4 +1,5 @@
 import { Type, type Static } from "typebox";
+import { modelNamePattern } from "./package/manifest.ts";
 
 const closed = { additionalProperties: false } as const;
 
@@ -13,12 +14,38 @@ const trustedKey = Type.Object(
   closed,
 );
 
+const rule = Type.Object(
+  {
+    model: Type.String({ pattern: modelNamePattern, description: "Name of a model in the store." }),
+    device: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: "This one device …" })),
+    profile: Type.Optional(
+      Type.String({ minLength: 3, maxLength: 128, description: "… or every device of this profile …" }),
+    ),
+    path: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 256, description: "… or every device at or below this asset path." }),
+    ),
+    priority: Type.Enum(["critical", "high", "medium", "low"], {
+      default: "medium",
+      description: "Priority of the model's alerts.",
+    }),
+    consequence: Type.Optional(Type.String({ maxLength: 500, description: "What an alert may mean." })),
+    action: Type.Optional(Type.String({ maxLength: 500, description: "What to do then." })),
+  },
+  closed,
+);
+export type ModelRule = Readonly<Static<typeof rule>>;
+
 export const modelOptions = Type.Object(
   {
     trustedKeys: Type.Array(trustedKey, {
       default: [],
       maxItems: 16,
       description: "Whose model packages this gateway takes. Without any it takes none.",
+    }),
+    use: Type.Array(rule, {
+      default: [],
+      maxItems: 64,
+      description: "Which devices are scored by which packaged model; the first rule that fits a device decides.",
     }),
   },
   { ...closed, description: "Model packages: docs/models/packages.md." },

@@ -275,7 +275,7 @@ function fits(watch: MetricWatch, spec: WatchSpec): boolean {
 }
 
 /** The time to judge by: the received time where the device's own cannot be right. Undefined where there is none at all. */
-function timeOf({ timeMicros, receivedMicros, implausibleTime }: Observation): number | undefined {
+export function timeOf({ timeMicros, receivedMicros, implausibleTime }: Observation): number | undefined {
   if (!implausibleTime && usable(timeMicros)) return timeMicros;
   return usable(receivedMicros) ? receivedMicros : undefined;
 }

@@ -36,6 +36,13 @@ export class StateWriter {
     this.#at += this.#bytes.write(value, this.#at, "utf8");
   }
 
+  bytes(value: Uint8Array): void {
+    this.#room(4 + value.length);
+    this.#at = this.#bytes.writeUInt32LE(value.length, this.#at);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.length;
+  }
+
   done(): Uint8Array {
     this.#room(4);
     const crc = crc32c(this.#bytes.subarray(0, this.#at));
@@ -86,5 +93,12 @@ export class StateReader {
     const length = this.#bytes.readUInt32LE(this.#at);
     this.#at += 4 + length;
     return this.#bytes.toString("utf8", this.#at - length, this.#at);
+  }
+
+  /** A copy. */
+  bytes(): Uint8Array {
+    const length = this.#bytes.readUInt32LE(this.#at);
+    this.#at += 4 + length;
+    return new Uint8Array(this.#bytes.subarray(this.#at - length, this.#at));
   }
 }

@@ -11,9 +11,10 @@ import type {
   GatewayView,
   LaneView,
   LossesView,
-  QuarantinedMessage,
+  ModelView,
   QuarantineItem,
   QuarantineList,
+  QuarantinedMessage,
   Suppression,
   TotalsView,
   TrendView,
@@ -35,6 +36,7 @@ export interface AgentViewParts {
   readonly alerts: AlertBoard;
   readonly suppressions: Suppressions;
   readonly alertWindows: AlertWindows;
+  readonly models: () => readonly ModelView[];
   readonly counters: () => { readonly received: number; readonly acknowledged: number; readonly quarantined: number };
   readonly usage: () => Usage | undefined;
   readonly forward: () => ForwardReport | undefined;
@@ -53,6 +55,8 @@ export class AgentView implements ConsoleView {
   readonly #startedMs: number;
   readonly #listeners: Set<() => void> = new Set();
   readonly notices: string[] = [];
+  /** What is wrong with a packaged model, by its name. */
+  readonly modelNotices = new Map<string, string>();
   #bufferingSinceMicros: number | undefined;
   #kafkaState: ConnectionView["state"] = "connecting";
   #kafkaSinceMicros: number;
@@ -95,7 +99,8 @@ export class AgentView implements ConsoleView {
 
   gateway(): GatewayView {
     const { clock, gateway } = this.#parts;
-    const notices = this.trouble === undefined ? this.notices : [...this.notices, this.trouble];
+    const trouble = this.trouble === undefined ? [] : [this.trouble];
+    const notices = [...this.notices, ...this.modelNotices.values(), ...trouble];
     return {
       ...gateway,
       uptimeMs: clock.monotonicMs() - this.#startedMs,
@@ -211,6 +216,10 @@ export class AgentView implements ConsoleView {
   async alertWindow(episode: string): Promise<AlertWindowView | undefined> {
     const alert = this.#parts.alerts.find(episode);
     return alert === undefined ? undefined : this.#parts.alertWindows.of(alert);
+  }
+
+  models(): readonly ModelView[] {
+    return this.#parts.models();
   }
 
   suppressions(): readonly Suppression[] {

@@ -2,6 +2,7 @@ import type { Clock } from "../../src/clock.ts";
 import type { Observation } from "../../src/observation/observation.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 import type { MetricSpec } from "../../src/profile/profile.ts";
+import type { AlertRecord } from "../../src/wire/records.ts";
 import type { AlertView, AlertWindowView, ScorePoint } from "../console/view.ts";
 import { timeOf, type FlightRecorder, type RawWindow } from "./flight-recorder.ts";
 import type { ScoreTraces } from "./score-traces.ts";
@@ -19,7 +20,7 @@ export interface AlertWindowsParts {
   readonly recorder: Pick<FlightRecorder, "read">;
   readonly traces: Pick<ScoreTraces, "of" | "lastMicros">;
   /** Scores that came after `afterMicros`. */
-  readonly recentScores: (device: string, metric: string, afterMicros: number) => readonly ScorePoint[];
+  readonly recentScores: (alert: AlertRecord, afterMicros: number) => readonly ScorePoint[];
   readonly specOf: (device: string, metric: string) => MetricSpec | undefined;
 }
 
@@ -52,15 +53,15 @@ export class AlertWindows {
       readings: rows.length,
       timesMicros: shown.map(timeOf),
       values: names.map((name) => shown.map((observation) => readingOf(observation, name))),
-      scores: this.#scores(record.episode, device, metric, clearedMicros === undefined),
+      scores: this.#scores(record, clearedMicros === undefined),
       threshold,
     };
   }
 
-  #scores(episode: string, device: string, metric: string, isOpen: boolean): readonly ScorePoint[] {
+  #scores(alert: AlertRecord, isOpen: boolean): readonly ScorePoint[] {
     const { traces, recentScores } = this.#parts;
-    const stored = traces.of(episode);
-    return isOpen ? [...stored, ...recentScores(device, metric, traces.lastMicros(episode))] : stored;
+    const stored = traces.of(alert.episode);
+    return isOpen ? [...stored, ...recentScores(alert, traces.lastMicros(alert.episode))] : stored;
   }
 }
 

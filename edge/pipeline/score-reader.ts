@@ -123,6 +123,11 @@ export class ScoreReader {
     if (this.#pending.length === 0) this.#writeSnapshot();
   }
 
+  /** The models have changed in a way that observations do not tell: what they are now is kept with the next commit. */
+  snapshotSoon(): void {
+    this.#snapshotAtMs = 0;
+  }
+
   async #readJournal(): Promise<void> {
     while (!this.#closed) {
       if (this.#pending.length > pendingMax) {

@@ -76,6 +76,9 @@ export const alertSchema = Type.Object(
     version: Type.String(),
     score: Type.Number(),
     threshold: Type.Number(),
+    quality: Type.Optional(
+      Type.Literal("uncertain", { description: "Inputs of the score were missing, or the device doubts them." }),
+    ),
     explanation: Type.String({ description: "A sentence for a person: what is abnormal, how far from normal." }),
     consequence: Type.Optional(Type.String({ description: "From the device profile: what it may mean." })),
     action: Type.Optional(Type.String({ description: "From the device profile: what to do." })),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
+import type { ModelView } from "../../edge/console/view.ts";
 import { runConsole, type RunningConsole } from "../support/console.ts";
 import {
   contrastFaults,
@@ -231,6 +232,40 @@ for (const view of [narrow, wide]) {
       await page.getByText("The quarantine is empty.").waitFor();
       assert.equal(await overflow(page), 0);
       assert.deepEqual(watched.complaints, []);
+    });
+
+    test("models say what runs, live and as a shadow, and how they differ", async () => {
+      const live: ModelView = {
+        name: "pump-health",
+        version: "1.2.0",
+        stage: "live",
+        state: "running",
+        devices: 12,
+        learning: 0,
+        openEpisodes: 1,
+        hours: 71.2,
+        rows: 256_320,
+        abnormalRows: 512,
+        episodes: 3,
+        compared: 0,
+        onlyLive: 0,
+        onlyShadow: 0,
+        microsMean: 2.7,
+        microsMax: 410,
+      };
+      const counts = { learning: 2, compared: 200_000, onlyLive: 300, onlyShadow: 5000, episodes: 9 };
+      const shadow: ModelView = { ...live, ...counts, version: "1.3.0", stage: "shadow" };
+      const page = await open(view);
+      await page.goto(`${running.server.url}/#/models`);
+      await page.getByText("No packaged model runs on this gateway.").waitFor();
+      running.view.modelViews = [live, shadow, { ...live, name: "press", state: "failed" }];
+      running.view.changed();
+      const panel = (name: string) => page.getByRole("region", { name });
+      await panel("pump-health 1.2.0").getByText("3 alerts").waitFor();
+      await panel("pump-health 1.3.0").getByText("12 devices, 2 still learning").waitFor();
+      await panel("pump-health 1.3.0").getByText("2.50 %").waitFor();
+      await panel("press 1.2.0").getByText("has failed, and is out of service").waitFor();
+      assert.equal(await overflow(page), 0);
     });
 
     test("ledger and buffer say what was lost and why, and until when each lane lasts", async () => {
@@ -545,6 +580,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       "#/alerts",
       "#/buffer",
       "#/ledger",
+      "#/models",
     ]) {
       await page.goto(`${running.server.url}/${hash}`);
       await page.getByRole("navigation", { name: "Path" }).waitFor();

@@ -67,6 +67,27 @@ const cases: readonly { readonly name: string; readonly change: readonly [string
     says: /:11:15: devices\[1\]\.source: there is no source "line2"; did you mean "line-2"\?/,
   },
   {
+    name: "a model for two things at once",
+    change: [
+      "sources:",
+      `models: { trustedKeys: [{ name: l, publicKeyFile: k }], use: [{ model: m, device: d, path: a/b }] }\nsources:`,
+    ],
+    says: /models\.use\[0\]: names exactly one of device, profile and path/,
+  },
+  {
+    name: "a model without anybody to trust",
+    change: ["sources:", "models: { use: [{ model: m, device: d }] }\nsources:"],
+    says: /models\.use: names models, but without `trustedKeys` no package is taken/,
+  },
+  {
+    name: "a model for an unknown profile",
+    change: [
+      "sources:",
+      `models: { trustedKeys: [{ name: l, publicKeyFile: k }], use: [{ model: m, profile: acme/pomp }] }\nsources:`,
+    ],
+    says: /models\.use\[0\]\.profile: there is no profile "acme\/pomp"; did you mean "acme\/pump"\?/,
+  },
+  {
     name: "an unknown profile",
     change: ["profile: acme/press", "profile: acme/pres"],
     says: /devices\[1\]\.profile: there is no profile "acme\/pres"; did you mean "acme\/press"\?/,
@@ -169,6 +190,16 @@ test("a profile of the installation wins, and its mistakes are named by file and
   );
   writeFileSync(join(folder, "own/acme/press.yaml"), profile.replace("°C", "Cel"));
   assert.deepEqual(loadEdgeConfig(write(text)).profiles.ownIds(), ["acme/press"]);
+});
+
+test("a trusted key that is none is told before anything starts", () => {
+  write("not a key\n", "lab.pub");
+  const text = `models: { trustedKeys: [{ name: lab, publicKeyFile: lab.pub }] }\n${good}`;
+  const error = failureOf(text);
+  assert.deepEqual(
+    [error.code, error.message],
+    ["CONFIG_INVALID", `${join(folder, "lab.pub")} holds no Ed25519 key in PEM`],
+  );
 });
 
 test("a file that does not exist", () => {

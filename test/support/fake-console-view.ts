@@ -11,6 +11,7 @@ import type {
   GatewayView,
   LossesView,
   MetricView,
+  ModelView,
   QuarantinedMessage,
   QuarantineList,
   RetryResult,
@@ -54,6 +55,7 @@ export class FakeConsoleView implements ConsoleView {
   alertViews: AlertView[] = [];
   suppressionViews: Suppression[] = [];
   windowChanges: Partial<AlertWindowView> = {};
+  modelViews: ModelView[] = [];
   messages: QuarantinedMessage[] = [];
   lossesView: LossesView = { reasons: [], latest: [] };
   readonly #listeners = new Set<() => void>();
@@ -75,6 +77,9 @@ export class FakeConsoleView implements ConsoleView {
   }
   device(id: string): DeviceView | undefined {
     return this.deviceViews.find((device) => device.id === id);
+  }
+  models(): readonly ModelView[] {
+    return this.modelViews;
   }
   async trend(device: string, metric: string): Promise<TrendView | undefined> {
     const found = this.device(device)?.metrics.find(({ name }) => name === metric);

@@ -1,13 +1,29 @@
 import { Command } from "commander";
 import type { Cli } from "../terminal.ts";
 import { listCommand } from "./list.ts";
+import { promoteCommand, rollbackCommand } from "./promote.ts";
+import { shadowCommand } from "./shadow.ts";
 import { keygenCommand, signCommand } from "./sign.ts";
+import { statusCommand } from "./status.ts";
 import { trainCommand } from "./train.ts";
 import { importCommand, verifyCommand } from "./verify.ts";
 
 export function modelCommand(cli: Cli): Command {
-  const command = new Command("model").description("train, sign, verify and import model packages");
-  const commands = [trainCommand, keygenCommand, signCommand, verifyCommand, importCommand, listCommand];
+  const command = new Command("model").description(
+    "train, sign, verify and import model packages; say which version is live",
+  );
+  const commands = [
+    trainCommand,
+    keygenCommand,
+    signCommand,
+    verifyCommand,
+    importCommand,
+    listCommand,
+    promoteCommand,
+    rollbackCommand,
+    shadowCommand,
+    statusCommand,
+  ];
   for (const make of commands) command.addCommand(make(cli));
   return command;
 }

@@ -6,6 +6,7 @@ import { alertView } from "./alert-view.js";
 import { alertsView } from "./alerts-view.js";
 import { deviceView } from "./device-view.js";
 import { lineView } from "./line-view.js";
+import { modelsView } from "./models-view.js";
 import { metricView } from "./metric-view.js";
 import { overviewView } from "./overview-view.js";
 import { bufferView } from "./buffer-view.js";
@@ -32,6 +33,8 @@ function viewOf([first, second, third]) {
       return alertView(second ?? "", session);
     case "quarantine":
       return second === undefined ? quarantineView(session) : quarantinedView(second, session);
+    case "models":
+      return modelsView();
     case "buffer":
       return bufferView();
     case "ledger":
@@ -125,6 +128,7 @@ function drawFrame() {
       item(undefined, "Overview"),
       item("alerts", "Alerts", counts.alerts, true),
       item("quarantine", "Quarantine", counts.quarantined),
+      item("models", "Models"),
       item("buffer", "Buffer"),
       item("ledger", "Ledger"),
     ),

@@ -97,7 +97,8 @@ function hashOf(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-function readJson<Schema extends TSchema>(schema: Schema, bytes: Uint8Array, name: string): Static<Schema> {
+/** JSON that fits a schema. Throws MODEL_INVALID. */
+export function readJson<Schema extends TSchema>(schema: Schema, bytes: Uint8Array, name: string): Static<Schema> {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

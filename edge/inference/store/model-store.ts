@@ -1,21 +1,25 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { Type, type Static } from "typebox";
 import { TidegateError } from "../../../src/errors.ts";
 import { compareVersions, modelNamePattern, modelVersionPattern, type Manifest } from "../package/manifest.ts";
 import {
   openPackage,
+  readJson,
   readManifest,
   readSignature,
   type ModelPackage,
   type PackageBytes,
 } from "../package/model-package.ts";
 import { signerOf, type TrustedKey } from "../package/signature.ts";
-import { readPackage, syncFolder, writePackage } from "./files.ts";
+import { readPackage, syncFolder, writeDurable, writePackage } from "./files.ts";
 
 /*
  * <data folder>/models/
  *   pump-health/1.2.0/     a package, never changed once it is there
+ *   pump-health/live.json  which version is live, was before, or is the shadow; replaced by a rename
  *   .incoming-<random>/    an import that has not ended; one that was killed is removed a day later
  *
  * A version arrives by a rename of a folder whose files are on disk: it is there whole or not at all. The newest version
@@ -37,6 +41,18 @@ export interface VerifiedPackage extends ModelPackage {
   /** The name of the trusted key. */
   readonly signer: string;
 }
+
+const liveFile = "live.json";
+const liveSchema = Type.Object(
+  {
+    live: Type.Optional(Type.String({ pattern: modelVersionPattern })),
+    previous: Type.Optional(Type.String({ pattern: modelVersionPattern })),
+    shadow: Type.Optional(Type.String({ pattern: modelVersionPattern })),
+  },
+  { additionalProperties: false },
+);
+/** Of one name: which version is live, which one was live before it, and which one runs beside it. */
+export type LiveState = Readonly<Static<typeof liveSchema>>;
 
 /** Signature first: of a package that nobody trusts, hardly a byte is looked at. Throws MODEL_UNTRUSTED and MODEL_INVALID. */
 export function verifyPackage(bytes: PackageBytes, trusted: readonly TrustedKey[]): VerifiedPackage {
@@ -104,6 +120,76 @@ export class ModelStore {
     return { kind: "imported", ...verified };
   }
 
+  /** Empty where nothing was promoted yet. Throws MODEL_INVALID where the file is damaged. */
+  async live(name: string): Promise<LiveState> {
+    try {
+      return liveStateOf(await readFile(join(this.folder, name, liveFile), "utf8"));
+    } catch (error) {
+      return noneWhereMissing(error);
+    }
+  }
+
+  /** Makes a version live, the newest by default, after it was verified again. Throws MODEL_MISSING and what that throws. */
+  promote(name: string, wanted: string | undefined, trusted: readonly TrustedKey[]): LiveState {
+    const version = this.#verified(name, wanted, trusted);
+    const { live, previous, shadow } = this.#liveNow(name);
+    const before = live === version ? previous : live;
+    return this.#setLive(name, version, before, shadow === version ? undefined : shadow);
+  }
+
+  /** Back to the version before, or to none. Throws MODEL_MISSING where no version is live. */
+  rollback(name: string): LiveState {
+    const { live, previous, shadow } = this.#liveNow(name);
+    if (live === undefined) throw missing(`no version of ${name} is live`);
+    return this.#setLive(name, previous, undefined, shadow);
+  }
+
+  /** Runs a version beside the live one. Throws as `promote`, and USAGE where it is the live one itself. */
+  shadow(name: string, wanted: string | undefined, trusted: readonly TrustedKey[]): LiveState {
+    const version = this.#verified(name, wanted, trusted);
+    const { live, previous } = this.#liveNow(name);
+    if (live === version) throw new TidegateError("USAGE", `${name} ${version} is live: it cannot be its own shadow`);
+    return this.#setLive(name, live, previous, version);
+  }
+
+  /** Throws MODEL_MISSING where there is none. */
+  stopShadow(name: string): LiveState {
+    const { live, previous, shadow } = this.#liveNow(name);
+    if (shadow === undefined) throw missing(`${name} has no shadow`);
+    return this.#setLive(name, live, previous, undefined);
+  }
+
+  #verified(name: string, wanted: string | undefined, trusted: readonly TrustedKey[]): string {
+    const version = wanted ?? this.versions(name)[0] ?? "of any version";
+    verifyPackage(this.read({ name, version }), trusted);
+    return version;
+  }
+
+  /** A damaged file is as none here: the next promotion replaces it. */
+  #liveNow(name: string): LiveState {
+    if (!namePattern.test(name)) return {};
+    try {
+      return liveStateOf(readFileSync(join(this.folder, name, liveFile), "utf8"));
+    } catch (error) {
+      if (error instanceof TidegateError && error.code === "MODEL_INVALID") return {};
+      return noneWhereMissing(error);
+    }
+  }
+
+  #setLive(name: string, live?: string, previous?: string, shadow?: string): LiveState {
+    const state = {
+      ...(live === undefined ? {} : { live }),
+      ...(previous === undefined ? {} : { previous }),
+      ...(shadow === undefined ? {} : { shadow }),
+    };
+    const home = join(this.folder, name);
+    const next = join(home, `.live-${randomBytes(8).toString("hex")}`);
+    writeDurable(next, Buffer.from(`${JSON.stringify(state)}\n`));
+    renameSync(next, join(home, liveFile));
+    syncFolder(home);
+    return state;
+  }
+
   #refuseOlder(name: string, version: string): void {
     const [newest, ...others] = this.versions(name);
     if (newest !== undefined && compareVersions(version, newest) < 0) {
@@ -145,6 +231,19 @@ export class ModelStore {
       rmSync(path, { recursive: true, force: true });
     }
   }
+}
+
+function missing(message: string): TidegateError {
+  return new TidegateError("MODEL_MISSING", message, { hint: "See `tidegate model status`." });
+}
+
+function liveStateOf(text: string): LiveState {
+  return readJson(liveSchema, Buffer.from(text), liveFile);
+}
+
+function noneWhereMissing(error: unknown): LiveState {
+  if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+  throw error;
 }
 
 function namesIn(folder: string): string[] {

@@ -120,7 +120,7 @@ test("scores before the raise are kept, those of an open alert go on", async () 
     { timeMicros: 1, score: 0.12345 },
     { timeMicros: 2, score: 0.9 },
   ]);
-  const recentScores: AlertWindowsParts["recentScores"] = (_device, _metric, after) =>
+  const recentScores: AlertWindowsParts["recentScores"] = (_alert, after) =>
     [2, 3].filter((timeMicros) => timeMicros > after).map((timeMicros) => ({ timeMicros, score: 1 }));
   const { windows: all } = windows({}, { traces, recentScores });
   const times = (window: { scores: readonly { timeMicros: number }[] }): number[] =>

@@ -117,6 +117,20 @@ async function run(t: TestContext, killEvery: (commit: number) => boolean): Prom
   return alerts;
 }
 
+test("a change of the models is in the snapshot of the next commit, and not only when one is due", async (t) => {
+  const process = new Process(temporaryFolder(t));
+  await untilLive(process);
+  t.after(() => process.store.abandon());
+  const snapshot = (): unknown => process.store.state("scorer:snapshot");
+  process.commit([1]);
+  process.commit([2]);
+  assert.equal(snapshot(), undefined);
+  process.reader.snapshotSoon();
+  process.commit([3]);
+  process.commit([]);
+  assert.notEqual(snapshot(), undefined);
+});
+
 test("alerts after kills at random commits equal those of an undisturbed run", async (t) => {
   const undisturbed = await run(t, () => false);
   assert(undisturbed.length > 50);

@@ -1,0 +1,36 @@
+import { Command } from "commander";
+import { TidegateError } from "../../../src/errors.ts";
+import { loadEdgeConfig } from "../../config.ts";
+import { readTrustedKeys } from "../../inference/store/keys.ts";
+import { ModelStore } from "../../inference/store/model-store.ts";
+import { defaultConfigFile, type Cli } from "../terminal.ts";
+
+interface Flags {
+  readonly config: string;
+  readonly stop: boolean;
+  readonly json: boolean;
+}
+
+export function shadowCommand(cli: Cli): Command {
+  return new Command("shadow")
+    .description("run a version beside the live one: on the same data, without alerts, and count how they differ")
+    .argument("<name>", "name of the model")
+    .argument("[version]", "version; default: the newest")
+    .option("--stop", "end the shadow", false)
+    .option("-c, --config <file>", "configuration file", defaultConfigFile)
+    .option("--json", "print the result as one JSON object", false)
+    .addHelpText(
+      "after",
+      "\n`tidegate model status` says what the shadow finds; `tidegate model promote` makes it the live version.\n\nExample:\n  tidegate model shadow pump-health 1.3.0\n",
+    )
+    .action((name: string, version: string | undefined, { config: file, stop, json }: Flags) => {
+      if (stop && version !== undefined) {
+        throw new TidegateError("USAGE", "--stop ends the shadow of a model, whatever its version");
+      }
+      const { config } = loadEdgeConfig(file);
+      const store = new ModelStore(config.gateway.dataFolder);
+      const state = stop ? store.stopShadow(name) : store.shadow(name, version, readTrustedKeys(config.models));
+      const text = stop ? `${name} has no shadow.` : `${name} ${state.shadow} runs as a shadow.`;
+      cli.terminal.out(json ? JSON.stringify({ ok: true, name, ...state }) : text);
+    });
+}

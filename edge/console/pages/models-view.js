@@ -1,0 +1,75 @@
+import { h } from "./dom.js";
+import { count, counted } from "./format.js";
+import { levels } from "./levels.js";
+
+/** Which packaged models run, live and as shadows, and what they have said so far. */
+export function modelsView() {
+  return { title: "Models", screen: { stream: "of=models", get: "/api/v1/models" }, render };
+}
+
+function render({ gateway, models }) {
+  return [
+    levels(gateway, { list: "Models" }),
+    h("h1", {}, "Models"),
+    h(
+      "p",
+      { class: "quiet" },
+      "Models of several metrics together, from signed packages. The detectors of single metrics come with the device profiles and run in any case.",
+    ),
+    models.length === 0
+      ? h("p", { class: "notice" }, "No packaged model runs on this gateway.")
+      : h("div", { class: "panels" }, models.map(modelPanel)),
+    h("p", { class: "quiet" }, "`tidegate model promote`, `shadow` and `rollback` say which version runs as what."),
+  ];
+}
+
+function modelPanel(model) {
+  const key = `${model.name}-${model.stage}`;
+  return h(
+    "section",
+    { class: "panel", "data-key": key, "aria-labelledby": `model-${key}` },
+    h(
+      "div",
+      { class: "panel-head" },
+      h("h2", { id: `model-${key}` }, `${model.name} ${model.version}`),
+      h("span", { class: "quiet" }, stageText(model)),
+    ),
+    h(
+      "dl",
+      { class: "facts" },
+      factsOf(model).map(([word, text]) => h("div", {}, h("dt", {}, word), h("dd", {}, text))),
+    ),
+  );
+}
+
+function stageText({ stage, state }) {
+  if (state === "failed") return "has failed, and is out of service";
+  return stage === "live" ? "live" : "shadow: counts, raises no alerts";
+}
+
+function factsOf({ stage, devices, learning, openEpisodes, hours, rows, abnormalRows, episodes, ...rest }) {
+  const { compared, onlyLive, onlyShadow, microsMean, microsMax } = rest;
+  const isShadow = stage === "shadow";
+  const facts = [
+    [
+      "Watches",
+      learning > 0 ? `${counted(devices, "device")}, ${count(learning)} still learning` : counted(devices, "device"),
+    ],
+    [isShadow ? "Would be open" : "Open alerts", count(openEpisodes)],
+    ["Has judged", `${counted(rows, "row")}, ${hours.toFixed(1)} h of machines`],
+    ["Abnormal", part(abnormalRows, rows)],
+    [isShadow ? "Would have raised" : "Has raised", counted(episodes, "alert")],
+    ["Time per message", `${microsMean.toFixed(1)} µs, at most ${Math.round(microsMax)} µs`],
+  ];
+  if (isShadow) {
+    facts.push(
+      ["Alert only in the live one", part(onlyLive, compared)],
+      ["Alert only in the shadow", part(onlyShadow, compared)],
+    );
+  }
+  return facts;
+}
+
+function part(some, all) {
+  return all === 0 ? "nothing yet" : `${((100 * some) / all).toFixed(2)} %`;
+}

@@ -1,0 +1,362 @@
+import type { Observation } from "../../../src/observation/observation.ts";
+import { formatWireTime } from "../../../src/observation/time.ts";
+import type { CompiledProfile } from "../../../src/profile/profile.ts";
+import type { AlertRecord } from "../../../src/wire/records.ts";
+import type { ModelView } from "../../console/view.ts";
+import type { ScorePoint } from "../score-trace.ts";
+import { timeOf } from "../scorer.ts";
+import type { ModelRule } from "../options.ts";
+import { StateReader, StateWriter } from "../state.ts";
+import { ModelTally } from "./model-tally.ts";
+import { rowAlert, rowAlertHead } from "./row-alert.ts";
+import { RowWatch, type RowJudgement } from "./row-watch.ts";
+import { profileFault, type ServedModel } from "./served-model.ts";
+
+/** At most so many devices are watched; the longest silent one makes room after an hour. */
+const devicesMax = 1000;
+const silentMicros = 3600 * 1_000_000;
+/** Looking for a silent device walks through all: not more often than this. */
+const searchEvery = 1000;
+
+const nothing: readonly AlertRecord[] = [];
+
+/** The head of an open episode, for closing it without the model that raised it. */
+type OpenAlert = Omit<AlertRecord, "kind" | "priority" | "explanation" | "contributions" | "time">;
+
+/** `live` raises alerts; a `shadow` runs beside it on the same observations and only counts. */
+export type Stage = "live" | "shadow";
+export const stages = ["live", "shadow"] as const;
+
+interface Served {
+  readonly model: ServedModel;
+  tally: ModelTally;
+}
+
+/** One device under one stage. */
+interface Slot {
+  watch: RowWatch | undefined;
+  /** State of a model from before the restart: used when the same one runs again. */
+  saved: { readonly model: string; readonly state: Uint8Array } | undefined;
+}
+
+interface DeviceWatch {
+  readonly device: string;
+  path: string;
+  readonly live: Slot;
+  readonly shadow: Slot;
+  /** An episode that nobody else will close. */
+  orphan: OpenAlert | undefined;
+  lastReceivedMicros: number;
+}
+
+export interface PackageScorerEvents {
+  /** A model is out of service, or for the profile that the reason names. */
+  fault(model: ServedModel, stage: Stage, reason: string): void;
+  /** For measuring what a model costs; no score depends on it. */
+  nowMs(): number;
+}
+
+/** One observation in so many is timed. */
+const timedEvery = 8;
+
+/**
+ * Runs the packaged models that are live over the metrics of the devices that the rules name. A model that fails on one
+ * device is taken out of service for all: what it says elsewhere is not to be trusted either. It never throws.
+ */
+export class PackageScorer {
+  readonly #rules: readonly ModelRule[];
+  readonly #events: PackageScorerEvents;
+  readonly #served: Readonly<Record<Stage, Map<string, Served>>> = { live: new Map(), shadow: new Map() };
+  readonly #failed = new Set<string>();
+  /** Profiles that do not fit a model, by the id of the model and of the profile. */
+  readonly #misfits = new Set<string>();
+  readonly #devices = new Map<string, DeviceWatch>();
+  #searchIn = 0;
+  #taken = 0;
+  /** Observations that were not scored because `devicesMax` was reached. */
+  unwatched = 0;
+
+  constructor(rules: readonly ModelRule[], events: PackageScorerEvents) {
+    this.#rules = rules;
+    this.#events = events;
+  }
+
+  get devices(): number {
+    return this.#devices.size;
+  }
+
+  /** Makes a version live or the shadow, or none. Devices follow with their next observation. */
+  deploy(name: string, stage: Stage, model: ServedModel | undefined): void {
+    if (model === undefined) this.#served[stage].delete(name);
+    else this.#served[stage].set(name, { model, tally: new ModelTally() });
+  }
+
+  status(): ModelView[] {
+    return stages.flatMap((stage) => [...this.#served[stage].values()].map((served) => this.#statusOf(stage, served)));
+  }
+
+  #statusOf(stage: Stage, { model, tally }: Served): ModelView {
+    const all = [...this.#devices.values()].map((device) => device[stage].watch);
+    const watches = all.filter((watch) => watch?.model === model);
+    const { rows, abnormalRows, episodes, compared, onlyLive, onlyShadow, microsMean, microsMax } = tally;
+    return {
+      name: model.name,
+      version: model.version,
+      stage,
+      state: this.#failed.has(model.id) ? "failed" : "running",
+      devices: watches.length,
+      learning: watches.filter((watch) => watch?.learning).length,
+      openEpisodes: watches.filter((watch) => watch?.episode.open).length,
+      hours: (rows * model.shape.periodMs) / 3_600_000,
+      rows,
+      abnormalRows,
+      episodes,
+      compared,
+      onlyLive,
+      onlyShadow,
+      microsMean,
+      microsMax,
+    };
+  }
+
+  /** May a rule ever want this device's observations? Of a path nothing is known yet. */
+  mayWatch(device: string, profile: CompiledProfile): boolean {
+    if (this.#devices.has(device)) return true;
+    return this.#rules.some((rule) => rule.path !== undefined || rule.device === device || rule.profile === profile.id);
+  }
+
+  /** Undefined where the live model of the device is another one. */
+  recentScores(device: string, model: string, afterMicros: number): readonly ScorePoint[] | undefined {
+    const watch = this.#devices.get(device)?.live.watch;
+    return watch?.model.name === model ? watch.trace.since(afterMicros) : undefined;
+  }
+
+  score(observation: Observation, profile: CompiledProfile): readonly AlertRecord[] {
+    if (this.#rules.length === 0 && this.#devices.size === 0) return nothing;
+    const known = this.#devices.get(observation.device);
+    const rule = this.#ruleOf(observation, profile);
+    if (known === undefined && rule === undefined) return nothing;
+    const timeMicros = timeOf(observation);
+    if (timeMicros === undefined) return nothing;
+    const alerts: AlertRecord[] = [];
+    const live = rule === undefined ? undefined : this.#servedFor(rule, "live", profile);
+    const shadow = rule === undefined ? undefined : this.#servedFor(rule, "shadow", profile);
+    const isWanted = live !== undefined || shadow !== undefined;
+    const device = known ?? (isWanted ? this.#admit(observation, alerts) : undefined);
+    if (device === undefined) return alerts;
+    this.#taken++;
+    device.path = observation.path;
+    device.lastReceivedMicros = observation.receivedMicros;
+    this.#followLive(device, live, timeMicros, alerts);
+    follow(device.shadow, shadow);
+    if (rule !== undefined && live !== undefined) {
+      for (const judgement of this.#take(device, "live", live, observation, timeMicros) ?? []) {
+        alerts.push(rowAlert(device, device.live.watch!, judgement, rule, profile));
+      }
+      if (device.live.watch === undefined) this.#close(device, timeMicros, "it has failed", alerts);
+    }
+    if (shadow !== undefined) {
+      this.#take(device, "shadow", shadow, observation, timeMicros);
+      compare(device, shadow.tally);
+    }
+    if (device.live.watch === undefined && device.shadow.watch === undefined) this.#devices.delete(device.device);
+    return alerts;
+  }
+
+  #ruleOf({ device, path }: Observation, profile: CompiledProfile): ModelRule | undefined {
+    for (const rule of this.#rules) {
+      if (rule.device === device || rule.profile === profile.id) return rule;
+      if (rule.path !== undefined && (path === rule.path || path.startsWith(`${rule.path}/`))) return rule;
+    }
+    return undefined;
+  }
+
+  #servedFor({ model: name }: ModelRule, stage: Stage, profile: CompiledProfile): Served | undefined {
+    const served = this.#served[stage].get(name);
+    if (served === undefined || this.#failed.has(served.model.id)) return undefined;
+    const pair = `${served.model.id} ${profile.id}`;
+    if (this.#misfits.has(pair)) return undefined;
+    const fault = profileFault(served.model, profile);
+    if (fault === undefined) return served;
+    this.#misfits.add(pair);
+    this.#events.fault(served.model, stage, fault);
+    return undefined;
+  }
+
+  /** Makes the device's watch that of the live model, and closes what the one before had open. */
+  #followLive(device: DeviceWatch, served: Served | undefined, timeMicros: number, alerts: AlertRecord[]): void {
+    const before = device.live.watch;
+    if (follow(device.live, served)) device.orphan = undefined;
+    if (before !== undefined && before !== device.live.watch) device.orphan ??= openAlert(device, before);
+    const why = served === undefined ? "it is not in service" : `${served.model.version} is in service now`;
+    this.#close(device, timeMicros, why, alerts);
+  }
+
+  #close(device: DeviceWatch, timeMicros: number, why: string, alerts: AlertRecord[]): void {
+    if (device.orphan !== undefined) alerts.push(closing(device.orphan, timeMicros, why));
+    device.orphan = undefined;
+  }
+
+  /** Undefined where there is nothing to hear, or where the model has failed: its watch is gone then. */
+  #take(
+    device: DeviceWatch,
+    stage: Stage,
+    { model, tally }: Served,
+    observation: Observation,
+    timeMicros: number,
+  ): readonly RowJudgement[] | undefined {
+    const slot = device[stage];
+    const isTimed = this.#taken % timedEvery === 0;
+    const startMs = isTimed ? this.#events.nowMs() : 0;
+    try {
+      return slot.watch?.take(observation, timeMicros);
+    } catch (error) {
+      this.#failed.add(model.id);
+      this.#events.fault(model, stage, error instanceof Error ? error.message : String(error));
+      if (stage === "live") device.orphan ??= openAlert(device, slot.watch);
+      slot.watch = undefined;
+      return undefined;
+    } finally {
+      if (isTimed) tally.took((this.#events.nowMs() - startMs) * 1000);
+    }
+  }
+
+  #admit({ device, path, receivedMicros }: Observation, alerts: AlertRecord[]): DeviceWatch | undefined {
+    if (this.#devices.size >= devicesMax && !this.#makeRoom(receivedMicros, alerts)) {
+      this.unwatched++;
+      return undefined;
+    }
+    const admitted: DeviceWatch = {
+      device,
+      path,
+      live: { watch: undefined, saved: undefined },
+      shadow: { watch: undefined, saved: undefined },
+      orphan: undefined,
+      lastReceivedMicros: receivedMicros,
+    };
+    this.#devices.set(device, admitted);
+    return admitted;
+  }
+
+  /** An alert must not stand for ever because nobody watches the device any more. */
+  #makeRoom(nowMicros: number, alerts: AlertRecord[]): boolean {
+    if (this.#searchIn-- > 0) return false;
+    let victim: DeviceWatch | undefined;
+    for (const device of this.#devices.values()) {
+      if (nowMicros - device.lastReceivedMicros <= silentMicros) continue;
+      if (victim === undefined || device.lastReceivedMicros < victim.lastReceivedMicros) victim = device;
+    }
+    this.#searchIn = victim === undefined ? searchEvery : 0;
+    if (victim === undefined) return false;
+    const open = victim.orphan ?? openAlert(victim, victim.live.watch);
+    if (open !== undefined) alerts.push(closing(open, nowMicros, "the device is silent and its place was needed"));
+    this.#devices.delete(victim.device);
+    return true;
+  }
+
+  save(to: StateWriter): void {
+    to.number(this.unwatched);
+    to.number(this.#searchIn);
+    const served = stages.flatMap((stage) => [...this.#served[stage].values()].map((one) => ({ stage, ...one })));
+    to.number(served.length);
+    for (const { stage, model, tally } of served) {
+      to.text(`${stage} ${model.id}`);
+      tally.save(to);
+    }
+    to.number(this.#devices.size);
+    for (const device of this.#devices.values()) {
+      const open = device.orphan ?? openAlert(device, device.live.watch);
+      to.text(device.device);
+      to.text(device.path);
+      to.number(device.lastReceivedMicros);
+      to.text(open === undefined ? "" : JSON.stringify(open));
+      for (const stage of stages) saveSlot(device[stage], to);
+    }
+  }
+
+  /** Takes the place of everything; models are deployed before. */
+  load(from: StateReader): void {
+    this.unwatched = from.number();
+    this.#searchIn = from.number();
+    const tallies = new Map<string, ModelTally>();
+    for (let left = from.number(); left > 0; left--) {
+      const key = from.text();
+      const tally = new ModelTally();
+      tally.load(from);
+      tallies.set(key, tally);
+    }
+    for (const stage of stages) {
+      for (const served of this.#served[stage].values()) {
+        served.tally = tallies.get(`${stage} ${served.model.id}`) ?? served.tally;
+      }
+    }
+    this.#devices.clear();
+    for (let left = from.number(); left > 0; left--) {
+      const device = from.text();
+      const path = from.text();
+      const lastReceivedMicros = from.number();
+      const open = from.text();
+      const orphan = open === "" ? undefined : (JSON.parse(open) as OpenAlert);
+      const live = loadSlot(from);
+      const shadow = loadSlot(from);
+      this.#devices.set(device, { device, path, live, shadow, orphan, lastReceivedMicros });
+    }
+  }
+}
+
+/** Makes the slot's watch that of what is served. True where it goes on from the state before the restart. */
+function follow(slot: Slot, served: Served | undefined): boolean {
+  const { saved } = slot;
+  slot.saved = undefined;
+  if (slot.watch?.model === served?.model && saved === undefined) return false;
+  const isSame = served !== undefined && saved?.model === served.model.id;
+  const loaded = isSame ? loadWatch(served, saved.state) : undefined;
+  slot.watch = loaded ?? (served === undefined ? undefined : new RowWatch(served.model, served.tally));
+  return loaded !== undefined;
+}
+
+/** Where there is no live version, it is as one that never says anything. */
+function compare({ live, shadow }: DeviceWatch, tally: ModelTally): void {
+  if (shadow.watch === undefined || shadow.watch.learning || live.watch?.learning === true) return;
+  tally.compare(live.watch?.episode.open ?? false, shadow.watch.episode.open);
+}
+
+function saveSlot({ watch, saved }: Slot, to: StateWriter): void {
+  to.text(watch?.model.id ?? saved?.model ?? "");
+  if (watch === undefined) return to.bytes(saved?.state ?? new Uint8Array());
+  const state = new StateWriter();
+  watch.save(state);
+  return to.bytes(state.done());
+}
+
+function loadSlot(from: StateReader): Slot {
+  const model = from.text();
+  const state = from.bytes();
+  return { watch: undefined, saved: model === "" ? undefined : { model, state } };
+}
+
+function openAlert(device: DeviceWatch, watch: RowWatch | undefined): OpenAlert | undefined {
+  if (watch === undefined || !watch.episode.open) return undefined;
+  const { time: _time, ...open } = rowAlertHead(device, watch, 0);
+  return open;
+}
+
+function closing(open: OpenAlert, timeMicros: number, why: string): AlertRecord {
+  const explanation = `${open.model} ${open.version} no longer watches: ${why}`;
+  return { ...open, time: formatWireTime(timeMicros), kind: "clear", priority: "low", explanation, contributions: [] };
+}
+
+/** Undefined where the state does not fit: the watch then begins anew. */
+function loadWatch({ model, tally }: Served, state: Uint8Array): RowWatch | undefined {
+  const from = StateReader.open(state);
+  if (from === undefined) return undefined;
+  const watch = new RowWatch(model, tally);
+  try {
+    watch.load(from);
+    return watch;
+  } catch (error) {
+    // Reading past the end: it was written by another version of Tidegate.
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,108 @@
+import { TidegateError } from "../../../src/errors.ts";
+import type { TrustedKey } from "../package/signature.ts";
+import type { Stage } from "../rows/package-scorer.ts";
+import { servedModel, type ServedModel } from "../rows/served-model.ts";
+import { verifyPackage, type LiveState, type ModelStore } from "./model-store.ts";
+
+export interface LiveModelsEvents {
+  /** From now on this version is live, or the shadow; undefined: none is. */
+  deploy(name: string, stage: Stage, model: ServedModel | undefined): void;
+  /** Something that a person should know; `isFault` where it was not wanted. The latest of a name and stage holds. */
+  report(name: string, stage: Stage, message: string, isFault: boolean): void;
+}
+
+/**
+ * Follows the live versions and the shadows in the store while the gateway runs. A package is verified again whenever it is loaded: the
+ * disk may have changed it. Where the live version is not sound, the one before it takes its place; where that is not
+ * either, the detectors of one metric go on alone.
+ */
+export class LiveModels {
+  readonly #store: ModelStore;
+  readonly #trusted: readonly TrustedKey[];
+  readonly #names: readonly string[];
+  readonly #events: LiveModelsEvents;
+  /** What was seen last, by name and stage. */
+  readonly #seen = new Map<string, string>();
+  #looking = false;
+
+  constructor(store: ModelStore, trusted: readonly TrustedKey[], names: readonly string[], events: LiveModelsEvents) {
+    this.#store = store;
+    this.#trusted = trusted;
+    this.#names = [...new Set(names)];
+    this.#events = events;
+  }
+
+  /** Loads what has changed since the last look. Never throws; true where something has changed. */
+  async look(): Promise<boolean> {
+    if (this.#looking) return false;
+    this.#looking = true;
+    let hasChanged = false;
+    try {
+      for (const name of this.#names) {
+        const state = await this.#stateOf(name);
+        if (this.#showLive(name, state)) hasChanged = true;
+        if (this.#showShadow(name, state)) hasChanged = true;
+      }
+    } finally {
+      this.#looking = false;
+    }
+    return hasChanged;
+  }
+
+  async #stateOf(name: string): Promise<LiveState> {
+    try {
+      return await this.#store.live(name);
+    } catch (error) {
+      if (this.#isNew(`${name} fault`, String(error))) this.#reportFault(name, "live", name, error);
+      return {};
+    }
+  }
+
+  #isNew(key: string, text: string): boolean {
+    if (this.#seen.get(key) === text) return false;
+    this.#seen.set(key, text);
+    return true;
+  }
+
+  #showLive(name: string, { live, previous }: LiveState): boolean {
+    const isFirst = !this.#seen.has(`${name} live`);
+    if (!this.#isNew(`${name} live`, JSON.stringify([live, previous]))) return false;
+    const model = this.#load(name, "live", live) ?? this.#load(name, "live", previous);
+    this.#events.deploy(name, "live", model);
+    if (model !== undefined && model.version === live) {
+      this.#seen.delete(`${name} fault`);
+      this.#events.report(name, "live", `model ${name} ${live} is live.`, false);
+    } else if (live === undefined && !this.#seen.has(`${name} fault`)) {
+      this.#events.report(name, "live", `no version of model ${name} is live.`, isFirst);
+    }
+    return true;
+  }
+
+  #showShadow(name: string, { shadow }: LiveState): boolean {
+    if ((shadow ?? "") === (this.#seen.get(`${name} shadow`) ?? "")) return false;
+    this.#seen.set(`${name} shadow`, shadow ?? "");
+    const model = this.#load(name, "shadow", shadow);
+    this.#events.deploy(name, "shadow", model);
+    if (model !== undefined) this.#events.report(name, "shadow", `model ${name} ${shadow} runs as a shadow.`, false);
+    else if (shadow === undefined) {
+      this.#events.report(name, "shadow", `model ${name} has no shadow any more.`, false);
+    }
+    return true;
+  }
+
+  #load(name: string, stage: Stage, version: string | undefined): ServedModel | undefined {
+    if (version === undefined) return undefined;
+    try {
+      return servedModel(verifyPackage(this.#store.read({ name, version }), this.#trusted));
+    } catch (error) {
+      this.#reportFault(name, stage, `${name} ${version}`, error);
+      return undefined;
+    }
+  }
+
+  #reportFault(name: string, stage: Stage, what: string, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    const hint = error instanceof TidegateError && error.hint !== undefined ? ` ${error.hint}` : "";
+    this.#events.report(name, stage, `model ${what} cannot be used: ${message}.${hint}`, true);
+  }
+}
