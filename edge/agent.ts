@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import type { Logger } from "pino";
 import { systemClock } from "../src/clock.ts";
+import { compactHeap } from "../src/compact-heap.ts";
 import { readSecret } from "../src/config/secrets.ts";
 import { TidegateError } from "../src/errors.ts";
 import type { CompiledProfile, Router } from "../src/profile/profile.ts";
@@ -8,7 +9,6 @@ import { auditKey } from "../src/wire/audit.ts";
 import type { AlertRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
 import type { CommandOptions } from "./commands/options.ts";
-import { compactHeap } from "../src/compact-heap.ts";
 import type { ConsoleOptions, MetricsOptions } from "./console/options.ts";
 import { startConsole, startMetrics, type HttpServer } from "./console/server.ts";
 import { ensureToken, forgetToken } from "./console/token-file.ts";
