@@ -32,6 +32,7 @@ import { AgentView } from "./observe/agent-view.ts";
 import { AlertDesk } from "./observe/alert-desk.ts";
 import { AlertWindows } from "./observe/alert-window.ts";
 import { AlertBoard } from "./observe/alerts.ts";
+import { FeedbackCounts } from "./observe/feedback-counts.ts";
 import { FlightRecorder } from "./observe/flight-recorder.ts";
 import { LiveValues } from "./observe/live.ts";
 import { makeLog } from "./observe/log.ts";
@@ -100,6 +101,7 @@ const defaultPartitions = 8;
 /** Rows of the journal's state table. */
 const alertsKey = "alerts";
 const suppressionsKey = "alerts:suppressed";
+const feedbackKey = "alerts:feedback";
 const scoresPrefix = "alert-scores:";
 const devicePrefix = "device:";
 const topicPrefix = "topic:";
@@ -136,6 +138,7 @@ interface Memory {
   readonly cursors: readonly (readonly [string, string])[];
   readonly alerts: string | undefined;
   readonly suppressions: string | undefined;
+  readonly feedback: string | undefined;
   readonly scores: readonly (readonly [string, string])[];
   /** Device → id of its profile, for observations that are scored again before the device speaks. */
   readonly profiles: ReadonlyMap<string, string>;
@@ -147,11 +150,13 @@ interface Memory {
 async function readMemory(journal: Journal): Promise<Memory> {
   const alerts = await journal.state(alertsKey);
   const suppressions = await journal.state(suppressionsKey);
+  const feedback = await journal.state(feedbackKey);
   return {
     redeliveries: await journal.redeliveries(),
     cursors: await journal.statesBelow(cursorPrefix),
     alerts: alerts === undefined ? undefined : String(alerts),
     suppressions: suppressions === undefined ? undefined : String(suppressions),
+    feedback: feedback === undefined ? undefined : String(feedback),
     scores: await journal.statesBelow(scoresPrefix),
     profiles: new Map(await journal.statesBelow(devicePrefix)),
     usage: await journal.usage(),
@@ -176,6 +181,7 @@ class Agent implements RunningAgent {
   readonly #devices: Devices;
   readonly #suppressions: Suppressions;
   readonly #alerts: AlertBoard;
+  readonly #feedback: FeedbackCounts;
   readonly #alertDesk: AlertDesk;
   readonly #scoreTraces: ScoreTraces;
   readonly #models: GatewayModels;
@@ -211,6 +217,7 @@ class Agent implements RunningAgent {
     this.#usage = memory.usage;
     this.#suppressions = new Suppressions(systemClock, memory.suppressions);
     this.#alerts = new AlertBoard(this.#suppressions, memory.alerts);
+    this.#feedback = new FeedbackCounts(memory.feedback);
     this.#scoreTraces = new ScoreTraces(memory.scores);
     this.#devices = new Devices(partitions);
     const { id, path } = setup.gateway;
@@ -524,6 +531,7 @@ class Agent implements RunningAgent {
       live: this.#live,
       alerts: this.#alerts,
       suppressions: this.#suppressions,
+      feedback: this.#feedback,
       alertWindows: new AlertWindows({
         clock: systemClock,
         recorder: new FlightRecorder(this.#journal),
@@ -558,6 +566,7 @@ class Agent implements RunningAgent {
       clock: systemClock,
       board: this.#alerts,
       suppressions: this.#suppressions,
+      feedback: this.#feedback,
       knows: (device, metric) => {
         const profile = this.#rememberedProfile(device);
         return profile !== undefined && (metric === undefined || profile.specOf(metric) !== undefined);
@@ -570,6 +579,7 @@ class Agent implements RunningAgent {
       save: () => {
         this.#committer.setState(alertsKey, this.#alerts.toText());
         this.#committer.setState(suppressionsKey, this.#suppressions.toText());
+        this.#committer.setState(feedbackKey, this.#feedback.toText());
       },
       whenStored: (settle) => this.#committer.whenStored(settle),
       changed: () => this.#view.changed(),
@@ -599,6 +609,7 @@ class Agent implements RunningAgent {
       nowMicros: () => systemClock.nowMicros(),
       openAlerts: () => this.#alerts.open,
       suppressions: () => this.#suppressions.all,
+      feedback: () => this.#feedback.all,
       devices: () => this.#devices.all.size,
       drift: () => this.#models.metrics.status().drift,
       scorerBehind: () => this.#scores.behind,

@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { Type, type Static, type TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { refuse, type Access } from "../../src/http/access.ts";
-import { alertReasonCharsMax, shelveSecondsMax } from "../../src/wire/records.ts";
+import { oneOf } from "../../src/wire/fields.ts";
+import { alertReasonCharsMax, alertVerdicts, shelveSecondsMax } from "../../src/wire/records.ts";
 import { alertScreen } from "./screens.ts";
 import type { AlertAction, ConsoleActions, ConsoleView } from "./view.ts";
 
@@ -19,6 +20,11 @@ const scope = {
 /** Whoever finds an alert missing must find out why. */
 const reason = Type.String({ minLength: 1, maxLength: alertReasonCharsMax, pattern: "\\S" });
 const acknowledgement = Type.Object({ episode: Type.String({ minLength: 1, maxLength: 64 }) });
+const judgement = Type.Object({
+  episode: Type.String({ minLength: 1, maxLength: 64 }),
+  verdict: oneOf(...alertVerdicts),
+  note: Type.Optional(Type.String({ maxLength: alertReasonCharsMax })),
+});
 const shelving = Type.Object({
   ...scope,
   seconds: Type.Integer({ minimum: 60, maximum: shelveSecondsMax }),
@@ -68,6 +74,12 @@ export function addAlertsApi(server: FastifyInstance, { view, actions, access }:
     });
   };
   route("acknowledge", acknowledgement, ({ episode }) => ({ kind: "acknowledge", episode }));
+  route("feedback", judgement, ({ episode, verdict, note }) => ({
+    kind: "feedback",
+    episode,
+    verdict,
+    note: (note ?? "").trim(),
+  }));
   route("shelve", shelving, ({ device, metric, seconds, reason: why }) => ({
     kind: "shelve",
     device,

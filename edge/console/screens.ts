@@ -4,6 +4,7 @@ import type {
   ConnectionView,
   ConsoleView,
   DeviceView,
+  FeedbackCount,
   GatewayView,
   MetricView,
   ModelView,
@@ -76,6 +77,7 @@ export interface AlertsScreen {
   readonly gateway: GatewayView;
   readonly alerts: readonly AlertView[];
   readonly suppressions: readonly Suppression[];
+  readonly feedback: readonly FeedbackCount[];
 }
 
 export interface ModelsScreen {
@@ -145,6 +147,7 @@ export function alertsScreen(view: ConsoleView): AlertsScreen {
     gateway: view.gateway(),
     alerts: byUrgency(view.alerts()).slice(0, alertsMax),
     suppressions: view.suppressions(),
+    feedback: view.feedback(),
   };
 }
 

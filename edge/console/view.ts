@@ -2,7 +2,7 @@ import type { ClockState } from "../../src/clock.ts";
 import type { Quality, Value } from "../../src/observation/observation.ts";
 import type { MetricSpec } from "../../src/profile/profile.ts";
 import type { AuditEntry } from "../../src/wire/audit.ts";
-import type { Actor, AlertRecord, QuarantineRecord, Role } from "../../src/wire/records.ts";
+import type { Actor, AlertRecord, AlertVerdict, QuarantineRecord, Role } from "../../src/wire/records.ts";
 import type { Lane } from "../../src/wire/streams.ts";
 import type { LossRow, QuarantineFilter } from "../journal/protocol.ts";
 import type { SourceStatus } from "../source.ts";
@@ -31,6 +31,8 @@ export interface ConsoleView {
   alerts(): readonly AlertView[];
   /** What the device sent around the alert, read back from the journal; undefined where the alert is not on the board. */
   alertWindow(episode: string): Promise<AlertWindowView | undefined>;
+  /** How the alerts of each model were judged. */
+  feedback(): readonly FeedbackCount[];
   /** What people have put out of the list of alerts, the newest first; bounded. */
   suppressions(): readonly Suppression[];
   /** Packaged models that run, live ones first; bounded. */
@@ -67,6 +69,8 @@ export interface ConsoleActions {
 export type AlertAction =
   /** Somebody has seen it. */
   | { readonly kind: "acknowledge"; readonly episode: string }
+  /** Somebody has looked at the machine and says what the alert was worth; a later one replaces it. */
+  | { readonly kind: "feedback"; readonly episode: string; readonly verdict: AlertVerdict; readonly note: string }
   /** Out of the list for some time: it comes back by itself. */
   | {
       readonly kind: "shelve";
@@ -255,8 +259,23 @@ export interface AlertView {
   readonly commit: number | undefined;
   /** Undefined until somebody has seen it. */
   readonly acknowledged: { readonly micros: number; readonly by: Role } | undefined;
+  /** What somebody who looked at the machine says that it was worth. */
+  readonly feedback: AlertFeedback | undefined;
   /** Why it is not in the list that people work through; undefined where it is. */
   readonly suppression: Suppression | undefined;
+}
+
+export interface AlertFeedback {
+  readonly verdict: AlertVerdict;
+  readonly note: string;
+  readonly micros: number;
+  readonly by: Role;
+}
+
+/** How many alerts of a model were judged, and how; since the journal was made. */
+export interface FeedbackCount {
+  readonly model: string;
+  readonly verdicts: Readonly<Record<AlertVerdict, number>>;
 }
 
 /** The raw readings before, during and after an alert: what a flight recorder would have. */

@@ -8,6 +8,7 @@ import type {
   ConnectionView,
   ConsoleView,
   DeviceView,
+  FeedbackCount,
   GatewayView,
   LaneView,
   LossesView,
@@ -24,6 +25,7 @@ import type { LossRow, QuarantineFilter, QuarantinePage, QuarantineRow, Usage } 
 import type { Source } from "../source.ts";
 import type { AlertWindows } from "./alert-window.ts";
 import type { AlertBoard } from "./alerts.ts";
+import type { FeedbackCounts } from "./feedback-counts.ts";
 import type { LiveValues } from "./live.ts";
 import type { Suppressions } from "./suppressions.ts";
 
@@ -37,6 +39,7 @@ export interface AgentViewParts {
   readonly suppressions: Suppressions;
   readonly alertWindows: AlertWindows;
   readonly models: () => readonly ModelView[];
+  readonly feedback: FeedbackCounts;
   readonly counters: () => { readonly received: number; readonly acknowledged: number; readonly quarantined: number };
   readonly usage: () => Usage | undefined;
   readonly forward: () => ForwardReport | undefined;
@@ -220,6 +223,10 @@ export class AgentView implements ConsoleView {
 
   models(): readonly ModelView[] {
     return this.#parts.models();
+  }
+
+  feedback(): readonly FeedbackCount[] {
+    return this.#parts.feedback.all;
   }
 
   suppressions(): readonly Suppression[] {

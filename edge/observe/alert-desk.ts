@@ -4,6 +4,7 @@ import { auditRecord, type AuditEntry } from "../../src/wire/audit.ts";
 import type { Actor, AlertChangeRecord, AuditRecord } from "../../src/wire/records.ts";
 import type { AlertAction, AlertOutcome, Suppression, SuppressionScope } from "../console/view.ts";
 import type { AlertBoard } from "./alerts.ts";
+import type { FeedbackCounts } from "./feedback-counts.ts";
 import type { Suppressions } from "./suppressions.ts";
 
 export interface AlertDeskParts {
@@ -11,11 +12,12 @@ export interface AlertDeskParts {
   readonly clock: Clock;
   readonly board: AlertBoard;
   readonly suppressions: Suppressions;
+  readonly feedback: FeedbackCounts;
   /** Whether the device is known here, and has the metric where one is named. */
   readonly knows: (device: string, metric: string | undefined) => boolean;
   /** Both into the open group of the journal, or none of them: false where one has no room. `audit` is absent where no person acted. */
   readonly append: (change: AlertChangeRecord, audit: AuditRecord | undefined) => boolean;
-  /** Board and suppressions become durable with the open group. */
+  /** Board, suppressions and counts become durable with the open group. */
   readonly save: () => void;
   readonly whenStored: (settle: (outcome: "stored" | "abandoned") => void) => void;
   readonly changed: () => void;
@@ -84,6 +86,8 @@ export class AlertDesk {
     switch (action.kind) {
       case "acknowledge":
         return this.#decideAcknowledge(action.episode, by);
+      case "feedback":
+        return this.#decideFeedback(action, by);
       case "shelve":
       case "out-of-service":
         return this.#decideSuppress(action, by);
@@ -104,6 +108,26 @@ export class AlertDesk {
       change: { kind: "acknowledge", device, metric, episode, ...this.#stamp(by.role, "") },
       audit: { by, action: "alert-acknowledge", target: episode, result: "done", count: 1, detail: "" },
       apply: () => board.acknowledge(episode, nowMicros, by.role),
+    };
+  }
+
+  #decideFeedback(
+    { episode, verdict, note }: Extract<AlertAction, { kind: "feedback" }>,
+    by: Actor,
+  ): Decision | "gone" {
+    const { board, feedback, clock } = this.#parts;
+    const view = board.find(episode);
+    if (view === undefined) return "gone";
+    const { device, metric, model, version } = view.record;
+    const micros = clock.nowMicros();
+    const detail = note === "" ? verdict : `${verdict}: ${note}`;
+    return {
+      change: { kind: "feedback", device, metric, episode, verdict, model, version, ...this.#stamp(by.role, note) },
+      audit: { by, action: "alert-feedback", target: episode, result: "done", count: 1, detail },
+      apply: () => {
+        board.judge(episode, { verdict, note, micros, by: by.role });
+        feedback.add(model, verdict, view.feedback?.verdict);
+      },
     };
   }
 

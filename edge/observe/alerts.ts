@@ -1,6 +1,6 @@
 import { parseWireTime } from "../../src/observation/time.ts";
 import type { AlertRecord, Role } from "../../src/wire/records.ts";
-import type { AlertState, AlertView } from "../console/view.ts";
+import type { AlertFeedback, AlertState, AlertView } from "../console/view.ts";
 import type { Suppressions } from "./suppressions.ts";
 
 const keptMax = 200;
@@ -44,6 +44,7 @@ export class AlertBoard {
       clearedMicros: isClear ? time : undefined,
       commit: before === undefined ? commit : before.commit,
       acknowledged: before?.acknowledged,
+      feedback: before?.feedback,
     });
     while (this.#rows.size > keptMax) this.#forgetOne();
   }
@@ -66,6 +67,12 @@ export class AlertBoard {
     if (row === undefined || state === undefined) return false;
     this.#rows.set(episode, { ...row, state, acknowledged: { micros, by } });
     return true;
+  }
+
+  /** In place of what was said before. The episode must be on the board. */
+  judge(episode: string, feedback: AlertFeedback): void {
+    const row = this.#rows.get(episode);
+    if (row !== undefined) this.#rows.set(episode, { ...row, feedback });
   }
 
   /** The oldest that is over; an open one only where all are open. */

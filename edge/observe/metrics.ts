@@ -1,8 +1,8 @@
 import { Counter, Gauge, Registry } from "prom-client";
-import { lossReasons } from "../../src/wire/records.ts";
+import { alertVerdicts, lossReasons } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import type { CommandReport } from "../commands/protocol.ts";
-import type { SuppressionScope } from "../console/view.ts";
+import type { FeedbackCount, SuppressionScope } from "../console/view.ts";
 import type { ForwardReport } from "../forward/protocol.ts";
 import type { Usage } from "../journal/protocol.ts";
 import type { SourceStatus } from "../source.ts";
@@ -26,6 +26,7 @@ export interface MetricsSources {
   readonly sources: () => readonly { readonly name: string; readonly status: SourceStatus }[];
   readonly nowMicros: () => number;
   readonly openAlerts: () => number;
+  readonly feedback: () => readonly FeedbackCount[];
   readonly suppressions: () => readonly Pick<SuppressionScope, "kind">[];
   readonly devices: () => number;
   readonly scorerBehind: () => number;
@@ -69,6 +70,7 @@ export function makeMetrics(from: MetricsSources): { text: () => Promise<string>
   gauge("tidegate_devices", "Devices seen since start", () => from.devices());
   gauge("tidegate_alerts_open", "Alerts that are not over, and not shelved or out of service", () => from.openAlerts());
   addSuppressed(registers, from);
+  addFeedback(registers, from);
   gauge("tidegate_scorer_commits_behind", "Commits that the models have not seen yet", () => from.scorerBehind());
   counter(
     "tidegate_commands_served_total",
@@ -128,6 +130,19 @@ function addSuppressed(registers: Registry[], from: MetricsSources): void {
       const all = from.suppressions();
       for (const kind of ["shelved", "out-of-service"] as const)
         suppressed.set({ kind }, all.filter((each) => each.kind === kind).length);
+    },
+  });
+}
+
+function addFeedback(registers: Registry[], from: MetricsSources): void {
+  const judged: Gauge = new Gauge({
+    name: "tidegate_alerts_judged",
+    help: "Alerts that somebody has judged, by model and verdict, since the journal was made",
+    labelNames: ["model", "verdict"],
+    registers,
+    collect: () => {
+      for (const { model, verdicts } of from.feedback())
+        for (const verdict of alertVerdicts) judged.set({ model, verdict }, verdicts[verdict]);
     },
   });
 }

@@ -55,7 +55,7 @@ export function alertPanels(groups) {
   );
 }
 
-/** One alert with its explanation. `alert` has the fields of an alert record, and `state`, `raisedMs`, `clearedMs`, `href`; where known who has `seen` it, and why it is `suppressed`, and where its readings are `recorded`. `action` is what can be done about it here. */
+/** One alert with its explanation. `alert` has the fields of an alert record, and `state`, `raisedMs`, `clearedMs`, `href`; where known who has `seen` it, as what it was `judged`, and why it is `suppressed`, and where its readings are `recorded`. `action` is what can be done about it here. */
 export function alertItem(alert, now, action) {
   const isOver = alert.clearedMs !== undefined;
   return h(
@@ -90,6 +90,7 @@ export function alertItem(alert, now, action) {
         span(alert, now),
         alert.seen && `; ${alert.seen}`,
       ),
+      alert.judged && h("p", {}, alert.judged),
       alert.suppressed && h("p", { class: "flag" }, alert.suppressed),
       action,
       alert.recorded && h("p", {}, h("a", { href: alert.recorded }, "Readings before and after")),

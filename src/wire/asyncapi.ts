@@ -53,7 +53,7 @@ const written: Partial<Record<Stream, { readonly description: string; readonly m
       alert: { schema: alertSchema, summary: "An alert is raised, updated or cleared.", key: device },
       alertChange: {
         schema: alertChangeSchema,
-        summary: "Alerts are acknowledged, shelved or taken out of service, or come back.",
+        summary: "Alerts are acknowledged, judged, shelved or taken out of service, or come back.",
         key: device,
       },
     },

@@ -102,7 +102,11 @@ export interface Actor {
 }
 
 /** What a person can do with an alert, or with all alerts of a metric or a device. */
-const alertChangeKinds = ["acknowledge", "shelve", "unshelve", "out-of-service", "in-service"] as const;
+const alertChangeKinds = ["acknowledge", "shelve", "unshelve", "out-of-service", "in-service", "feedback"] as const;
+
+/** What an alert was worth, after somebody looked at the machine. */
+export const alertVerdicts = ["true-alarm", "false-alarm", "maintenance-done"] as const;
+export type AlertVerdict = (typeof alertVerdicts)[number];
 
 /** The longest time that alerts may be shelved: what lasts longer is out of service. */
 export const shelveSecondsMax = 7 * 86_400;
@@ -114,11 +118,22 @@ export const alertChangeSchema = Type.Object(
     kind: oneOf(...alertChangeKinds),
     device: deviceId,
     metric: Type.Optional(Type.String({ description: "Absent where it holds for all metrics of the device." })),
-    episode: Type.Optional(Type.String({ description: "The episode that was acknowledged." })),
+    episode: Type.Optional(Type.String({ description: "The episode that was acknowledged or judged." })),
+    verdict: Type.Optional(
+      Type.Unsafe<AlertVerdict>({
+        ...oneOf(...alertVerdicts),
+        description: "Of feedback: what the alert was worth. A later one replaces it.",
+      }),
+    ),
+    model: Type.Optional(Type.String({ description: "Of feedback: the model that raised the alert." })),
+    version: Type.Optional(Type.String({ description: "Its version." })),
     time: wireTime,
     until: Type.Optional(wireTimeWith("When shelved alerts come back by themselves.")),
     by: oneOf(...roles, "gateway"),
-    reason: Type.String({ maxLength: alertReasonCharsMax, description: "In the words of whoever did it." }),
+    reason: Type.String({
+      maxLength: alertReasonCharsMax,
+      description: "In the words of whoever did it; of feedback, the note.",
+    }),
   },
   { $id: "urn:tidegate:schema:alertChange:1" },
 );

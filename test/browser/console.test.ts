@@ -432,6 +432,35 @@ for (const view of [narrow, wide]) {
   });
 }
 
+for (const view of [narrow, wide]) {
+  test(`at ${view.width} pixels somebody says what an alert was, and the count of its model is shown`, async () => {
+    makeAbnormal();
+    const page = await open(view, "#/alerts");
+    await page.getByRole("button", { name: "Feedback on flow of pump-2" }).click();
+    const dialog = page.getByRole("dialog", { name: "What was it? flow of pump-2" });
+    await dialog.getByLabel("Verdict").selectOption("False alarm");
+    await dialog.getByLabel("Note").fill("sensor was cleaned");
+    assert.equal(await overflow(page), 0);
+    assert.deepEqual(await contrastFaults(page), []);
+    await page.keyboard.press("Enter");
+    await page.getByText(/False alarm, said the operator .*: sensor was cleaned/).waitFor();
+    const { action } = running.actions.alertActions[0]!;
+    assert.deepEqual(action, {
+      kind: "feedback",
+      episode: "pump-2-1",
+      verdict: "false-alarm",
+      note: "sensor was cleaned",
+    });
+    const table = page.getByRole("region", { name: "Feedback by model" });
+    assert.match(
+      (await table.innerText()).replaceAll(/\s+/g, " "),
+      /Model True alarm False alarm Maintenance done context-surprise 0 1 0/,
+    );
+    assert.equal(await overflow(page), 0);
+    assert.deepEqual(watched.complaints, []);
+  });
+}
+
 test("an alert whose readings are gone, or only partly there, says so; an unknown one leads back", async () => {
   makeAbnormal();
   running.view.windowChanges = {
@@ -468,7 +497,7 @@ test("a viewer sees everything and is told what the token cannot do", async () =
   }
   await page.goto(`${running.server.url}/#/alerts`);
   await page.getByText("Unacknowledged, since").first().waitFor();
-  assert.equal(await page.getByRole("button", { name: /Acknowledge|Shelve|service/ }).count(), 0);
+  assert.equal(await page.getByRole("button", { name: /Acknowledge|Shelve|service|Feedback/ }).count(), 0);
   await page.goto(`${running.server.url}/#/device/pump-2`);
   await page.getByRole("heading", { name: "pump-2", level: 1 }).waitFor();
   assert.equal(await page.getByRole("button", { name: /Acknowledge|Shelve|service/ }).count(), 0);

@@ -8,6 +8,7 @@ import type {
   ConsoleActions,
   ConsoleView,
   DeviceView,
+  FeedbackCount,
   GatewayView,
   LossesView,
   MetricView,
@@ -54,6 +55,7 @@ export class FakeConsoleView implements ConsoleView {
   deviceViews: DeviceView[] = [pressDevice(), pumpDevice("pump-1"), pumpDevice("pump-2")];
   alertViews: AlertView[] = [];
   suppressionViews: Suppression[] = [];
+  feedbackCounts: FeedbackCount[] = [];
   windowChanges: Partial<AlertWindowView> = {};
   modelViews: ModelView[] = [];
   messages: QuarantinedMessage[] = [];
@@ -96,6 +98,9 @@ export class FakeConsoleView implements ConsoleView {
   async alertWindow(episode: string): Promise<AlertWindowView | undefined> {
     const found = this.alertViews.find(({ record }) => record.episode === episode);
     return found === undefined ? undefined : { ...alertWindow(found), ...this.windowChanges };
+  }
+  feedback(): readonly FeedbackCount[] {
+    return this.feedbackCounts;
   }
   suppressions(): readonly Suppression[] {
     return this.suppressionViews;
@@ -176,10 +181,21 @@ export class FakeConsoleActions implements ConsoleActions {
 
   #change(action: AlertAction, by: Actor): boolean {
     if (action.kind === "acknowledge") return this.#acknowledge(action.episode, by);
+    if (action.kind === "feedback") return this.#judge(action, by);
     return this.#suppress(action, by);
   }
 
-  #suppress(action: Exclude<AlertAction, { kind: "acknowledge" }>, by: Actor): boolean {
+  #judge({ episode, verdict, note }: Extract<AlertAction, { kind: "feedback" }>, { role }: Actor): boolean {
+    const found = this.#view.alertViews.find(({ record }) => record.episode === episode);
+    if (found === undefined) return false;
+    const feedback = { verdict, note, micros: Date.now() * 1000, by: role };
+    this.#view.alertViews = this.#view.alertViews.map((view) => (view === found ? { ...view, feedback } : view));
+    const verdicts = { "true-alarm": 0, "false-alarm": 0, "maintenance-done": 0, [verdict]: 1 };
+    this.#view.feedbackCounts = [{ model: found.record.model, verdicts }];
+    return true;
+  }
+
+  #suppress(action: Exclude<AlertAction, { kind: "acknowledge" | "feedback" }>, by: Actor): boolean {
     const { device, metric } = action;
     const others = this.#view.suppressionViews.filter((each) => each.device !== device || each.metric !== metric);
     const hadSome = others.length < this.#view.suppressionViews.length;
@@ -324,6 +340,7 @@ export function alert(
     clearedMicros: state.startsWith("returned") ? raisedMicros + 60_000_000 : undefined,
     commit: 4711,
     acknowledged: undefined,
+    feedback: undefined,
     suppression: undefined,
     record: {
       kind: state.startsWith("returned") ? "clear" : "raise",

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Cli } from "../terminal.ts";
 import { ackCommand } from "./ack.ts";
+import { feedbackCommand } from "./feedback.ts";
 import { listCommand } from "./list.ts";
 import { showCommand } from "./show.ts";
 import { inServiceCommand, outOfServiceCommand, shelveCommand, unshelveCommand } from "./suppress.ts";
@@ -16,6 +17,7 @@ export function alertCommand(cli: Cli): Command {
     .addCommand(listCommand(cli))
     .addCommand(showCommand(cli))
     .addCommand(ackCommand(cli))
+    .addCommand(feedbackCommand(cli))
     .addCommand(shelveCommand(cli))
     .addCommand(unshelveCommand(cli))
     .addCommand(outOfServiceCommand(cli))

@@ -23,7 +23,9 @@ export function listCommand(cli: Cli): Command {
       const alerts = screen.alerts.filter((alert) => isOf(alert.record.device) && (flags.all || needsSomebody(alert)));
       const suppressions = screen.suppressions.filter(({ device }) => isOf(device));
       cli.terminal.out(
-        flags.json ? JSON.stringify({ ok: true, alerts, suppressions }) : describe(alerts, suppressions),
+        flags.json
+          ? JSON.stringify({ ok: true, alerts, suppressions, feedback: screen.feedback })
+          : describe(alerts, suppressions),
       );
     });
 }

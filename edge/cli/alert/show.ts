@@ -8,7 +8,7 @@ import { clientOf } from "../quarantine/site.ts";
 import type { Cli } from "../terminal.ts";
 import { counted, plainText, tableText } from "../words.ts";
 import { parseAlertId } from "./flags.ts";
-import { microsText, stateTexts, suppressionText } from "./words.ts";
+import { feedbackText, microsText, stateTexts, suppressionText } from "./words.ts";
 
 /** Rows of the table: over the whole window, and on each side of the raise. */
 const rowsEvenly = 24;
@@ -44,7 +44,7 @@ function describe(alert: AlertView, window: AlertWindowView): string {
 }
 
 function describeAlert(alert: AlertView): string[] {
-  const { record, state, raisedMicros, clearedMicros, acknowledged, suppression } = alert;
+  const { record, state, raisedMicros, clearedMicros, acknowledged, feedback, suppression } = alert;
   const seen =
     acknowledged === undefined ? "" : `; acknowledged ${microsText(acknowledged.micros)} by the ${acknowledged.by}`;
   const parts = record.contributions.map(({ metric, value, normal, share }) => [
@@ -57,6 +57,7 @@ function describeAlert(alert: AlertView): string[] {
     `alert     ${record.episode}, priority ${record.priority}`,
     `state     ${stateTexts[state]}${seen}`,
     ...(suppression === undefined ? [] : [`          ${suppressionText(suppression)}`]),
+    ...(feedback === undefined ? [] : [`feedback  ${feedbackText(feedback)}`]),
     `device    ${plainText(record.device)}, ${plainText(record.path)}`,
     `metric    ${plainText(record.metric)}`,
     `raised    ${microsText(raisedMicros)}`,

@@ -1,5 +1,5 @@
 import { formatWireTime } from "../../../src/observation/time.ts";
-import type { AlertState, AlertView, Suppression } from "../../console/view.ts";
+import type { AlertFeedback, AlertState, AlertView, Suppression } from "../../console/view.ts";
 import { plainText, timeText } from "../words.ts";
 
 /* Alerts as the commands print them; the words of ANSI/ISA-18.2. */
@@ -19,6 +19,10 @@ export function suppressionText({ kind, reason, by, sinceMicros, untilMicros }: 
   const until = untilMicros === undefined ? "" : `, until ${microsText(untilMicros)}`;
   const word = kind === "shelved" ? "shelved" : "out of service";
   return `${word} since ${microsText(sinceMicros)}${until}, by the ${by}: ${plainText(reason)}`;
+}
+
+export function feedbackText({ verdict, note, micros, by }: AlertFeedback): string {
+  return `${verdict}, ${microsText(micros)} by the ${by}${note === "" ? "" : `: ${plainText(note)}`}`;
 }
 
 /** For a column. */

@@ -2,6 +2,7 @@ import { h, name } from "./dom.js";
 import { time } from "./format.js";
 import { address } from "./frame.js";
 import { send } from "./live.js";
+import { askFeedback } from "./feedback-dialog.js";
 import { askSuppression } from "./suppress-dialog.js";
 
 /** What a person may do about alerts. A viewer gets no buttons, and the gateway checks each action anyway. */
@@ -17,11 +18,16 @@ export function makeAlertActions(session) {
     const body = await askSuppression({ kind, ...target });
     if (body !== undefined) await act(kind, body, context);
   };
+  const judge = async ({ episode, device, metric }, context) => {
+    const body = await askFeedback({ device, metric });
+    if (body !== undefined) await act("feedback", { episode, ...body }, context);
+  };
   const mayAct = () => session.role === "operator";
   const button = (text, label, onclick) => h("button", { onclick, "aria-label": label }, text);
 
   return {
-    ofAlert({ record: { episode, device, metric }, state, suppression }, context) {
+    ofAlert({ record, state, suppression }, context) {
+      const { episode, device, metric } = record;
       if (!mayAct()) return undefined;
       const isNew = state === "unacknowledged" || state === "returned-unacknowledged";
       const what = `${metric} of ${device}`;
@@ -30,8 +36,9 @@ export function makeAlertActions(session) {
         isNew && button("Acknowledge", `Acknowledge ${what}`, () => void act("acknowledge", { episode }, context)),
         suppression === undefined && button("Shelve …", `Shelve ${what}`, on("shelve")),
         suppression === undefined && button("Out of service …", `Take ${what} out of service`, on("out-of-service")),
-      ].filter(Boolean);
-      return buttons.length > 0 && h("p", { class: "row" }, buttons);
+        button("Feedback …", `Feedback on ${what}`, () => void judge(record, context)),
+      ];
+      return h("p", { class: "row" }, buttons);
     },
 
     /** What is shelved or out of service, each with the way back. */

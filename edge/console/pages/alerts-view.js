@@ -1,13 +1,14 @@
 import { makeAlertActions, suppressionText } from "./alert-actions.js";
 import { alertItem, alertPanels } from "./alert.js";
-import { h } from "./dom.js";
-import { time } from "./format.js";
+import { h, name } from "./dom.js";
+import { verdicts } from "./feedback-dialog.js";
+import { count, time } from "./format.js";
 import { address } from "./frame.js";
 import { levels } from "./levels.js";
 
 export function alertsView(session) {
   const actions = makeAlertActions(session);
-  const render = ({ gateway, alerts, suppressions }, context) => {
+  const render = ({ gateway, alerts, suppressions, feedback }, context) => {
     const { now } = context;
     const items = (group) => group.map((alert) => alertItem(alertOf(alert, now), now, actions.ofAlert(alert, context)));
     const listed = alerts.filter(({ suppression }) => suppression === undefined);
@@ -23,6 +24,7 @@ export function alertsView(session) {
         alertPanels([["Open", "No open alert.", items(listed.filter((alert) => !isOver(alert)))]]),
         suppressions.length > 0 && suppressed(actions.suppressions(suppressions, context), items(hidden)),
         alertPanels([["Returned to normal", "None lately.", items(listed.filter(isOver))]]),
+        feedback.length > 0 && judged(feedback),
       ),
     ];
   };
@@ -39,8 +41,47 @@ function suppressed(rows, hidden) {
   );
 }
 
+/** How much a model can be trusted, in the eyes of those who looked at the machines. */
+function judged(feedback) {
+  const words = Object.entries(verdicts);
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "judged", "data-key": "judged" },
+    h("h2", { id: "judged" }, "What alerts turned out to be"),
+    h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Feedback by model" },
+      h(
+        "table",
+        {},
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            ["Model", ...words.map(([, word]) => word)].map((word) => h("th", { scope: "col" }, word)),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          feedback.map(({ model, verdicts: counts }) =>
+            h(
+              "tr",
+              { "data-key": model },
+              h("th", { scope: "row" }, name(model)),
+              words.map(([verdict]) => h("td", {}, count(counts[verdict]))),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
 /** An alert of the console's API as the shared list draws it. */
-export function alertOf({ record, state, raisedMicros, clearedMicros, acknowledged, suppression }, now) {
+export function alertOf({ record, state, raisedMicros, clearedMicros, acknowledged, feedback, suppression }, now) {
   return {
     ...record,
     state,
@@ -49,6 +90,10 @@ export function alertOf({ record, state, raisedMicros, clearedMicros, acknowledg
     href: address("device", record.device, record.metric),
     recorded: address("alert", record.episode),
     seen: acknowledged && `seen ${time(acknowledged.micros / 1000, { now })} by the ${acknowledged.by}`,
+    judged: feedback && [
+      `${verdicts[feedback.verdict]}, said the ${feedback.by} ${time(feedback.micros / 1000, { now })}`,
+      feedback.note !== "" && [": ", name(feedback.note)],
+    ],
     suppressed: suppression && suppressionText(suppression, now),
   };
 }

@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connectAsync } from "mqtt";
-import type { AlertView, AlertWindowView, Suppression } from "../../../edge/console/view.ts";
+import type { AlertView, AlertWindowView, FeedbackCount, Suppression } from "../../../edge/console/view.ts";
 import { endAgentProcess, startAgentProcess, type AgentProcess } from "../../support/agent-process.ts";
 import { temporaryFolder } from "../../support/records.ts";
 import { until } from "../../support/until.ts";
@@ -14,6 +14,7 @@ import { run, type Run } from "./run-cli.ts";
 interface Listed {
   readonly alerts: readonly AlertView[];
   readonly suppressions: readonly Suppression[];
+  readonly feedback: readonly FeedbackCount[];
 }
 
 test("acknowledged, shelved and out of service outlive a kill, with their records", { timeout: 60_000 }, async (t) => {
@@ -64,6 +65,7 @@ devices: [{ source: plant, topic: "p/{device}", device: "{device}", path: a/b/c,
   requireWhole(await shown(first, idOf("d1")));
   await done("ack", idOf("d1"));
   await done("shelve", idOf("d1"), "--for", "8h", "--reason", "known");
+  await done("feedback", idOf("d1"), "--verdict", "true-alarm", "--note", "wire was loose");
   await done("out-of-service", "--device", "d2", "--reason", "overhaul");
   await done("shelve", "--device", "d2", "--metric", "humidity", "--for", "1h", "--reason", "mistake");
   await done("unshelve", "--device", "d2", "--metric", "humidity");
@@ -87,6 +89,11 @@ devices: [{ source: plant, topic: "p/{device}", device: "{device}", path: a/b/c,
       ["shelved", "d1", "temperature", "known"],
     ],
   );
+  const judged = after.alerts.find(({ record }) => record.device === "d1")!.feedback!;
+  assert.deepEqual([judged.verdict, judged.note], ["true-alarm", "wire was loose"]);
+  assert.deepEqual(after.feedback, [
+    { model: "guards", verdicts: { "true-alarm": 1, "false-alarm": 0, "maintenance-done": 0 } },
+  ]);
   requireWhole(await shown(second, idOf("d1")));
   assert.equal((await ask(second, "in-service", "--device", "d2")).code, 0);
   await endAgentProcess(second, "SIGTERM");
@@ -98,6 +105,7 @@ devices: [{ source: plant, topic: "p/{device}", device: "{device}", path: a/b/c,
   const changes = (await recordsOf("alerts")).filter(({ by }) => by !== undefined);
   assert.deepEqual(changes.map(({ kind, device, metric }) => [kind, device, metric].join(" ").trim()).toSorted(), [
     "acknowledge d1 temperature",
+    "feedback d1 temperature",
     "in-service d2",
     "out-of-service d2",
     "shelve d1 temperature",
@@ -109,6 +117,7 @@ devices: [{ source: plant, topic: "p/{device}", device: "{device}", path: a/b/c,
     [
       ["operator", "alert-acknowledge", idOf("d1")],
       ["operator", "alert-shelve", "d1 temperature"],
+      ["operator", "alert-feedback", idOf("d1")],
       ["operator", "alert-out-of-service", "d2"],
       ["operator", "alert-shelve", "d2 humidity"],
       ["operator", "alert-unshelve", "d2 humidity"],

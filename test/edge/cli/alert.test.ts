@@ -97,6 +97,22 @@ test("the metric of an alert is shelved for a time, listed, and brought back", a
   assert.match((await ask(["list"])).out, /^pump-1-1/m);
 });
 
+test("feedback is recorded and shown", async (t) => {
+  const { ask, console } = await site(t);
+  const done = await ask(["feedback", "pump-1-1", "--verdict", "true-alarm", "--note", "bearing was dry"]);
+  assert.equal(done.out, "Recorded: true-alarm for alert pump-1-1.", done.err);
+  assert.deepEqual(console.actions.alertActions[0]!.action, {
+    kind: "feedback",
+    episode: "pump-1-1",
+    verdict: "true-alarm",
+    note: "bearing was dry",
+  });
+  assert.match(
+    (await ask(["show", "pump-1-1"])).out,
+    /^feedback {2}true-alarm, .*Z by the operator: bearing was dry$/m,
+  );
+});
+
 test("a device is taken out of service and back", async (t) => {
   const { ask, console } = await site(t);
   const out = await ask(["out-of-service", "--device", "pump-2", "--reason", "overhaul", "--json"]);
@@ -116,6 +132,8 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
   ["too long a time", ["shelve", "pump-1-1", "--for", "8d", "--reason", "x"]],
   ["too short a time", ["shelve", "pump-1-1", "--for", "0m", "--reason", "x"]],
   ["a time without unit", ["shelve", "pump-1-1", "--for", "30", "--reason", "x"]],
+  ["no verdict", ["feedback", "pump-1-1"]],
+  ["a verdict that is none", ["feedback", "pump-1-1", "--verdict", "perhaps"]],
   ["an id that is none", ["ack", "../devices"]],
 ];
 for (const [name, args] of wrong) {
@@ -133,6 +151,7 @@ test("a viewer's token lists and shows, and is told that it cannot act", async (
     ["ack", "pump-1-1"],
     ["shelve", "pump-1-1", "--for", "1h", "--reason", "x"],
     ["in-service", "--device", "pump-1"],
+    ["feedback", "pump-1-1", "--verdict", "false-alarm"],
   ]) {
     const { code, err } = await ask(args, "viewer");
     assert.equal(code, 77);

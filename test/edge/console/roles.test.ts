@@ -22,6 +22,7 @@ const bodies: Readonly<Record<string, object>> = {
   "/api/v1/quarantine/retry": { ids: [1] },
   "/api/v1/quarantine/delete": { ids: [1] },
   "/api/v1/alerts/acknowledge": { episode: "pump-1-1" },
+  "/api/v1/alerts/feedback": { episode: "pump-1-1", verdict: "true-alarm" },
   "/api/v1/alerts/shelve": { device: "pump-1", metric: "flow", seconds: 3600, reason: "known" },
   "/api/v1/alerts/unshelve": { device: "pump-1", metric: "flow" },
   "/api/v1/alerts/out-of-service": { device: "pump-1", reason: "overhaul" },
@@ -158,6 +159,9 @@ describe("the API of alerts", () => {
     ["out-of-service", { device: "pump-1" }],
     ["out-of-service", { device: 1, reason: "x" }],
     ["unshelve", {}],
+    ["feedback", { episode: "pump-1-1" }],
+    ["feedback", { episode: "pump-1-1", verdict: "perhaps" }],
+    ["feedback", { episode: "pump-1-1", verdict: "true-alarm", note: "x".repeat(201) }],
     ["in-service", { device: ["pump-1"] }],
   ];
   for (const [kind, body] of wrong) {

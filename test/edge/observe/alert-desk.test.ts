@@ -5,9 +5,10 @@ import { beforeEach, test } from "node:test";
 import type { AlertAction, AlertOutcome } from "../../../edge/console/view.ts";
 import { AlertDesk } from "../../../edge/observe/alert-desk.ts";
 import { AlertBoard } from "../../../edge/observe/alerts.ts";
+import { FeedbackCounts } from "../../../edge/observe/feedback-counts.ts";
 import { Suppressions } from "../../../edge/observe/suppressions.ts";
 import { ManualClock } from "../../../src/clock.ts";
-import type { Actor, AlertChangeRecord, AlertRecord, AuditRecord } from "../../../src/wire/records.ts";
+import type { Actor, AlertChangeRecord, AlertRecord, AlertVerdict, AuditRecord } from "../../../src/wire/records.ts";
 
 const by: Actor = { role: "operator", from: "10.0.0.7" };
 const now = "2026-11-21T09:00:00.000000Z";
@@ -15,6 +16,7 @@ const now = "2026-11-21T09:00:00.000000Z";
 let clock: ManualClock;
 let suppressions: Suppressions;
 let board: AlertBoard;
+let feedback: FeedbackCounts;
 let desk: AlertDesk;
 let changes: AlertChangeRecord[];
 let audit: AuditRecord[];
@@ -26,6 +28,7 @@ beforeEach(() => {
   clock = new ManualClock();
   suppressions = new Suppressions(clock);
   board = new AlertBoard(suppressions);
+  feedback = new FeedbackCounts();
   changes = [];
   audit = [];
   saves = 0;
@@ -36,6 +39,7 @@ beforeEach(() => {
     clock,
     board,
     suppressions,
+    feedback,
     knows: (device, metric) => device === "pump-1" && metric !== "ghost",
     append: (change, audited) => {
       if (!hasRoom) return false;
@@ -47,7 +51,18 @@ beforeEach(() => {
     whenStored: (settle) => waiting.push(settle),
     changed: () => undefined,
   });
-  board.take({ kind: "raise", episode: "e", device: "pump-1", metric: "vibration", time: now } as AlertRecord, 7);
+  board.take(
+    {
+      kind: "raise",
+      episode: "e",
+      device: "pump-1",
+      metric: "vibration",
+      model: "guards",
+      version: "2",
+      time: now,
+    } as AlertRecord,
+    7,
+  );
 });
 
 async function settle(outcome: "stored" | "abandoned" = "stored"): Promise<void> {
@@ -178,4 +193,48 @@ test("an agent that stops says that nothing changed", async () => {
   await settle("abandoned");
   assert.equal(await outcome, "abandoned");
   assert.equal(suppressions.all.length, 0);
+});
+
+test("what an alert was worth is recorded with its model, and counted; said again, it replaces what was said", async () => {
+  const judge = (verdict: AlertVerdict, note: string): Promise<AlertOutcome> =>
+    change({ kind: "feedback", episode: "e", verdict, note });
+  assert.equal(await judge("false-alarm", "nothing to see"), "done");
+  assert.equal(await judge("true-alarm", ""), "done");
+  assert.deepEqual(board.find("e")!.feedback, {
+    verdict: "true-alarm",
+    note: "",
+    micros: clock.nowMicros(),
+    by: "operator",
+  });
+  assert.deepEqual(feedback.all, [
+    { model: "guards", verdicts: { "true-alarm": 1, "false-alarm": 0, "maintenance-done": 0 } },
+  ]);
+  assert.deepEqual(changes[0], {
+    kind: "feedback",
+    device: "pump-1",
+    metric: "vibration",
+    episode: "e",
+    verdict: "false-alarm",
+    model: "guards",
+    version: "2",
+    time: now,
+    by: "operator",
+    reason: "nothing to see",
+  });
+  assert.deepEqual(
+    audit.map(({ action, target, detail }) => [action, target, detail]),
+    [
+      ["alert-feedback", "e", "false-alarm: nothing to see"],
+      ["alert-feedback", "e", "true-alarm"],
+    ],
+  );
+  assert.equal(await change({ kind: "feedback", episode: "ghost", verdict: "true-alarm", note: "" }), "gone");
+});
+
+test("what was said stays with the alert to its end and over a restart, and so do the counts", async () => {
+  await change({ kind: "feedback", episode: "e", verdict: "maintenance-done", note: "greased" });
+  board.take({ kind: "clear", episode: "e", device: "pump-1", metric: "vibration", time: now } as AlertRecord, 9);
+  const again = new AlertBoard(suppressions, board.toText());
+  assert.equal(again.find("e")!.feedback!.note, "greased");
+  assert.deepEqual(new FeedbackCounts(feedback.toText()).all, feedback.all);
 });

@@ -52,6 +52,7 @@ const from: MetricsSources = {
     { name: "site", status: { kind: "mqtt", state: "waiting", address: "", detail: "", sinceMicros: 0 } },
   ],
   openAlerts: () => 5,
+  feedback: () => [{ model: "guards", verdicts: { "true-alarm": 2, "false-alarm": 3, "maintenance-done": 0 } }],
   suppressions: () => [{ kind: "shelved" }, { kind: "shelved" }],
   devices: () => 9,
   scorerBehind: () => 12,
