@@ -609,6 +609,7 @@ class Agent implements RunningAgent {
       nowMicros: () => systemClock.nowMicros(),
       openAlerts: () => this.#alerts.open,
       suppressions: () => this.#suppressions.all,
+      alertFigures: () => this.#view.alertFigures(),
       feedback: () => this.#feedback.all,
       devices: () => this.#devices.all.size,
       drift: () => this.#models.metrics.status().drift,

@@ -1,4 +1,5 @@
 import type {
+  AlertFigures,
   AlertView,
   BufferView,
   ConnectionView,
@@ -78,6 +79,7 @@ export interface AlertsScreen {
   readonly alerts: readonly AlertView[];
   readonly suppressions: readonly Suppression[];
   readonly feedback: readonly FeedbackCount[];
+  readonly figures: AlertFigures;
 }
 
 export interface ModelsScreen {
@@ -148,6 +150,7 @@ export function alertsScreen(view: ConsoleView): AlertsScreen {
     alerts: byUrgency(view.alerts()).slice(0, alertsMax),
     suppressions: view.suppressions(),
     feedback: view.feedback(),
+    figures: view.alertFigures(),
   };
 }
 

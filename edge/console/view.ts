@@ -31,6 +31,8 @@ export interface ConsoleView {
   alerts(): readonly AlertView[];
   /** What the device sent around the alert, read back from the journal; undefined where the alert is not on the board. */
   alertWindow(episode: string): Promise<AlertWindowView | undefined>;
+  /** How much the alerts ask of a person. */
+  alertFigures(): AlertFigures;
   /** How the alerts of each model were judged. */
   feedback(): readonly FeedbackCount[];
   /** What people have put out of the list of alerts, the newest first; bounded. */
@@ -263,6 +265,29 @@ export interface AlertView {
   readonly feedback: AlertFeedback | undefined;
   /** Why it is not in the list that people work through; undefined where it is. */
   readonly suppression: Suppression | undefined;
+}
+
+/** A person can handle about one alert in ten minutes (EEMUA 191). */
+export interface AlertFigures {
+  readonly lastTenMinutes: number;
+  readonly lastHour: number;
+  readonly lastDay: number;
+  /** The most within any ten minutes of the last day. */
+  readonly busiestTenMinutes: number;
+  /** More were raised within the day than the gateway keeps: the figures of the day are lower bounds. */
+  readonly isBounded: boolean;
+  /** Open for longer than eight hours. */
+  readonly standing: number;
+  /** Raised three times or more within ten minutes of the last day; at most ten, the worst first. */
+  readonly chattering: readonly SourceCount[];
+  /** Of the last day, at most ten. */
+  readonly worst: readonly SourceCount[];
+}
+
+export interface SourceCount {
+  readonly device: string;
+  readonly metric: string;
+  readonly alerts: number;
 }
 
 export interface AlertFeedback {

@@ -2,6 +2,7 @@ import type { Clock } from "../../src/clock.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import type {
+  AlertFigures,
   AlertView,
   AlertWindowView,
   BufferView,
@@ -24,7 +25,8 @@ import type { ForwardReport } from "../forward/protocol.ts";
 import type { LossRow, QuarantineFilter, QuarantinePage, QuarantineRow, Usage } from "../journal/protocol.ts";
 import type { Source } from "../source.ts";
 import type { AlertWindows } from "./alert-window.ts";
-import type { AlertBoard } from "./alerts.ts";
+import { alertFigures } from "./alert-figures.ts";
+import { keptMax, type AlertBoard } from "./alerts.ts";
 import type { FeedbackCounts } from "./feedback-counts.ts";
 import type { LiveValues } from "./live.ts";
 import type { Suppressions } from "./suppressions.ts";
@@ -223,6 +225,10 @@ export class AgentView implements ConsoleView {
 
   models(): readonly ModelView[] {
     return this.#parts.models();
+  }
+
+  alertFigures(): AlertFigures {
+    return alertFigures(this.#parts.alerts.views, this.#parts.clock.nowMicros(), keptMax);
   }
 
   feedback(): readonly FeedbackCount[] {

@@ -3,7 +3,7 @@ import type { AlertRecord, Role } from "../../src/wire/records.ts";
 import type { AlertFeedback, AlertState, AlertView } from "../console/view.ts";
 import type { Suppressions } from "./suppressions.ts";
 
-const keptMax = 200;
+export const keptMax = 200;
 
 /** What the board keeps of an episode; what hides it is asked anew each time. */
 type Row = Omit<AlertView, "suppression">;

@@ -2,7 +2,7 @@ import { Counter, Gauge, Registry } from "prom-client";
 import { alertVerdicts, lossReasons } from "../../src/wire/records.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import type { CommandReport } from "../commands/protocol.ts";
-import type { FeedbackCount, SuppressionScope } from "../console/view.ts";
+import type { AlertFigures, FeedbackCount, SuppressionScope } from "../console/view.ts";
 import type { ForwardReport } from "../forward/protocol.ts";
 import type { Usage } from "../journal/protocol.ts";
 import type { SourceStatus } from "../source.ts";
@@ -26,6 +26,7 @@ export interface MetricsSources {
   readonly sources: () => readonly { readonly name: string; readonly status: SourceStatus }[];
   readonly nowMicros: () => number;
   readonly openAlerts: () => number;
+  readonly alertFigures: () => AlertFigures;
   readonly feedback: () => readonly FeedbackCount[];
   readonly suppressions: () => readonly Pick<SuppressionScope, "kind">[];
   readonly devices: () => number;
@@ -69,6 +70,22 @@ export function makeMetrics(from: MetricsSources): { text: () => Promise<string>
   counter("tidegate_log_lines_dropped_total", "Log lines that a stalled reader cost", () => from.droppedLogLines());
   gauge("tidegate_devices", "Devices seen since start", () => from.devices());
   gauge("tidegate_alerts_open", "Alerts that are not over, and not shelved or out of service", () => from.openAlerts());
+  gauge(
+    "tidegate_alerts_last_ten_minutes",
+    "Alerts raised within ten minutes; a person can handle about one",
+    () => from.alertFigures().lastTenMinutes,
+  );
+  gauge(
+    "tidegate_alerts_last_hour",
+    "Alerts raised within an hour; a person can handle about ten",
+    () => from.alertFigures().lastHour,
+  );
+  gauge("tidegate_alerts_standing", "Alerts that are open for more than 8 hours", () => from.alertFigures().standing);
+  gauge(
+    "tidegate_alerts_chattering",
+    "Sources that raised three alerts or more within ten minutes of the last day, at most 10",
+    () => from.alertFigures().chattering.length,
+  );
   addSuppressed(registers, from);
   addFeedback(registers, from);
   gauge("tidegate_scorer_commits_behind", "Commits that the models have not seen yet", () => from.scorerBehind());

@@ -451,15 +451,33 @@ for (const view of [narrow, wide]) {
       verdict: "false-alarm",
       note: "sensor was cleaned",
     });
-    const table = page.getByRole("region", { name: "Feedback by model" });
+    const counts = page.getByRole("region", { name: "What alerts turned out to be" });
     assert.match(
-      (await table.innerText()).replaceAll(/\s+/g, " "),
-      /Model True alarm False alarm Maintenance done context-surprise 0 1 0/,
+      (await counts.innerText()).replaceAll(/\s+/g, " "),
+      /context-surprise True alarm 0 · False alarm 1 · Maintenance done 0/,
     );
     assert.equal(await overflow(page), 0);
     assert.deepEqual(watched.complaints, []);
   });
 }
+
+test("the page of alerts says how much they ask of a person, and which sources are the worst", async () => {
+  makeAbnormal();
+  running.view.alertViews = Array.from({ length: 12 }, (_, i) =>
+    alert(pumpDevice(i < 4 ? "pump-1" : `pump-${i}`), { episode: String(i), metric: "flow" }, "returned"),
+  );
+  const page = await open(narrow, "#/alerts");
+  const panel = page.getByRole("region", { name: "How much the alerts ask of you" });
+  await panel.getByText("More than ten in an hour").waitFor();
+  const text = (await panel.innerText()).replaceAll(/\s+/g, " ");
+  assert.match(text, /Raised in 10 minutes 12 Raised in an hour 12/);
+  assert.match(
+    text,
+    /Chattering sources 1 Most frequent in a day pump-1 flow: 4 alerts, three or more within 10 minutes/,
+  );
+  assert.equal(await overflow(page), 0);
+  assert.deepEqual(await contrastFaults(page), []);
+});
 
 test("an alert whose readings are gone, or only partly there, says so; an unknown one leads back", async () => {
   makeAbnormal();

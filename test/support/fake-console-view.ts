@@ -1,5 +1,6 @@
 import type {
   AlertAction,
+  AlertFigures,
   AlertOutcome,
   AlertView,
   AlertWindowView,
@@ -20,6 +21,7 @@ import type {
   TotalsView,
   TrendView,
 } from "../../edge/console/view.ts";
+import { alertFigures } from "../../edge/observe/alert-figures.ts";
 import type { QuarantineFilter } from "../../edge/journal/protocol.ts";
 import type { AuditEntry } from "../../src/wire/audit.ts";
 import type { Actor } from "../../src/wire/records.ts";
@@ -98,6 +100,9 @@ export class FakeConsoleView implements ConsoleView {
   async alertWindow(episode: string): Promise<AlertWindowView | undefined> {
     const found = this.alertViews.find(({ record }) => record.episode === episode);
     return found === undefined ? undefined : { ...alertWindow(found), ...this.windowChanges };
+  }
+  alertFigures(): AlertFigures {
+    return alertFigures(this.alerts(), Date.now() * 1000, 200);
   }
   feedback(): readonly FeedbackCount[] {
     return this.feedbackCounts;

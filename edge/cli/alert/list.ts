@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { AlertsScreen } from "../../console/screens.ts";
-import type { AlertView, Suppression } from "../../console/view.ts";
+import type { AlertFigures, AlertView, Suppression } from "../../console/view.ts";
 import { withSite, type SiteFlags } from "../quarantine/flags.ts";
 import { clientOf } from "../quarantine/site.ts";
 import type { Cli } from "../terminal.ts";
@@ -24,8 +24,8 @@ export function listCommand(cli: Cli): Command {
       const suppressions = screen.suppressions.filter(({ device }) => isOf(device));
       cli.terminal.out(
         flags.json
-          ? JSON.stringify({ ok: true, alerts, suppressions, feedback: screen.feedback })
-          : describe(alerts, suppressions),
+          ? JSON.stringify({ ok: true, alerts, suppressions, feedback: screen.feedback, figures: screen.figures })
+          : describe(alerts, suppressions, screen.figures),
       );
     });
 }
@@ -34,7 +34,7 @@ function needsSomebody({ state, suppression }: AlertView): boolean {
   return state !== "returned" && suppression === undefined;
 }
 
-function describe(alerts: readonly AlertView[], suppressions: readonly Suppression[]): string {
+function describe(alerts: readonly AlertView[], suppressions: readonly Suppression[], figures: AlertFigures): string {
   const rows = alerts.map((alert) => [
     alert.record.episode,
     alert.record.priority,
@@ -48,5 +48,13 @@ function describe(alerts: readonly AlertView[], suppressions: readonly Suppressi
       ? ["No alert needs somebody."]
       : tableText([["id", "priority", "device", "metric", "raised", "state"], ...rows]);
   const away = suppressions.map((each) => `  ${scopeText(each)}: ${suppressionText(each)}`);
-  return [...list, ...(away.length === 0 ? [] : ["", "Shelved or out of service:", ...away])].join("\n");
+  const { lastTenMinutes, lastHour, lastDay, isBounded, standing, chattering } = figures;
+  const raised = `Raised: ${lastTenMinutes} in 10 minutes, ${lastHour} in an hour, ${isBounded ? "at least " : ""}${lastDay} in a day.`;
+  const rest = `Open for more than 8 hours: ${standing}. Chattering: ${chattering.map(scopeText).join(", ") || "none"}.`;
+  return [
+    ...list,
+    ...(away.length === 0 ? [] : ["", "Shelved or out of service:", ...away]),
+    "",
+    `${raised} ${rest}`,
+  ].join("\n");
 }

@@ -2,13 +2,13 @@ import { makeAlertActions, suppressionText } from "./alert-actions.js";
 import { alertItem, alertPanels } from "./alert.js";
 import { h, name } from "./dom.js";
 import { verdicts } from "./feedback-dialog.js";
-import { count, time } from "./format.js";
+import { count, counted, time } from "./format.js";
 import { address } from "./frame.js";
 import { levels } from "./levels.js";
 
 export function alertsView(session) {
   const actions = makeAlertActions(session);
-  const render = ({ gateway, alerts, suppressions, feedback }, context) => {
+  const render = ({ gateway, alerts, suppressions, feedback, figures }, context) => {
     const { now } = context;
     const items = (group) => group.map((alert) => alertItem(alertOf(alert, now), now, actions.ofAlert(alert, context)));
     const listed = alerts.filter(({ suppression }) => suppression === undefined);
@@ -24,6 +24,7 @@ export function alertsView(session) {
         alertPanels([["Open", "No open alert.", items(listed.filter((alert) => !isOver(alert)))]]),
         suppressions.length > 0 && suppressed(actions.suppressions(suppressions, context), items(hidden)),
         alertPanels([["Returned to normal", "None lately.", items(listed.filter(isOver))]]),
+        performance(figures),
         feedback.length > 0 && judged(feedback),
       ),
     ];
@@ -41,40 +42,75 @@ function suppressed(rows, hidden) {
   );
 }
 
+/** How much the alerts ask of a person; what is too much says so. */
+function performance(figures) {
+  const { lastTenMinutes, lastHour, lastDay, busiestTenMinutes, isBounded, standing, chattering, worst } = figures;
+  const atLeast = (number) => `${isBounded ? "at least " : ""}${count(number)}`;
+  const facts = [
+    ["Raised in 10 minutes", count(lastTenMinutes)],
+    ["Raised in an hour", count(lastHour)],
+    ["Raised in a day", atLeast(lastDay)],
+    ["Busiest 10 minutes of the day", atLeast(busiestTenMinutes)],
+    ["Open for more than 8 hours", count(standing)],
+    ["Chattering sources", count(chattering.length)],
+  ];
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "performance", "data-key": "performance" },
+    h("h2", { id: "performance" }, "How much the alerts ask of you"),
+    lastHour > 10 &&
+      h(
+        "p",
+        { class: "flag needs-look" },
+        "More than ten in an hour: a person cannot look at each of them. Begin with the sources below.",
+      ),
+    h(
+      "dl",
+      { class: "facts" },
+      facts.map(([word, number]) => h("div", {}, h("dt", {}, word), h("dd", {}, number))),
+    ),
+    worst.length > 0 && [
+      h("h3", {}, "Most frequent in a day"),
+      h(
+        "ul",
+        {},
+        worst.map((source) =>
+          h("li", { "data-key": JSON.stringify([source.device, source.metric]) }, sourceLine(source, chattering)),
+        ),
+      ),
+    ],
+  );
+}
+
+function sourceLine({ device, metric, alerts }, chattering) {
+  const isChattering = chattering.some((other) => other.device === device && other.metric === metric);
+  return [
+    h("a", { href: address("device", device, metric) }, name(device)),
+    " ",
+    name(metric),
+    h(
+      "span",
+      { class: "quiet" },
+      `: ${counted(alerts, "alert")}${isChattering ? ", three or more within 10 minutes" : ""}`,
+    ),
+  ];
+}
+
 /** How much a model can be trusted, in the eyes of those who looked at the machines. */
 function judged(feedback) {
-  const words = Object.entries(verdicts);
+  const counts = (of) =>
+    Object.entries(verdicts)
+      .map(([verdict, word]) => `${word} ${count(of[verdict])}`)
+      .join(" · ");
   return h(
     "section",
     { class: "panel", "aria-labelledby": "judged", "data-key": "judged" },
     h("h2", { id: "judged" }, "What alerts turned out to be"),
     h(
-      "div",
-      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Feedback by model" },
-      h(
-        "table",
-        {},
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            ["Model", ...words.map(([, word]) => word)].map((word) => h("th", { scope: "col" }, word)),
-          ),
-        ),
-        h(
-          "tbody",
-          {},
-          feedback.map(({ model, verdicts: counts }) =>
-            h(
-              "tr",
-              { "data-key": model },
-              h("th", { scope: "row" }, name(model)),
-              words.map(([verdict]) => h("td", {}, count(counts[verdict]))),
-            ),
-          ),
-        ),
+      "ul",
+      { class: "rows" },
+      feedback.map(({ model, verdicts: of }) =>
+        h("li", { "data-key": model }, h("strong", {}, name(model)), h("span", {}, counts(of))),
       ),
     ),
   );

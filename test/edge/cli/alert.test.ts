@@ -43,6 +43,10 @@ test("list shows what needs somebody, the most urgent first; --all the rest too"
   assert.match(listed.out, /^pump-1-1 {2}high +pump-1 +flow +\d{4}-\d\d-\d\d .*Z {2}unacknowledged\npump-2-1 {2}low /m);
   assert.match(listed.out, /evil\\u\{202e\}\\u\{a\}/, "a metric cannot write on the terminal");
   assert.doesNotMatch(listed.out, /pump-3/);
+  assert.match(
+    listed.out,
+    /^Raised: 3 in 10 minutes, 3 in an hour, 3 in a day\. Open for more than 8 hours: 0\. Chattering: none\.$/m,
+  );
   assert.match((await ask(["list", "--all"])).out, /pump-3-1 .* returned to normal$/m);
   const json = JSON.parse((await ask(["list", "--device", "pump-2", "--json"])).out) as { alerts: object[] };
   assert.equal(json.alerts.length, 1);

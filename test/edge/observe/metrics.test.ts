@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { alertFigures } from "../../../edge/observe/alert-figures.ts";
 import { makeMetrics, type MetricsSources } from "../../../edge/observe/metrics.ts";
 import { emptyHead } from "../../../edge/journal/head.ts";
 import { perLane } from "../../../edge/journal/per-lane.ts";
@@ -52,6 +53,7 @@ const from: MetricsSources = {
     { name: "site", status: { kind: "mqtt", state: "waiting", address: "", detail: "", sinceMicros: 0 } },
   ],
   openAlerts: () => 5,
+  alertFigures: () => alertFigures([], 0, 200),
   feedback: () => [{ model: "guards", verdicts: { "true-alarm": 2, "false-alarm": 3, "maintenance-done": 0 } }],
   suppressions: () => [{ kind: "shelved" }, { kind: "shelved" }],
   devices: () => 9,
