@@ -7,7 +7,7 @@ import { lanes } from "../../src/wire/streams.ts";
 import { isForeignLog, losesCommits } from "./log-check.ts";
 import { finishSettingAside, setAside, setLogAside } from "./set-aside.ts";
 import { rowChecksum } from "./row-checksum.ts";
-import { makeDurableFolder } from "./sync-folder.ts";
+import { makeDurableFolder, syncFile } from "./sync-folder.ts";
 
 /** "TGJ1" as SQLite's application id: another program's database is not opened. */
 export const applicationId = 0x54474a31;
@@ -111,6 +111,9 @@ export function openDatabase(folder: string, nowMicros: number): Opened {
 function openIn(folder: string, nowMicros: number): Opened {
   finishSettingAside(folder, databaseName);
   const path = join(folder, databaseName);
+  // A process that was killed between writing a commit and syncing it left one that SQLite reads and a power cut can
+  // still take: nothing may be recognised, acknowledged or written on top of it before it is durable.
+  if (existsSync(`${path}-wal`)) syncFile(`${path}-wal`);
   try {
     if (isForeignLog(path)) setLogAside(folder, databaseName, nowMicros);
     if (losesCommits(path)) throw damaged("SQLite would leave out commits of its write-ahead log");

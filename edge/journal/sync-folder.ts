@@ -3,7 +3,12 @@ import { dirname } from "node:path";
 
 /** Makes the names in a folder durable: a created, renamed or deleted file is not, before this (fsync(2), POSIX). */
 export function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, "r");
+  syncFile(folder);
+}
+
+/** Makes durable what was written to a file, by whichever process. */
+export function syncFile(path: string): void {
+  const descriptor = openSync(path, "r");
   try {
     fsyncSync(descriptor);
   } finally {
