@@ -437,14 +437,14 @@ export class OpcuaSource implements Source {
   }
 
   /** One delivery per device; the notification is settled when the last of them is stored. */
-  #received(notification: Notification, settled: () => void): "continue" | "pause" {
+  #received(notification: Notification, settled: (outcome: "stored" | "nothing") => void): "continue" | "pause" {
     const ingest = this.#ingest!;
     const receivedMicros = this.#context.clock.nowMicros();
     this.#counters.notifications += 1;
     const byDevice = this.#changesByDevice(notification);
     let unoffered = byDevice.size;
     let open = byDevice.size;
-    if (open === 0) settled();
+    if (open === 0) settled("nothing");
     let verdict: "continue" | "pause" = "continue";
     for (const [device, { points, overflow }] of byDevice) {
       const gaps = [this.#gaps.get(device), overflow].filter((gap) => gap !== undefined);
@@ -462,7 +462,7 @@ export class OpcuaSource implements Source {
         ...(gaps.length === 0 ? {} : { gaps }),
         settle: (outcome) => {
           // What was abandoned stays unacknowledged at the server.
-          if (outcome === "stored" && --open === 0) settled();
+          if (outcome === "stored" && --open === 0) settled("stored");
         },
       });
       if (answer === "pause") verdict = "pause";

@@ -6,10 +6,11 @@ export interface SubscriptionEvents {
   /** Any answer of the server that proves that this subscription lives. */
   heard(): void;
   /**
-   * A notification with values, in order. `settled` is called once, when all that came of it is on disk: only then it
-   * is acknowledged to the server. `pause` asks for no more until `resume`.
+   * A notification with values, in order. `settled` is called once, when all that came of it is on disk, together with
+   * the place behind it: only then it is acknowledged to the server. Where nothing of it was worth storing, the place
+   * was not stored either. `pause` asks for no more until `resume`.
    */
-  received(notification: Notification, settled: () => void): "continue" | "pause";
+  received(notification: Notification, settled: (outcome: "stored" | "nothing") => void): "continue" | "pause";
   /** Notifications were sent by the server and cannot be had any more. */
   gap(notifications: number): void;
   /** The subscription is of no use any more. */
@@ -29,6 +30,8 @@ const republishMax = 64;
 const fetchedMax = 1000;
 /** Acknowledgements in one request. */
 const acknowledgeMax = 1000;
+/** Notifications of which nothing was stored and that wait for one that is: far more than servers keep. */
+const unstoredMax = 1000;
 /** Faults that say nothing about what was asked for, but that this session is over. */
 const sessionEnds = /^Bad(Session|SecureChannel|Shutdown|ServerHalted)/;
 /** A server that takes fewer requests than we send is asked again after this. */
@@ -53,6 +56,10 @@ export class Subscription {
   #takenOver = false;
   #expected: number;
   #acknowledge: number[] = [];
+  /** Of what nothing was stored: after a crash the next process would ask for it again, so the server keeps it as long. */
+  #unstored: { readonly place: number; readonly sequence: number }[] = [];
+  /** Counts what was handed on. */
+  #place = 0;
   readonly #queue: Notification[] = [];
   /** What was had with Republish, or over an earlier connection: when it comes once more, it is dropped. */
   readonly #fetched = new Set<number>();
@@ -243,11 +250,13 @@ export class Subscription {
   }
 
   #handOn(notification: Notification): void {
+    const { sequence } = notification;
+    const place = ++this.#place;
     if (notification.changes.length === 0) {
-      this.#acknowledge.push(notification.sequence);
+      this.#holdBack(place, sequence);
     } else {
       this.#unsettled += 1;
-      const verdict = this.#events.received(notification, () => this.#settled(notification.sequence));
+      const verdict = this.#events.received(notification, (outcome) => this.#settled(place, sequence, outcome));
       if (verdict === "pause") this.#paused = true;
     }
     // The receipt of our own transfer is meant for the session before; where it still had a PublishRequest at the server,
@@ -258,10 +267,19 @@ export class Subscription {
     }
   }
 
-  #settled(sequence: number): void {
+  #settled(place: number, sequence: number, outcome: "stored" | "nothing"): void {
     this.#unsettled -= 1;
     if (this.#stopped) return;
-    this.#acknowledge.push(sequence);
+    if (outcome === "stored") {
+      const before = this.#unstored.filter((held) => held.place < place);
+      this.#unstored = this.#unstored.filter((held) => held.place > place);
+      this.#acknowledge.push(...before.map((held) => held.sequence), sequence);
+    } else this.#holdBack(place, sequence);
     this.#pump();
+  }
+
+  #holdBack(place: number, sequence: number): void {
+    this.#unstored.push({ place, sequence });
+    if (this.#unstored.length > unstoredMax) this.#acknowledge.push(this.#unstored.shift()!.sequence);
   }
 }

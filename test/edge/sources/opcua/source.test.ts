@@ -126,6 +126,30 @@ test("a notification is acknowledged only after all of it is stored", async (t) 
   assert.deepEqual(connection.acknowledged, [1, 2]);
 });
 
+// Otherwise a process that dies here leaves a place before it, and the next one takes the hole for a loss.
+test("what is not worth storing is acknowledged with the next values that are stored", async (t) => {
+  const { server, ingest } = await plant(t);
+  const connection = server.current;
+  const nextRequest = async (): Promise<void> => {
+    connection.keepAlive();
+    await until("the next PublishRequest", () => connection.held === 2);
+  };
+  connection.send([0, 1, 1_000]);
+  await ingest.waitForOffers(1);
+  ingest.settle();
+  connection.send();
+  await until("the next PublishRequest", () => connection.held === 2);
+  await nextRequest();
+  assert.deepEqual(connection.acknowledged, [1], "an empty notification is not");
+
+  connection.send([0, 2, 2_000]);
+  await ingest.waitForOffers(2);
+  ingest.settle();
+  await nextRequest();
+  await until("the acknowledgements", () => connection.acknowledged.length === 3);
+  assert.deepEqual(connection.acknowledged, [1, 2, 3]);
+});
+
 test("what was abandoned is never acknowledged", async (t) => {
   const { server, ingest } = await plant(t);
   server.current.send([0, 1, 1_000]);
