@@ -90,6 +90,8 @@ export function packBlock(records: Uint8Array, directory: Directory): Packed {
 /** Unpacks and verifies. Throws JOURNAL_CORRUPT: the caller sets the block aside and ledgers it from its directory. */
 export function unpackBlock(id: number, packed: Uint8Array, expectedCrc: number): Block {
   if (crc32c(packed) !== expectedCrc) throw corrupt(`block ${id} failed its checksum`);
+  // The checksum of nothing is 0, which a row of another table may have in that place.
+  if (packed.length < packedHeaderBytes) throw corrupt(`block ${id} is no block`);
   const view = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
   if (view[0] !== formatVersion) {
     throw new TidegateError(

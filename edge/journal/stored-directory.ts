@@ -114,6 +114,7 @@ export function packDirectory(encoded: Uint8Array): Uint8Array {
 /** The encoded directory, plain or merged, of a row. Throws JOURNAL_CORRUPT. */
 export function unpackDirectory(id: number, row: Uint8Array, expectedCrc: number): Buffer {
   if (crc32c(row) !== expectedCrc) throw corrupt(`the directory of block ${id} failed its checksum`);
+  if (row.length === 0) throw corrupt(`the directory of block ${id} is empty`);
   const bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength);
   return bytes[0] === packedVersion ? zstdDecompressSync(bytes.subarray(1)) : bytes;
 }

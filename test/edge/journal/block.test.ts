@@ -88,6 +88,11 @@ for (const copies of [1, 200]) {
   });
 }
 
+test("nothing at all is no block and no directory, though the checksum of nothing is 0", () => {
+  assert.throws(() => unpackBlock(1, new Uint8Array(0), 0), isCorrupt);
+  assert.throws(() => readDirectory(1, new Uint8Array(0), 0), isCorrupt);
+});
+
 test("every flipped bit of a block or a directory is noticed", () => {
   const { records, directory } = sample(3);
   const packed = packBlock(records, directory);
