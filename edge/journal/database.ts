@@ -281,6 +281,11 @@ export function isFileError(error: unknown): boolean {
   return error instanceof Error && "syscall" in error && "errno" in error;
 }
 
+/** A column holds an integer beyond 2^53, which we never write. */
+export function isNoNumberOfOurs(error: unknown): boolean {
+  return error instanceof RangeError && "code" in error && error.code === "ERR_OUT_OF_RANGE";
+}
+
 function diskRefused(cause: unknown): TidegateError {
   return new TidegateError("JOURNAL_IO", `the disk of the data folder refused: ${String(cause)}`, {
     cause,
@@ -294,6 +299,7 @@ export function mapErrors<T>(work: () => T, folder = ""): T {
     return work();
   } catch (error) {
     if (isFileError(error)) throw diskRefused(error);
+    if (isNoNumberOfOurs(error)) throw damaged(error);
     switch (sqliteCode(error)) {
       case sqliteCodes.busy:
         throw new TidegateError("DATA_FOLDER_IN_USE", `another process holds the data folder ${folder}`.trimEnd(), {

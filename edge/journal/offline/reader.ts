@@ -7,7 +7,7 @@ import { Ranges } from "../../../src/wire/ranges.ts";
 import type { Lane } from "../../../src/wire/streams.ts";
 import type { Block } from "../block.ts";
 import type { Row, SqlValue } from "../connection.ts";
-import { applicationId, schemaVersion } from "../database.ts";
+import { applicationId, isNoNumberOfOurs, schemaVersion } from "../database.ts";
 import { parseHead, type Head } from "../head.ts";
 import { directoryWithin, unpackStored } from "../merged-block.ts";
 import { hasCommits } from "../log-check.ts";
@@ -412,7 +412,7 @@ function sqliteCode(error: unknown): number | undefined {
 
 function isCorrupt(error: unknown): boolean {
   const code = sqliteCode(error);
-  return code === sqliteCodes.corrupt || code === sqliteCodes.notADatabase;
+  return code === sqliteCodes.corrupt || code === sqliteCodes.notADatabase || isNoNumberOfOurs(error);
 }
 
 function asCorrupt(path: string, error: unknown): unknown {
