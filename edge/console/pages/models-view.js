@@ -19,7 +19,7 @@ function render({ gateway, models }) {
     models.length === 0
       ? h("p", { class: "notice" }, "No packaged model runs on this gateway.")
       : h("div", { class: "panels" }, models.map(modelPanel)),
-    h("p", { class: "quiet" }, "`tidegate model promote`, `shadow` and `rollback` say which version runs as what."),
+    h("p", { class: "quiet" }, "tidegate model promote, shadow and rollback say which version runs as what."),
   ];
 }
 
