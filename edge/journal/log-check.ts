@@ -15,6 +15,10 @@ const headerBytes = 32;
 const frameHeaderBytes = 24;
 const pageBytes = 4_096;
 const frameBytes = frameHeaderBytes + pageBytes;
+/** What a disk writes wholly or not at all. */
+const sectorBytes = 512;
+/** Of a frame's header: page, size of the database, salts. */
+const saltsEnd = 16;
 /** The last bit of the magic number says in which order the checksum takes its words. */
 const magic = 0x377f0682;
 
@@ -71,8 +75,10 @@ function* framesOf(file: number): Generator<Frame> {
       checksum.add(frame, frameHeaderBytes, frameBytes);
       isRead = isCurrent && checksum.matches(frame, 16);
     }
-    // The last frame of a commit says how large the database is after it.
-    const isCommit = frame.readUInt32BE(4) > 0;
+    // The last frame of a commit says how large the database is after it. Where a power cut may have taken one half of
+    // the header and left the other, of an earlier round, nothing is said.
+    const isWhole = isRead || (at % sectorBytes) + saltsEnd <= sectorBytes;
+    const isCommit = isWhole && frame.readUInt32BE(4) > 0;
     if (isCurrent) yield { page: frame.readUInt32BE(0), bytes: frame.subarray(frameHeaderBytes), isCommit, isRead };
   }
 }
