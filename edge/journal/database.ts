@@ -239,7 +239,8 @@ function requireSqlite(db: DatabaseSync): void {
   }
 }
 
-const sqliteCodes = {
+/** Primary result codes. (sqlite.org/rescode.html) */
+export const sqliteCodes = {
   error: 1,
   busy: 5,
   readonly: 8,
@@ -271,7 +272,7 @@ function causeOf(error: unknown): unknown {
 }
 
 /** The primary result code of an error of node:sqlite; undefined for other errors. */
-function sqliteCode(error: unknown): number | undefined {
+export function sqliteCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
   return error.errcode & 0xff;
 }

@@ -1,5 +1,4 @@
 import type { Clock } from "../../src/clock.ts";
-import { formatWireTime } from "../../src/observation/time.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import type {
   AlertFigures,
@@ -14,7 +13,6 @@ import type {
   LaneView,
   LossesView,
   ModelView,
-  QuarantineItem,
   QuarantineList,
   QuarantinedMessage,
   Suppression,
@@ -29,6 +27,7 @@ import { alertFigures } from "./alert-figures.ts";
 import { keptMax, type AlertBoard } from "./alerts.ts";
 import type { FeedbackCounts } from "./feedback-counts.ts";
 import type { LiveValues } from "./live.ts";
+import { quarantineItemOf } from "./quarantine-item.ts";
 import type { Suppressions } from "./suppressions.ts";
 
 export interface AgentViewParts {
@@ -241,12 +240,12 @@ export class AgentView implements ConsoleView {
 
   async quarantine(filter: QuarantineFilter, before: number | undefined, limit: number): Promise<QuarantineList> {
     const { rows, next } = await this.#parts.quarantinePage(filter, before ?? Number.MAX_SAFE_INTEGER, limit);
-    return { messages: rows.map(itemOf), next };
+    return { messages: rows.map(quarantineItemOf), next };
   }
 
   async quarantined(id: number): Promise<QuarantinedMessage | undefined> {
     const [row, body] = await Promise.all([this.#parts.quarantined(id), this.#parts.quarantinedBytes(id)]);
-    return row === undefined || body === undefined ? undefined : { ...itemOf(row), body };
+    return row === undefined || body === undefined ? undefined : { ...quarantineItemOf(row), body };
   }
 
   async losses(): Promise<LossesView> {
@@ -261,16 +260,6 @@ export class AgentView implements ConsoleView {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
-}
-
-function itemOf({ timeMicros, size, keptBytes, triedMicros, ...same }: QuarantineRow): QuarantineItem {
-  return {
-    ...same,
-    time: formatWireTime(timeMicros),
-    bytes: size,
-    bytesKept: keptBytes,
-    tried: triedMicros === undefined ? undefined : formatWireTime(triedMicros),
-  };
 }
 
 /** When the first of the lanes is full. */

@@ -1,4 +1,3 @@
-import { formatWireTime } from "../../../src/observation/time.ts";
 import { badMeaning } from "../../../src/wire/explain.ts";
 import { loadEdgeConfig } from "../../config.ts";
 import { previewOf, type Preview } from "../../console/preview.ts";
@@ -6,6 +5,7 @@ import type { QuarantinedScreen, QuarantineScreen } from "../../console/quaranti
 import type { QuarantineItem } from "../../console/view.ts";
 import { OfflineJournal } from "../../journal/offline/reader.ts";
 import type { QuarantineFilter, QuarantineRow } from "../../journal/protocol.ts";
+import { quarantineItemOf } from "../../observe/quarantine-item.ts";
 import { fitsFilter } from "../../journal/quarantine-table.ts";
 import { journalOf } from "../buffer/journal-path.ts";
 import { ConsoleClient } from "../console-client.ts";
@@ -103,13 +103,6 @@ class StoredQuarantine implements Quarantine {
   }
 }
 
-function listed({ timeMicros, size, keptBytes, triedMicros, ...same }: QuarantineRow): Listed {
-  return {
-    ...same,
-    time: formatWireTime(timeMicros),
-    bytes: size,
-    bytesKept: keptBytes,
-    tried: triedMicros === undefined ? undefined : formatWireTime(triedMicros),
-    title: badMeaning(same.reason).title,
-  };
+function listed(row: QuarantineRow): Listed {
+  return { ...quarantineItemOf(row), title: badMeaning(row.reason).title };
 }

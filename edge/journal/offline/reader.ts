@@ -7,7 +7,7 @@ import { Ranges } from "../../../src/wire/ranges.ts";
 import type { Lane } from "../../../src/wire/streams.ts";
 import type { Block } from "../block.ts";
 import type { Row, SqlValue } from "../connection.ts";
-import { applicationId, isNoNumberOfOurs, schemaVersion } from "../database.ts";
+import { applicationId, isNoNumberOfOurs, schemaVersion, sqliteCode, sqliteCodes } from "../database.ts";
 import { parseHead, type Head } from "../head.ts";
 import { directoryWithin, unpackStored } from "../merged-block.ts";
 import { hasCommits } from "../log-check.ts";
@@ -401,13 +401,6 @@ function requireFormat(path: string, db: DatabaseSync): number {
     );
   }
   return version;
-}
-
-const sqliteCodes = { busy: 5, corrupt: 11, notADatabase: 26 };
-
-function sqliteCode(error: unknown): number | undefined {
-  const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
-  return typeof code === "number" ? code & 0xff : undefined;
 }
 
 function isCorrupt(error: unknown): boolean {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { sound } from "../../../edge/journal/block-tables.ts";
 import { recordsOf, type Block } from "../../../edge/journal/block.ts";
 import { unpackStored } from "../../../edge/journal/merged-block.ts";
 import { Store } from "../../../edge/journal/store.ts";
 import { systemClock } from "../../../src/clock.ts";
-import { TidegateError } from "../../../src/errors.ts";
 import { Ranges } from "../../../src/wire/ranges.ts";
 import type { LedgerRecord, ManifestRecord } from "../../../src/wire/records.ts";
 import { isNumbered, lanes } from "../../../src/wire/streams.ts";
@@ -114,7 +114,7 @@ function forwardAll(store: Store, found: Found): void {
       const packed = store.next(lane, after);
       if (packed === undefined) break;
       assert(packed.id > after, "reading goes on");
-      const blocks = readable(() => unpackStored(packed.id, packed.data, packed.crc));
+      const blocks = sound(() => unpackStored(packed.id, packed.data, packed.crc));
       if (blocks === undefined) {
         store.setCorruptAside(lane, packed.id);
         assert.notEqual(store.next(lane, after)?.id, packed.id, "the next one has taken its place");
@@ -146,15 +146,6 @@ function take(block: Block, found: Found): void {
     else
       for (let seq = own.first!; seq <= own.last!; seq++)
         found.ledgered.add(`${own.epoch}/${own.stream}/${own.device}/${seq}`);
-  }
-}
-
-function readable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof TidegateError && error.code === "JOURNAL_CORRUPT") return undefined;
-    throw error;
   }
 }
 
