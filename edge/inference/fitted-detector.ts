@@ -3,6 +3,7 @@ import { MspcChart, type MspcModel } from "./charts/mspc-chart.ts";
 import { VarChart, type VarModel } from "./charts/var-chart.ts";
 import type { Chart } from "./charts/chart.ts";
 import type { Explained, ScoreQuality } from "./detector.ts";
+import { qualityOf, type ModelRun } from "./formats/format.ts";
 import { scaleRow, type Scaling } from "./learn/scaling.ts";
 import type { StateReader, StateWriter } from "./state.ts";
 
@@ -25,11 +26,11 @@ export function chartOf(model: RowModel["chart"]): Chart {
   }
 }
 
-/** With more than this part of the inputs missing nothing can be said. */
-const missingPartMax = 0.5;
+/** An input further from normal than this many deviations is cut: squares of it must stay numbers. */
+const deviationsMax = 1e6;
 
 /** Scores rows by a fitted model. The score is the largest statistic in units of its limit: 1 is at the limit. */
-export class FittedDetector implements Explained<Float64Array> {
+export class FittedDetector implements Explained<Float64Array>, ModelRun {
   readonly #scaling: Scaling;
   readonly #chart: Chart;
   readonly #limits: Float64Array;
@@ -62,7 +63,8 @@ export class FittedDetector implements Explained<Float64Array> {
   }
 
   observe(input: Float64Array): number {
-    scaleRow(this.#scaling, input, this.#row);
+    this.#cut(input);
+    scaleRow(this.#scaling, this.#row, this.#row);
     this.#quality = this.#findMissing();
     if (this.#quality === "bad") return 0;
     this.#chart.measure(this.#row, this.#missing);
@@ -72,6 +74,17 @@ export class FittedDetector implements Explained<Float64Array> {
     return 0;
   }
 
+  #cut(input: Float64Array): void {
+    const { means, deviations } = this.#scaling;
+    for (let i = 0; i < this.#row.length; i++) {
+      const reach = deviationsMax * deviations[i]!;
+      const value = input[i]!;
+      if (value > means[i]! + reach) this.#row[i] = means[i]! + reach;
+      else if (value < means[i]! - reach) this.#row[i] = means[i]! - reach;
+      else this.#row[i] = value;
+    }
+  }
+
   #findMissing(): ScoreQuality {
     let count = 0;
     for (let i = 0; i < this.#row.length; i++) {
@@ -79,8 +92,7 @@ export class FittedDetector implements Explained<Float64Array> {
       this.#missing[i] = isMissing ? 1 : 0;
       if (isMissing) count++;
     }
-    if (count > missingPartMax * this.#row.length) return "bad";
-    return count > 0 ? "uncertain" : "good";
+    return qualityOf(count, this.#row.length);
   }
 
   #judge(): number {

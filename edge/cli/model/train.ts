@@ -113,13 +113,16 @@ async function run(cli: Cli, data: string | undefined, flags: TrainFlags): Promi
   await fill(table, data, flags, cli);
   const { falseAlarms, headroom, method } = flags;
   const trained = train(table, { method, features, limits: { falseAlarms, headroom } });
-  const manifest = manifestOf(flags, inputs, features, table, trained);
+  const calibration = calibrationOf(flags, trained);
+  const manifest = manifestOf(flags, inputs, features, table, trained, calibration);
   const bytes = makePackage(manifest, trained.recipe, trained.golden);
   makeNewFolder(flags.output);
   writePackage(flags.output, bytes);
   for (const metric of trained.constant) cli.terminal.err(`warning: ${metric} never changes in the data`);
   cli.terminal.out(
-    flags.json ? JSON.stringify({ ok: true, folder: flags.output, ...manifest }) : describe(manifest, flags.output),
+    flags.json
+      ? JSON.stringify({ ok: true, folder: flags.output, ...manifest })
+      : describe(manifest, calibration, flags.output),
   );
 }
 
@@ -170,12 +173,25 @@ function* readingsOfJournal(
   }
 }
 
+function calibrationOf({ falseAlarms, headroom }: TrainFlags, trained: Trained): NonNullable<Manifest["calibration"]> {
+  return {
+    rowsFitted: trained.rowsFitted,
+    rowsForLimits: trained.rowsForLimits,
+    falseAlarmsWanted: falseAlarms,
+    headroom,
+    rowsTested: trained.rowsTested,
+    falseAlarmsTested: trained.falseAlarmsTested,
+    episodesTested: trained.episodesTested,
+  };
+}
+
 function manifestOf(
   flags: TrainFlags,
   inputs: readonly Omit<Manifest["inputs"][number], "usual">[],
   features: PackagedFeature[],
   table: RowTable,
-  { usual, clear, ...trained }: Trained,
+  { usual, clear }: Trained,
+  calibration: NonNullable<Manifest["calibration"]>,
 ): Omit<Manifest, "files"> {
   const { periodMs, holdRows, gapRows } = table.shape;
   const devices = table.devices.slice(0, 100);
@@ -190,15 +206,7 @@ function manifestOf(
     features,
     output: { kind: "score", meaning: "How far the row is from normal operation; 1 is at the limit." },
     threshold: { raise: 1, clear },
-    calibration: {
-      rowsFitted: trained.rowsFitted,
-      rowsForLimits: trained.rowsForLimits,
-      falseAlarmsWanted: flags.falseAlarms,
-      headroom: flags.headroom,
-      rowsTested: trained.rowsTested,
-      falseAlarmsTested: trained.falseAlarmsTested,
-      episodesTested: trained.episodesTested,
-    },
+    calibration,
     training: {
       trainedAt: formatWireTime(Date.now() * 1000),
       from: formatWireTime(table.fromMicros),
@@ -212,7 +220,8 @@ function manifestOf(
 }
 
 function describe(
-  { name, version, method, training, calibration: c }: Omit<Manifest, "files">,
+  { name, version, method, training }: Omit<Manifest, "files">,
+  c: NonNullable<Manifest["calibration"]>,
   folder: string,
 ): string {
   const percent = (100 * c.falseAlarmsTested).toPrecision(2);

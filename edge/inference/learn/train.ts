@@ -2,8 +2,9 @@ import { TidegateError } from "../../../src/errors.ts";
 import { Episode } from "../episode.ts";
 import type { Feature } from "../features/feature.ts";
 import { FeaturePipeline } from "../features/pipeline.ts";
+import { BuiltinModel } from "../formats/builtin.ts";
+import { modelOf, weightsOf } from "../formats/builtin-weights.ts";
 import { makeGolden, type Golden } from "../package/golden.ts";
-import { modelOf, weightsOf } from "../package/weights.ts";
 import { RowScorer, type RowRecipe } from "../rows/row-scorer.ts";
 import type { RowTable, Segment } from "../rows/row-table.ts";
 import { onAlertScale } from "../rows/score-scale.ts";
@@ -18,7 +19,7 @@ export interface TrainOptions {
 }
 
 export interface Trained {
-  readonly recipe: RowRecipe;
+  readonly recipe: RowRecipe<BuiltinModel>;
   readonly golden: Golden;
   /** Scores below are normal again. */
   readonly clear: number;
@@ -56,7 +57,7 @@ export function train(table: RowTable, { method, features, limits }: TrainOption
     throw tooPoor("the rows that set the limits are all alike, or miss too much");
   }
   // As it will be read from the package: what is tested here is what will be served.
-  const recipe = { inputs, features, model: modelOf(weightsOf(model), features.length) };
+  const recipe = { inputs, features, model: new BuiltinModel(modelOf(weightsOf(model), features.length)) };
   const calm = Float64Array.from(scoresOf(recipe, forLimits).flat());
   const clear = Math.min(0.95, Math.max(0.1, quantileOf(calm, clearQuantile)));
   const usual = inputs.map((_, i) => bandOf(fitted, i));

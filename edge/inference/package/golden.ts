@@ -2,14 +2,14 @@ import { Type, type Static } from "typebox";
 import { RowScorer, type RowRecipe } from "../rows/row-scorer.ts";
 import { inputsMax } from "./manifest.ts";
 
-/** Rows of training data, some of them disturbed, and the score that each must give: on every machine the same bits. */
+/** Rows of training data, some of them disturbed, and the output that each must give: on every machine the same bits. */
 export const goldenSchema = Type.Object(
   {
     rows: Type.Array(Type.Array(Type.Union([Type.Number(), Type.Null()]), { maxItems: inputsMax }), {
       minItems: 10,
       maxItems: 1000,
     }),
-    scores: Type.Array(Type.Number({ minimum: 0 }), { maxItems: 1000 }),
+    scores: Type.Array(Type.Number(), { maxItems: 1000 }),
   },
   { additionalProperties: false },
 );
@@ -32,13 +32,13 @@ export function makeGolden(recipe: RowRecipe, rows: readonly Float64Array[]): Go
   return { rows: given, scores: scoresOf(recipe, given) };
 }
 
-/** What is wrong; undefined where every row gives its score. */
+/** What is wrong; undefined where every row gives its output. */
 export function goldenFault(recipe: RowRecipe, { rows, scores }: Golden): string | undefined {
   if (rows.length !== scores.length) return `${rows.length} rows have ${scores.length} scores`;
   const wide = rows.findIndex((row) => row.length !== recipe.inputs.length);
   if (wide >= 0) return `row ${wide} has ${rows[wide]!.length} values instead of ${recipe.inputs.length}`;
   const given = scoresOf(recipe, rows);
-  if (!given.some((score) => score > 0)) return "no row has a score: nothing is proven by them";
+  if (given.every((score) => score === given[0])) return `every row gives ${given[0]}: nothing is proven by them`;
   const wrong = given.findIndex((score, r) => score !== scores[r]);
   return wrong < 0 ? undefined : `row ${wrong} gives ${given[wrong]} instead of ${scores[wrong]}`;
 }

@@ -5,8 +5,8 @@ import { oneOf } from "../../../src/wire/fields.ts";
  * A model package is a folder of three or four files:
  *
  *   manifest.json    what follows here; names every other file with its size and SHA-256
- *   weights.json     the fitted numbers
- *   golden.json      rows and the scores that they must give
+ *   weights.json     the fitted numbers, in a file of the package's format: see formats/
+ *   golden.json      rows and the outputs that they must give
  *   signature.json   Ed25519 over the bytes of manifest.json
  *
  * All of it is data. Nothing in a package is run, and no name in it is a path.
@@ -14,6 +14,17 @@ import { oneOf } from "../../../src/wire/fields.ts";
 
 /** A manifest that is larger is no manifest. */
 export const manifestBytesMax = 256 * 1024;
+/** The names that a file of a package may have, and what it may weigh at most. */
+export const fileBytesMax = {
+  "weights.json": 4 * 1024 * 1024,
+  "weights.bin": 12 * 1024 * 1024,
+  "golden.json": 4 * 1024 * 1024,
+} as const;
+export type PackageFile = keyof typeof fileBytesMax;
+
+/** What reads the weights; each has its file in formats/. */
+const formatNames = ["builtin", "gbdt"] as const;
+
 export const inputsMax = 64;
 export const featuresMax = 128;
 const closed = { additionalProperties: false } as const;
@@ -31,10 +42,12 @@ const sha256 = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const time = Type.String({ maxLength: 32 });
 
 const featureSchema = Type.Union([
+  Type.Object({ kind: Type.Literal("age") }, closed),
   Type.Object({ kind: Type.Literal("value"), input: metricName }, closed),
   Type.Object({ kind: Type.Literal("lag"), input: metricName, rows: windowRows }, closed),
   Type.Object({ kind: Type.Literal("mean"), input: metricName, rows: windowRows }, closed),
   Type.Object({ kind: Type.Literal("slope"), input: metricName, rows: windowRows }, closed),
+  Type.Object({ kind: Type.Literal("drift"), input: metricName, rows: windowRows, firstRows: windowRows }, closed),
   Type.Object({ kind: oneOf("difference", "product", "ratio"), left: metricName, right: metricName }, closed),
   Type.Object(
     { kind: oneOf("rms", "peak", "crest", "kurtosis", "peak-frequency"), input: metricName, ...waveform },
@@ -80,6 +93,65 @@ const calibration = Type.Object(
   closed,
 );
 
+const meaning = Type.String({ maxLength: 500 });
+const output = Type.Union([
+  Type.Object({ kind: Type.Literal("score"), meaning }, closed),
+  Type.Object({ kind: Type.Literal("probability"), name: metricName, meaning }, closed),
+  Type.Object(
+    {
+      kind: Type.Literal("quantity"),
+      name: metricName,
+      unit: Type.String({ minLength: 1, maxLength: 32, description: "UCUM" }),
+      range: Type.Tuple([Type.Number(), Type.Number()], { description: "What is predicted beyond is cut to it." }),
+      meaning,
+    },
+    closed,
+  ),
+]);
+
+/** Per range of the prediction: what is added for an end of the interval; null where it is open. */
+const ends = Type.Array(Type.Union([Type.Number(), Type.Null()]), { minItems: 1, maxItems: 64 });
+const interval = Type.Object(
+  {
+    coverage: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1, description: "Part of truths within it." }),
+    edges: Type.Array(Type.Number(), { maxItems: 63, description: "Upper end of each range but the last." }),
+    lower: ends,
+    upper: ends,
+    openAbove: Type.Optional(
+      Type.Number({ description: "An upper end from here on says `at least`: labels were cut to it." }),
+    ),
+  },
+  closed,
+);
+
+const share = Type.Number({ minimum: 0, maximum: 1 });
+const positive = Type.Number({ minimum: 0 });
+/** How a prediction was made and what it was worth on devices, or on times, that nothing was fitted on. */
+const prediction = Type.Object(
+  {
+    interval: Type.Optional(interval),
+    step: Type.Number({ exclusiveMinimum: 0, description: "A change of the prediction by less says nothing new." }),
+    split: oneOf("device", "time"),
+    rowsFitted: wholeNumber,
+    rowsCalibrated: wholeNumber,
+    rowsTested: wholeNumber,
+    devicesTested: wholeNumber,
+    tested: Type.Object(
+      {
+        rmse: Type.Optional(Type.Number({ minimum: 0, description: "Root of the mean squared error." })),
+        rmseOfMean: Type.Optional(Type.Number({ minimum: 0, description: "The same of always the mean label." })),
+        coverage: Type.Optional(share),
+        width: Type.Optional(Type.Number({ minimum: 0, description: "Mean width of the interval." })),
+        brier: Type.Optional(Type.Number({ minimum: 0, description: "Mean squared error of the probability." })),
+        brierOfMean: Type.Optional(positive),
+        rocAuc: Type.Optional(share),
+      },
+      closed,
+    ),
+  },
+  closed,
+);
+
 const training = Type.Object(
   {
     trainedAt: time,
@@ -95,7 +167,7 @@ const training = Type.Object(
 
 const file = Type.Object(
   {
-    name: oneOf("weights.json", "golden.json"),
+    name: oneOf(...(Object.keys(fileBytesMax) as PackageFile[])),
     bytes: Type.Integer({ minimum: 2 }),
     sha256,
   },
@@ -107,8 +179,8 @@ export const manifestSchema = Type.Object(
     tidegate: Type.Literal("model-package/1"),
     name: Type.String({ pattern: modelNamePattern }),
     version: Type.String({ pattern: modelVersionPattern, description: "major.minor.patch" }),
-    format: Type.Literal("builtin", { description: "A detector that is part of Tidegate, with fitted numbers." }),
-    method: oneOf("mspc", "var", "cva"),
+    format: oneOf(...formatNames),
+    method: Type.String({ pattern: "^[a-z][a-z0-9-]{0,31}$", description: "One that the format knows." }),
     inputs: Type.Array(input, { minItems: 2, maxItems: inputsMax }),
     rows: Type.Object(
       {
@@ -119,17 +191,23 @@ export const manifestSchema = Type.Object(
       closed,
     ),
     features: featuresSchema,
-    output: Type.Object({ kind: Type.Literal("score"), meaning: Type.String({ maxLength: 500 }) }, closed),
-    threshold: Type.Object(
-      {
-        raise: Type.Literal(1),
-        clear: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
-      },
-      { ...closed, description: "In units of the limits: abnormal from `raise` on, normal again below `clear`." },
+    output,
+    threshold: Type.Optional(
+      Type.Object(
+        {
+          raise: Type.Literal(1),
+          clear: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
+        },
+        {
+          ...closed,
+          description: "Of a score, in units of the limits: abnormal from `raise` on, normal again below `clear`.",
+        },
+      ),
     ),
-    calibration,
+    calibration: Type.Optional(calibration),
+    prediction: Type.Optional(prediction),
     training,
-    files: Type.Array(file, { minItems: 2, maxItems: 2 }),
+    files: Type.Array(file, { minItems: 2, maxItems: 8 }),
   },
   closed,
 );

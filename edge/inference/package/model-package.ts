@@ -1,13 +1,10 @@
 import { createHash } from "node:crypto";
-import type { Static, TSchema } from "typebox";
-import { formatKey } from "../../../src/config/problems.ts";
-import { validate } from "../../../src/config/validate.ts";
-import { TidegateError } from "../../../src/errors.ts";
+import { formats } from "../formats/formats.ts";
 import type { RowRecipe } from "../rows/row-scorer.ts";
 import { goldenFault, goldenSchema, type Golden } from "./golden.ts";
-import { manifestSchema, type Manifest } from "./manifest.ts";
+import { invalid, readJson, textOf } from "./json.ts";
+import { fileBytesMax, manifestSchema, type Manifest, type PackageFile } from "./manifest.ts";
 import { signatureSchema, type Signature } from "./signature.ts";
-import { modelOf, weightsOf, weightsSchema } from "./weights.ts";
 
 /** The bytes of a package, read once: what is checked is what is used. */
 export interface PackageBytes {
@@ -22,11 +19,6 @@ export interface ModelPackage {
   readonly recipe: RowRecipe;
 }
 
-/** What a file of a package may weigh at most, by its name. */
-export const fileBytesMax: Readonly<Record<Manifest["files"][number]["name"], number>> = {
-  "weights.json": 4 * 1024 * 1024,
-  "golden.json": 4 * 1024 * 1024,
-};
 export const signatureBytesMax = 4096;
 
 /** Reads a manifest and nothing else. Throws MODEL_INVALID. */
@@ -39,7 +31,34 @@ export function readManifest(bytes: Uint8Array): Manifest {
   for (const { name, bytes } of manifest.files) {
     if (bytes > fileBytesMax[name]) throw invalid(`${name} has ${bytes} bytes; at most ${fileBytesMax[name]} are read`);
   }
+  requireFormat(manifest, names);
+  requirePurpose(manifest);
   return manifest;
+}
+
+function requireFormat({ format, method, output }: Manifest, names: ReadonlySet<PackageFile>): void {
+  const { methods, outputs, files } = formats[format];
+  if (!methods.includes(method)) throw invalid(`${format} knows no method ${method}, only ${methods.join(", ")}`);
+  if (!outputs.includes(output.kind)) throw invalid(`${format} gives no ${output.kind}, only ${outputs.join(", ")}`);
+  const wanted: readonly PackageFile[] = [...files, "golden.json"];
+  if (names.size === wanted.length && wanted.every((name) => names.has(name))) return;
+  throw invalid(`a package of format ${format} holds ${wanted.join(" and ")}, not ${[...names].join(" and ")}`);
+}
+
+/** A package detects, by a limit that was calibrated, or it predicts. */
+function requirePurpose({ output, threshold, calibration, prediction }: Manifest): void {
+  if (output.kind === "score") {
+    if (threshold === undefined || calibration === undefined) throw invalid("a score needs threshold and calibration");
+    if (prediction !== undefined) throw invalid("a package whose output is a score predicts nothing");
+    return;
+  }
+  if (prediction === undefined) throw invalid(`a ${output.kind} needs prediction`);
+  if (threshold !== undefined || calibration !== undefined) throw invalid(`a ${output.kind} has no limit`);
+  const { interval } = prediction;
+  if (interval === undefined) return;
+  const ranges = interval.edges.length + 1;
+  if (interval.lower.length === ranges && interval.upper.length === ranges) return;
+  throw invalid(`prediction.interval has ${ranges} ranges, and another number of ends`);
 }
 
 /** Absent where the package is not signed. Throws MODEL_INVALID. */
@@ -54,14 +73,10 @@ export function readSignature(bytes: Uint8Array | undefined): Signature | undefi
 export function openPackage({ manifest: bytes, files }: PackageBytes): ModelPackage {
   const manifest = readManifest(bytes);
   for (const file of manifest.files) checkFile(file, files.get(file.name));
-  const weights = readJson(weightsSchema, files.get("weights.json")!, "weights.json");
-  if (weights.chart.kind !== manifest.method) {
-    throw invalid(`weights.json holds ${weights.chart.kind}, the manifest says ${manifest.method}`);
-  }
   try {
-    const { features } = manifest;
+    const { features, format } = manifest;
     const inputs = manifest.inputs.map(({ metric }) => metric);
-    const recipe = { inputs, features, model: modelOf(weights, features.length) };
+    const recipe = { inputs, features, model: formats[format].load(manifest, files) };
     const fault = goldenFault(recipe, readJson(goldenSchema, files.get("golden.json")!, "golden.json"));
     if (fault !== undefined) throw invalid(`golden.json: ${fault}`);
     return { manifest, recipe };
@@ -80,39 +95,12 @@ function checkFile({ name, bytes, sha256 }: Manifest["files"][number], content: 
 
 /** The bytes of a package of what was fitted; not signed. */
 export function makePackage(about: Omit<Manifest, "files">, recipe: RowRecipe, golden: Golden): PackageBytes {
-  const files = new Map([
-    ["weights.json", textOf(weightsOf(recipe.model))],
-    ["golden.json", textOf(golden)],
-  ] as const);
+  const files = new Map<PackageFile, Uint8Array>([...recipe.model.files(), ["golden.json", textOf(golden)]]);
   const listed = [...files].map(([name, content]) => ({ name, bytes: content.length, sha256: hashOf(content) }));
   const manifest = Buffer.from(`${JSON.stringify({ ...about, files: listed }, null, 2)}\n`);
   return { manifest, signature: undefined, files };
 }
 
-function textOf(value: object): Uint8Array {
-  return Buffer.from(`${JSON.stringify(value)}\n`);
-}
-
 function hashOf(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
-}
-
-/** JSON that fits a schema. Throws MODEL_INVALID. */
-export function readJson<Schema extends TSchema>(schema: Schema, bytes: Uint8Array, name: string): Static<Schema> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw invalid(`${name} is not JSON`, cause);
-  }
-  const [fault] = validate(schema, value);
-  if (fault !== undefined) throw invalid(`${name}: ${formatKey(fault.path)} ${fault.message}`);
-  return value as Static<Schema>;
-}
-
-function invalid(message: string, cause?: unknown): TidegateError {
-  return new TidegateError("MODEL_INVALID", message, {
-    cause,
-    hint: "The package is damaged, was changed, or was made for another version. Get it again from where it was made.",
-  });
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { TidegateError } from "../../../src/errors.ts";
 import type { CompiledProfile } from "../../../src/profile/profile.ts";
 import type { ModelPackage } from "../package/model-package.ts";
 import type { RowShape } from "./row-joiner.ts";
@@ -21,6 +22,11 @@ export interface ServedModel {
 
 export function servedModel({ manifest, recipe }: ModelPackage): ServedModel {
   const { name, version, inputs, rows, threshold } = manifest;
+  if (threshold === undefined) {
+    throw new TidegateError("MODEL_INVALID", `${name} predicts, and this gateway runs detectors only`, {
+      hint: "Promote a detector: its output is a score.",
+    });
+  }
   const content = createHash("sha256").update(JSON.stringify(manifest)).digest("hex").slice(0, 16);
   return {
     name,

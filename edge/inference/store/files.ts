@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { TidegateError } from "../../../src/errors.ts";
-import { manifestBytesMax } from "../package/manifest.ts";
-import { fileBytesMax, readManifest, signatureBytesMax, type PackageBytes } from "../package/model-package.ts";
+import { fileBytesMax, manifestBytesMax } from "../package/manifest.ts";
+import { readManifest, signatureBytesMax, type PackageBytes } from "../package/model-package.ts";
 
 /*
  * The files of a package on disk. Names come from a closed list in the manifest's schema, so none can lead out of the

@@ -4,10 +4,10 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } fr
 import { dirname, join } from "node:path";
 import { Type, type Static } from "typebox";
 import { TidegateError } from "../../../src/errors.ts";
+import { readJson } from "../package/json.ts";
 import { compareVersions, modelNamePattern, modelVersionPattern, type Manifest } from "../package/manifest.ts";
 import {
   openPackage,
-  readJson,
   readManifest,
   readSignature,
   type ModelPackage,

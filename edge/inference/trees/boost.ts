@@ -95,11 +95,13 @@ function flatten(grown: readonly GrownTree[], { columns, edges }: Binned, depth:
     features: new Uint16Array(grown.length * inner),
     thresholds: new Float64Array(grown.length * inner),
     leaves: new Float64Array(grown.length * (inner + 1)),
+    leafRows: new Uint32Array(grown.length * (inner + 1)),
     base,
   };
-  grown.forEach(({ features, lastBins, leaves }, t) => {
+  grown.forEach(({ features, lastBins, leaves, leafRows }, t) => {
     trees.features.set(features, t * inner);
     trees.leaves.set(leaves, t * (inner + 1));
+    trees.leafRows.set(leafRows, t * (inner + 1));
     lastBins.forEach((bin, i) => {
       trees.thresholds[t * inner + i] = edges[features[i]!]![bin] ?? Infinity;
     });

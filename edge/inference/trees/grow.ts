@@ -20,6 +20,7 @@ export interface GrownTree {
   /** The last bin that goes left; 255 where all do. */
   readonly lastBins: Uint8Array;
   readonly leaves: Float64Array;
+  readonly leafRows: Uint32Array;
 }
 
 const endsHere = 255;
@@ -57,6 +58,7 @@ export class TreeGrower {
       features: new Uint16Array(inner),
       lastBins: new Uint8Array(inner).fill(endsHere),
       leaves: new Float64Array(inner + 1),
+      leafRows: new Uint32Array(inner + 1),
     };
     let level = new Map([[0, this.#count(rows, 0, rows.length, columns, derivatives)]]);
     for (let d = 0; d < depth; d++) {
@@ -66,6 +68,7 @@ export class TreeGrower {
     }
     for (const [at, node] of level) {
       tree.leaves[at - inner] = this.#leafOf(node, columns);
+      tree.leafRows[at - inner] = node.end - node.first;
       this.#release(node);
     }
     return tree;

@@ -1,3 +1,5 @@
+import { exp } from "./exp.ts";
+
 /**
  * Regression trees of one depth, flat in memory. Tree t has its 2^depth - 1 inner nodes in a row, node n with the
  * children 2n + 1 and 2n + 2, and its 2^depth leaves likewise. A branch that ends early goes left for ever.
@@ -11,6 +13,8 @@ export interface Trees {
   /** … and the value above which the way goes right. A missing input (NaN) goes left. */
   readonly thresholds: Float64Array;
   readonly leaves: Float64Array;
+  /** How many rows of the training ended in each leaf. */
+  readonly leafRows: Uint32Array;
   /** The prediction before the first tree. */
   readonly base: number;
 }
@@ -67,5 +71,5 @@ function leafOfTree({ depth, features, thresholds, leaves }: Trees, tree: number
 
 /** Probability of a model that was fitted with the logistic loss. */
 export function probability(margin: number): number {
-  return 1 / (1 + Math.exp(-margin));
+  return 1 / (1 + exp(-margin));
 }

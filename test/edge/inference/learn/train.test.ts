@@ -143,6 +143,6 @@ test("inputs of which none follows from the others leave no residual, and no lim
   }
   const ab = ["a", "b"].map((input) => ({ kind: "value" as const, input }));
   const trained = train(table, { method: "mspc", features: ab, limits });
-  assert.ok(trained.recipe.model.limits[1]! >= 1e-9, String(trained.recipe.model.limits));
+  assert.ok(trained.recipe.model.fitted.limits[1]! >= 1e-9, String(trained.recipe.model.fitted.limits));
   assert.ok(trained.falseAlarmsTested < 0.02);
 });

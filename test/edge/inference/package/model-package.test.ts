@@ -14,7 +14,7 @@ const good = signed(pumpPackage(), lab.privateKey);
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 interface Parts {
-  manifest: Manifest & { files: { name: string }[] };
+  manifest: Mutable<Manifest> & { files: { name: string }[] };
   weights: { means: number[]; deviations: number[]; limits: number[]; chart: { raw: { loadings: number[] } } };
   golden: { rows: (number | null)[][]; scores: number[] };
 }
@@ -56,6 +56,8 @@ test("a signed package is taken, and also when its files are written anew", () =
     "pump",
   );
 });
+
+const quantity = { kind: "quantity", name: "life", unit: "h", range: [0, 1], meaning: "" };
 
 const refused: readonly { name: string; bytes: PackageBytes; code: string; says: RegExp }[] = [
   { name: "no signature", bytes: { ...good, signature: undefined }, code: "MODEL_UNTRUSTED", says: /not signed/ },
@@ -138,6 +140,38 @@ const refused: readonly { name: string; bytes: PackageBytes; code: string; says:
     bytes: remade(({ manifest }) => (manifest.name = "../pump")),
     code: "MODEL_INVALID",
     says: /name/,
+  },
+  {
+    name: "a method that the format does not know",
+    bytes: remade(({ manifest }) => Object.assign(manifest, { method: "gbdt" })),
+    code: "MODEL_INVALID",
+    says: /builtin knows no method gbdt, only mspc, var, cva/,
+  },
+  {
+    name: "an output that the format does not give",
+    bytes: remade(({ manifest }) =>
+      Object.assign(manifest, { output: { kind: "probability", name: "failure", meaning: "" } }),
+    ),
+    code: "MODEL_INVALID",
+    says: /builtin gives no probability, only score/,
+  },
+  {
+    name: "files of another format",
+    bytes: remade(({ manifest }) => Object.assign(manifest, { format: "gbdt", method: "gbdt", output: quantity })),
+    code: "MODEL_INVALID",
+    says: /of format gbdt holds weights.bin and golden.json, not weights.json and golden.json/,
+  },
+  {
+    name: "a score without a limit",
+    bytes: remade(({ manifest }) => delete manifest.threshold),
+    code: "MODEL_INVALID",
+    says: /a score needs threshold and calibration/,
+  },
+  {
+    name: "a detector that grows old",
+    bytes: remade(({ manifest }) => Object.assign(manifest.features, [{ kind: "age" }])),
+    code: "MODEL_INVALID",
+    says: /cannot judge by age/,
   },
   {
     name: "code",

@@ -2,10 +2,12 @@
 // harms nobody when it is broken. Method: simulated pumps, with and without wear, through all models of a gateway.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BuiltinModel } from "../../../../edge/inference/formats/builtin.ts";
 import { GatewayModels } from "../../../../edge/inference/gateway-models.ts";
 import type { ModelRule } from "../../../../edge/inference/options.ts";
 import { openPackage } from "../../../../edge/inference/package/model-package.ts";
 import { PackageScorer } from "../../../../edge/inference/rows/package-scorer.ts";
+import type { RowRecipe } from "../../../../edge/inference/rows/row-scorer.ts";
 import { servedModel, type ServedModel } from "../../../../edge/inference/rows/served-model.ts";
 import { Scorer } from "../../../../edge/inference/scorer.ts";
 import { ProfileLibrary } from "../../../../edge/profile-library.ts";
@@ -172,19 +174,24 @@ test("no version, or no rule any more: the open episode is closed and the device
   }
 });
 
+/** The live model with other limits. */
+function withLimits(limit: number): RowRecipe {
+  const { model } = live.recipe;
+  assert.ok(model instanceof BuiltinModel);
+  const fitted = { ...model.fitted, limits: new Float64Array(4).fill(limit) };
+  return { ...live.recipe, model: new BuiltinModel(fitted) };
+}
+
 /** Numbers that no package could carry: what if a check had a hole? */
 const broken: readonly { name: string; model: ServedModel; says: RegExp }[] = [
   {
     name: "gives NaN",
-    model: {
-      ...live,
-      recipe: { ...live.recipe, model: { ...live.recipe.model, limits: new Float64Array(4).fill(Number.NaN) } },
-    },
+    model: { ...live, recipe: withLimits(Number.NaN) },
     says: /score of a row is NaN/,
   },
   {
     name: "divides by 0",
-    model: { ...live, recipe: { ...live.recipe, model: { ...live.recipe.model, limits: new Float64Array(4) } } },
+    model: { ...live, recipe: withLimits(0) },
     says: /score of a row is Infinity/,
   },
   {
@@ -308,7 +315,7 @@ const deaf: ServedModel = {
   ...live,
   version: "2.0.0",
   id: "deaf",
-  recipe: { ...live.recipe, model: { ...live.recipe.model, limits: new Float64Array(4).fill(1e9) } },
+  recipe: withLimits(1e9),
 };
 
 test("a shadow says nothing, changes nothing, and counts where it differs", () => {
@@ -339,11 +346,7 @@ test("a shadow without a live version is compared with silence", () => {
 
 test("a shadow that fails is out of service, and the live version is not", () => {
   const { models, faults } = site();
-  const limits = new Float64Array(4).fill(Number.NaN);
-  models.packages.deploy("pump", "shadow", {
-    ...deaf,
-    recipe: { ...live.recipe, model: { ...live.recipe.model, limits } },
-  });
+  models.packages.deploy("pump", "shadow", { ...deaf, recipe: withLimits(Number.NaN) });
   const alerts = observationsOf("pump-01", 900).flatMap((observation) => [...models.score(observation, profile)]);
   assert.equal(alerts.filter(isOurs)[0]?.kind, "raise");
   assert.deepEqual([faults.length, faults[0]!.slice(0, 12)], [1, "shadow 2.0.0"]);

@@ -3,7 +3,7 @@ import type { RowModel } from "../fitted-detector.ts";
 import { pastMax } from "../learn/fit-rows.ts";
 import type { Matrix } from "../learn/matrix.ts";
 import type { Pca } from "../learn/pca.ts";
-import { featuresMax } from "./manifest.ts";
+import { featuresMax } from "../package/manifest.ts";
 
 /*
  * Numbers as JSON: a double that JSON carries comes back with the same bits, and a person can read the file. What must

@@ -1,0 +1,38 @@
+import { FittedDetector, type RowModel } from "../fitted-detector.ts";
+import { invalid, readJson, textOf } from "../package/json.ts";
+import type { PackageFile } from "../package/manifest.ts";
+import { modelOf, weightsOf, weightsSchema } from "./builtin-weights.ts";
+import type { FittedModel, Format } from "./format.ts";
+
+/** A detector that is part of Tidegate, with fitted numbers. */
+export class BuiltinModel implements FittedModel {
+  readonly fitted: RowModel;
+  readonly base = 0;
+
+  constructor(fitted: RowModel) {
+    this.fitted = fitted;
+  }
+
+  start(): FittedDetector {
+    return new FittedDetector(this.fitted);
+  }
+
+  files(): ReadonlyMap<PackageFile, Uint8Array> {
+    return new Map([["weights.json", textOf(weightsOf(this.fitted))]]);
+  }
+}
+
+export const builtinFormat: Format = {
+  methods: ["mspc", "var", "cva"],
+  outputs: ["score"],
+  files: ["weights.json"],
+  load({ method, features }, files) {
+    const weights = readJson(weightsSchema, files.get("weights.json")!, "weights.json");
+    if (weights.chart.kind !== method) {
+      throw invalid(`weights.json holds ${weights.chart.kind}, the manifest says ${method}`);
+    }
+    // What grows for ever has no normal state.
+    if (features.some(({ kind }) => kind === "age")) throw new RangeError("a detector cannot judge by age");
+    return new BuiltinModel(modelOf(weights, features.length));
+  },
+};
