@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../src/clock.ts";
 import { epochOf, type Epoch } from "../../src/wire/epoch.ts";
-import { streamOfCode, type Stream } from "../../src/wire/streams.ts";
+import { streamOfCode } from "../../src/wire/streams.ts";
 import type { BlockTables } from "./block-tables.ts";
 import { packBlock, type Block, type Directory, type Entry } from "./block.ts";
 import type { Counters } from "./counters.ts";
@@ -22,13 +22,15 @@ import type { OwnRecords } from "./own-records.ts";
 
 /** Turns groups into numbered blocks of this epoch, inside the transaction that stores them. */
 export class Appender {
+  /** Of this epoch. */
+  readonly numbers = new Numbers();
+
   readonly #epoch: Epoch;
   readonly #clock: Clock;
   readonly #blocks: BlockTables;
   readonly #counters: Counters;
   readonly #own: OwnRecords;
   readonly #manifest: ManifestTracker;
-  readonly #numbers = new Numbers();
   readonly #devices: NewDevice[] = [];
   /** Of the open transaction, for the next manifest. */
   #stored: Entry[] = [];
@@ -58,11 +60,6 @@ export class Appender {
     };
   }
 
-  /** The highest number of this epoch; 0 where none was given. */
-  lastSeq(stream: Stream, device: string): number {
-    return this.#numbers.last(stream, device);
-  }
-
   /** Stores one lane of a group; `from` is its index there. */
   storeLane(group: LaneGroup, from: number, commit: number): CommittedBlock {
     const entries: Entry[] = [];
@@ -75,7 +72,7 @@ export class Appender {
         stream,
         device: device.device,
         partition: device.partition,
-        firstSeq: this.#numbers.take(stream, device.device, count),
+        firstSeq: this.numbers.take(stream, device.device, count),
         count,
         minTimeMicros: group.entries[at + entryMinTime]!,
         maxTimeMicros: group.entries[at + entryMaxTime]!,
@@ -89,7 +86,7 @@ export class Appender {
   storeOwn(): CommittedBlock[] {
     const own = this.#own.take(this.#clock.nowMicros());
     if (own === undefined) return [];
-    for (const entry of own.entries) entry.firstSeq = this.#numbers.take(entry.stream, entry.device, entry.count);
+    for (const entry of own.entries) entry.firstSeq = this.numbers.take(entry.stream, entry.device, entry.count);
     const { nextBlock: commit } = this.#counters.head;
     const directory: Directory = { lane: "critical", epoch: this.#epoch.text, commit, entries: own.entries };
     return [this.#storeBlock(own.records, directory, undefined)];
@@ -128,22 +125,22 @@ export class Appender {
   /** Blocks of a transaction that was thought to have failed are on disk: their numbers are taken after all. */
   takeOver(entries: readonly Entry[]): void {
     for (const entry of entries) {
-      this.#numbers.take(entry.stream, entry.device, entry.count);
+      this.numbers.take(entry.stream, entry.device, entry.count);
       this.#manifest.note(entry);
     }
-    this.#numbers.keep();
+    this.numbers.keep();
   }
 
   /** The transaction has ended well. */
   keep(): void {
     for (const entry of this.#stored) this.#manifest.note(entry);
-    this.#numbers.keep();
+    this.numbers.keep();
     this.#stored = [];
   }
 
   /** The transaction was rolled back, and with it the numbers. */
   undo(): void {
-    this.#numbers.undo();
+    this.numbers.undo();
     this.#stored = [];
   }
 }

@@ -11,7 +11,7 @@ import { makeDurableFolder, syncFile } from "./sync-folder.ts";
 
 /** "TGJ1" as SQLite's application id: another program's database is not opened. */
 export const applicationId = 0x54474a31;
-export const schemaVersion = 4;
+export const schemaVersion = 5;
 /** First release without the WAL-reset bug, which loses committed writes (sqlite.org/wal.html, section 8). */
 const sqliteMinimum = [3, 51, 3] as const;
 /** First format whose number stands in a table too, where a damaged header cannot pass for a newer version. */
@@ -40,6 +40,8 @@ const lossTable = `CREATE TABLE losses (id INTEGER PRIMARY KEY AUTOINCREMENT, re
 const mergedTables = lanes.map(
   (lane) => `CREATE TABLE merged_${lane} (id INTEGER PRIMARY KEY, first INTEGER NOT NULL, since INTEGER NOT NULL)`,
 );
+const highestTable = `CREATE TABLE highest (epoch INTEGER NOT NULL, stream INTEGER NOT NULL, device TEXT NOT NULL,
+     seq INTEGER NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (epoch, stream, device)) WITHOUT ROWID`;
 const createTables = [
   "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
   `CREATE TABLE epochs (counter INTEGER PRIMARY KEY, text TEXT NOT NULL, boot TEXT NOT NULL, started INTEGER NOT NULL,
@@ -54,11 +56,12 @@ const createTables = [
   "CREATE TABLE redelivery (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL)",
   quarantineTable("quarantine"),
   lossTable,
+  highestTable,
   "CREATE TABLE set_aside (id INTEGER PRIMARY KEY, lane TEXT NOT NULL, crc INTEGER NOT NULL, data BLOB)",
 ];
 
 /** Steps from one format version to the next; index 0 leads from version 1 to 2. */
-const migrations: readonly ((db: DatabaseSync) => void)[] = [describeQuarantine, addMerged, addChecksums];
+const migrations: readonly ((db: DatabaseSync) => void)[] = [describeQuarantine, addMerged, addChecksums, addHighest];
 
 /** Version 2: the quarantine knows device, profile and tries; what was lost lately can be listed. */
 function describeQuarantine(db: DatabaseSync): void {
@@ -90,6 +93,11 @@ function addChecksums(db: DatabaseSync): void {
     const crc = rowChecksum(counter!, text!, boot!, started!, manifest!, final!);
     db.prepare("UPDATE epochs SET crc = ? WHERE counter = ?").run(crc, counter!);
   }
+}
+
+/** Version 5: how far the numbers of ended epochs went. Of those that ended before, nothing is known. */
+function addHighest(db: DatabaseSync): void {
+  db.exec(highestTable);
 }
 
 export interface Opened {

@@ -2,10 +2,11 @@ import { existsSync, readFileSync } from "node:fs";
 import type { Clock } from "../../src/clock.ts";
 import { TidegateError } from "../../src/errors.ts";
 import type { Epoch } from "../../src/wire/epoch.ts";
-import { lanes } from "../../src/wire/streams.ts";
+import { lanes, type Stream } from "../../src/wire/streams.ts";
 import type { BlockTables } from "./block-tables.ts";
 import type { Connection, Row } from "./connection.ts";
 import { damaged } from "./database.ts";
+import { highestOf, type HighestNumbers } from "./highest-numbers.ts";
 import { ManifestTracker } from "./manifest.ts";
 import type { OwnRecords } from "./own-records.ts";
 import { rowChecksum } from "./row-checksum.ts";
@@ -29,6 +30,7 @@ export class Epochs {
   readonly #clock: Clock;
   readonly #blocks: BlockTables;
   readonly #own: OwnRecords;
+  readonly #highest: HighestNumbers;
   readonly #partitions: number;
 
   constructor(
@@ -37,6 +39,7 @@ export class Epochs {
     clock: Clock,
     blocks: BlockTables,
     own: OwnRecords,
+    highest: HighestNumbers,
     partitions: number,
   ) {
     this.#connection = connection;
@@ -44,6 +47,7 @@ export class Epochs {
     this.#clock = clock;
     this.#blocks = blocks;
     this.#own = own;
+    this.#highest = highest;
     this.#partitions = partitions;
   }
 
@@ -55,7 +59,10 @@ export class Epochs {
     this.#put({ counter, text, boot: bootId(), started: this.#clock.nowMicros(), manifest: 0, final: 0 });
   }
 
-  /** Epochs before `epoch` that ended without a word get their last manifest now, from the directories behind the one before. */
+  /**
+   * Epochs before `epoch` that ended without a word get their last manifest now, and their highest numbers, from the
+   * directories behind the one before.
+   */
   finishEarlier(epoch: Epoch): void {
     for (const row of this.#connection.all("SELECT * FROM epochs WHERE counter <> ?", epoch.counter)) {
       const open = checked(row);
@@ -65,7 +72,9 @@ export class Epochs {
         if (lane === "history") continue;
         // Where a directory is damaged, a reader of the block finds out and ledgers what is lost.
         for (const directory of this.#blocks.directoriesFrom(lane, open.manifest)) {
-          if (directory?.epoch === open.text) for (const entry of directory.entries) tracker.note(entry);
+          if (directory?.epoch !== open.text) continue;
+          for (const entry of directory.entries) tracker.note(entry);
+          this.#highest.raise(open.counter, highestOf(directory.entries));
         }
       }
       this.addManifest(tracker, true);
@@ -75,6 +84,12 @@ export class Epochs {
 
   addManifest(tracker: ManifestTracker, final: boolean): void {
     for (const record of tracker.records(this.#clock.nowMicros(), final)) this.#own.addManifest(record);
+  }
+
+  /** The highest number that an earlier epoch gave; 0 where this journal never had the epoch, or forgot it. */
+  lastNumber(text: string, stream: Stream, device: string): number {
+    const row = this.#connection.get("SELECT counter FROM epochs WHERE text = ?", text);
+    return row === undefined ? 0 : this.#highest.of(Number(row.counter), stream, device);
   }
 
   /** When an epoch of this journal began; undefined where it never had it. */

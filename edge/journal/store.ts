@@ -19,6 +19,7 @@ import { Dropper } from "./dropper.ts";
 import { Epochs, frozenPartitions } from "./epochs.ts";
 import type { Committed, CommittedBlock, Group, QuarantineItem } from "./group.ts";
 import { unsentRecords } from "./head.ts";
+import { HighestNumbers } from "./highest-numbers.ts";
 import { Ledger } from "./ledger.ts";
 import { LossTable } from "./loss-table.ts";
 import { ManifestTracker } from "./manifest.ts";
@@ -81,6 +82,7 @@ export class Store {
   readonly #own: OwnRecords;
   readonly #losses: LossTable;
   readonly #ledger: Ledger;
+  readonly #highest: HighestNumbers;
   readonly #epochs: Epochs;
   readonly #manifest: ManifestTracker;
   readonly #appender: Appender;
@@ -131,7 +133,8 @@ export class Store {
     this.#own = new OwnRecords(options.gateway, this.partitions);
     this.#losses = new LossTable(connection);
     this.#ledger = new Ledger(this.#counters, this.#own, this.#losses);
-    this.#epochs = new Epochs(connection, this.#state, clock, this.#blocks, this.#own, this.partitions);
+    this.#highest = new HighestNumbers(connection, options.quotaBytes);
+    this.#epochs = new Epochs(connection, this.#state, clock, this.#blocks, this.#own, this.#highest, this.partitions);
     this.epoch = makeEpoch(this.#nextCounter(), randomBytes(8));
     this.#manifest = new ManifestTracker(this.epoch.text, this.partitions);
     this.#appender = new Appender(this.epoch, clock, this.#blocks, this.#counters, this.#own, this.#manifest);
@@ -149,6 +152,7 @@ export class Store {
       this.#epochs.freezePartitions(unsentRecords(this.#counters.head));
       this.#epochs.begin(this.epoch);
       this.#epochs.finishEarlier(this.epoch);
+      this.#highest.forgetOldest();
     });
   }
 
@@ -351,8 +355,8 @@ export class Store {
     // What is not found now may be found when the salvage is done.
     if (!this.#salvaging.isDone) return parts.map(() => 0);
     return parts.map(({ epoch, stream, device }) => {
-      if (epoch === this.epoch.text) return this.#appender.lastSeq(stream, device);
-      return this.#epochs.startedMicros(epoch) === undefined ? 0 : Number.MAX_SAFE_INTEGER;
+      const isOwn = epoch === this.epoch.text;
+      return isOwn ? this.#appender.numbers.last(stream, device) : this.#epochs.lastNumber(epoch, stream, device);
     });
   }
 
@@ -386,14 +390,23 @@ export class Store {
 
   /** Publishes the numbers that changed since the last manifest, and that no others did. Called every `manifestSeconds`. */
   writeManifest(final = false): readonly CommittedBlock[] {
-    const blocks = this.#write(() => this.#tellNumbers(final));
-    this.#manifest.clear();
-    return blocks;
+    return this.#writeTelling(() => undefined, final);
   }
 
-  #tellNumbers(final: boolean): void {
-    this.#epochs.addManifest(this.#manifest, final);
-    this.#epochs.noteManifest(this.epoch, this.#counters.head.nextBlock, final);
+  /** `#write` with a manifest. */
+  #writeTelling(work: () => unknown, final: boolean): readonly CommittedBlock[] {
+    const { numbers } = this.#appender;
+    const blocks = this.#write(
+      () => {
+        this.#epochs.addManifest(this.#manifest, final);
+        this.#epochs.noteManifest(this.epoch, this.#counters.head.nextBlock, final);
+        work();
+      },
+      () => this.#highest.raise(this.epoch.counter, numbers.changed()),
+    );
+    this.#manifest.clear();
+    numbers.told();
+    return blocks;
   }
 
   /** Frees space in bounded steps: see `Space`. Returns the ledger blocks it wrote; call again while `more`. */
@@ -403,12 +416,8 @@ export class Store {
     const { lane, ids, reason } = victims;
     // After a crash the numbers since the last manifest are read from the blocks: none may go before it was told.
     const untold = lane !== "history" && Math.max(...ids) >= this.#epochs.manifestUpTo(this.epoch);
-    const blocks = this.#write(() => {
-      if (untold) this.#tellNumbers(false);
-      for (const id of ids) this.#dropper.drop(lane, id, reason);
-    });
-    if (untold) this.#manifest.clear();
-    return { blocks, more: true };
+    const drop = (): void => ids.forEach((id) => this.#dropper.drop(lane, id, reason));
+    return { blocks: untold ? this.#writeTelling(drop, false) : this.#write(drop), more: true };
   }
 
   /** Gives pages that nothing uses back to the disk, in a small step, and puts the ballast back where it was needed. */
@@ -488,6 +497,7 @@ export class Store {
     this.#write(() => {
       this.#epochs.freezePartitions(0);
       this.#epochs.begin(this.epoch);
+      this.#highest.raise(this.epoch.counter, this.#appender.numbers.all());
     });
   }
 
@@ -504,14 +514,18 @@ export class Store {
 
   // ---- transactions ------------------------------------------------------------------------------------------
 
-  /** `work` in one transaction with what the journal adds by itself: its ledger entries, cursors and counters. */
-  #write(work: () => unknown): readonly CommittedBlock[] {
+  /**
+   * `work` in one transaction with what the journal adds by itself: its ledger entries, cursors and counters. `last`
+   * comes when all numbers of the transaction are taken.
+   */
+  #write(work: () => unknown, last: () => void = () => undefined): readonly CommittedBlock[] {
     try {
       const own = this.#connection.transaction(() => {
         work();
         this.#ledger.write();
         this.#losses.write(this.#clock.nowMicros());
         const blocks = this.#appender.storeOwn();
+        last();
         this.#cursors.write();
         this.#counters.write();
         return blocks;

@@ -36,6 +36,8 @@ const withoutLog = "immutable=1";
 const locking = "mode=ro";
 /** Format from which state rows and epochs have checksums. */
 const checksumsSince = 4;
+/** Format from which the highest numbers of ended epochs are kept. */
+const highestSince = 5;
 
 /** Rows of a table that could not be read, because pages of the file are destroyed. */
 export interface Unreadable {
@@ -178,6 +180,14 @@ export class OfflineJournal implements Disposable {
         startedMicros: Number(started),
         ended: Number(final) === 1,
       }));
+  }
+
+  /** How many of the highest numbers that are kept per epoch, stream and device fail their checksum. */
+  damagedHighest(): number {
+    if (this.formatVersion < highestSince) return 0;
+    return this.#all("SELECT * FROM highest").filter(
+      ({ epoch, stream, device, seq, crc }) => rowChecksum(epoch!, stream!, device!, seq!) !== crc,
+    ).length;
   }
 
   #isSoundEpoch({ counter, text, boot, started, manifest, final, crc }: Row): boolean {

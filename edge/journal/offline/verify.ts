@@ -386,6 +386,14 @@ function checkRows(journal: OfflineJournal, findings: Findings): void {
       `${fresh} Records may be sent again; the cloud counts them once.`,
     );
   }
+  const highest = journal.damagedHighest();
+  if (highest > 0) {
+    findings.add(
+      "damage",
+      `${highest} highest numbers of epochs fail their checksum`,
+      "No record is lost. Asked for numbers that it no longer has, the agent cannot say that they are gone for good.",
+    );
+  }
 }
 
 function checkLog({ path }: OfflineJournal, findings: Findings): void {

@@ -56,7 +56,7 @@ test("inspect takes the configuration, a folder or a file, and tells lanes, devi
     assert.match(out, /^quarantine {2}empty$/m);
   }
   const found = JSON.parse((await run("buffer", "inspect", journal, "--json")).out) as Record<string, unknown>;
-  assert.deepEqual([found["ok"], found["gateway"], found["formatVersion"]], [true, "gw-test", 4]);
+  assert.deepEqual([found["ok"], found["gateway"], found["formatVersion"]], [true, "gw-test", 5]);
 });
 
 test("verify ends with 0 where all is sound, and with 1 and the meaning where not", async (t) => {

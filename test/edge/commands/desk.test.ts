@@ -277,6 +277,46 @@ test("what the replay window no longer has is named in the ledger, number by num
   );
 });
 
+test("of a damaged highest number nothing is concluded", async (t) => {
+  const { append, sent, ask, result, sink, restart, store } = await bench(t);
+  append(...observations("a", 10));
+  await sent();
+  await restart((db) => db.exec("UPDATE highest SET seq = 5000 WHERE device = 'a'"));
+  const answer = await result(ask([part(store.epoch.text, "a", [9, 12])]));
+  assert.deepEqual([answer.resent, answer.gone, answer.unknown], [2, 0, 2]);
+  assert.deepEqual(lossesIn(sink.stored), []);
+});
+
+const endings: readonly { readonly name: string; readonly end: (store: Store) => void }[] = [
+  { name: "a crash", end: () => undefined },
+  { name: "a crash behind a manifest", end: (store) => void store.writeManifest() },
+  { name: "a clean stop", end: (store) => void store.writeManifest(true) },
+];
+
+for (const { name, end } of endings) {
+  test(`of an epoch that ended with ${name}, numbers that were never given are not ledgered, also when all of it is reclaimed`, async (t) => {
+    const site = await bench(t, { replayWindowHours: 1 });
+    const { append, sent, ask, result, sink, clock, restart } = site;
+    append(...observations("a", 10), ...observations("b", 3));
+    await sent();
+    const old = site.store.epoch.text;
+    end(site.store);
+    await restart();
+    await sent();
+    clock.advanceMs(2 * 3_600_000);
+    while (site.store.reclaim().more);
+    assert.equal(site.store.next("telemetry", 0), undefined);
+    await restart();
+    const ledger: ResendPart = { epoch: old, stream: "ledger", device: "gw-test/p0", ranges: [[90, 99]] };
+    const forged = [part(old, "a", [9, 5_000]), part(old, "b", [1_000, 1_009]), part(old, "c", [1, 1]), ledger];
+    const answer = await result(ask(forged));
+    assert.deepEqual([answer.state, answer.gone, answer.unknown], ["done", 2, 4_990 + 10 + 1 + 10]);
+    await until("the ledger", () => lossesIn(sink.stored).length === 1);
+    const [loss] = lossesIn(sink.stored);
+    assert.deepEqual([loss!.epoch, loss!.device, loss!.first, loss!.last], [old, "a", 9, 10]);
+  });
+}
+
 test("a command is served once: not when it comes again, not after a restart, not when the topic is made again", async (t) => {
   const { append, sent, ask, result, sink, inbox, restart, store } = await bench(t);
   append(...observations("a", 3));

@@ -113,7 +113,7 @@ test("inspect tells what is in a journal that was killed, and changes no byte of
   journal[Symbol.dispose]();
   assert.deepEqual(stateOf(join(path, "..")), before);
   assert.equal(found.gateway, "gw-test");
-  assert.deepEqual([found.partitions, found.formatVersion], [4, 4]);
+  assert.deepEqual([found.partitions, found.formatVersion], [4, 5]);
   assert.deepEqual(
     found.epochs.map(({ epoch, ended }) => [epoch.split("-")[0], ended]),
     [
@@ -326,6 +326,13 @@ const damages: readonly Damage[] = [
     harm: (path) => edit(path, "UPDATE epochs SET final = 0 WHERE counter = 1"),
     kinds: ["damage"],
     says: /epoch 1 fails its checksum/,
+    lost: 0,
+  },
+  {
+    name: "a wrong bit in a highest number",
+    harm: (path) => edit(path, "UPDATE highest SET seq = seq + 1 WHERE device = 'a' AND stream = 1 AND epoch = 1"),
+    kinds: ["damage"],
+    says: /1 highest numbers of epochs fail their checksum/,
     lost: 0,
   },
   {

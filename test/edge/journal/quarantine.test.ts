@@ -190,7 +190,7 @@ test("a journal of format 1 keeps its quarantine and never gives an id twice", (
   store.abandon();
   const db = new DatabaseSync(join(folder, "journal.db"));
   for (const lane of lanes) db.exec(`DROP TABLE merged_${lane}`);
-  db.exec(`DROP TABLE quarantine; DROP TABLE losses; PRAGMA user_version = 1;
+  db.exec(`DROP TABLE quarantine; DROP TABLE losses; DROP TABLE highest; PRAGMA user_version = 1;
     DELETE FROM meta; ALTER TABLE state DROP COLUMN crc; ALTER TABLE epochs DROP COLUMN crc;
     CREATE TABLE quarantine (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, source TEXT NOT NULL,
       address TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL);
