@@ -40,7 +40,7 @@ import { makeMetrics } from "./observe/metrics.ts";
 import { ScoreTraces } from "./observe/score-traces.ts";
 import { Suppressions } from "./observe/suppressions.ts";
 import { Committer, type StoredBlock, type StoredGroup } from "./pipeline/committer.ts";
-import { Devices, type Device } from "./pipeline/devices.ts";
+import { deviceStatePrefix, Devices, type Device } from "./pipeline/devices.ts";
 import { cursorPrefix, cursorsOf, Intake, type Noted } from "./pipeline/intake.ts";
 import { RedeliveryLog } from "./pipeline/redelivery.ts";
 import { Retry } from "./pipeline/retry.ts";
@@ -103,7 +103,6 @@ const alertsKey = "alerts";
 const suppressionsKey = "alerts:suppressed";
 const feedbackKey = "alerts:feedback";
 const scoresPrefix = "alert-scores:";
-const devicePrefix = "device:";
 const topicPrefix = "topic:";
 
 /**
@@ -158,7 +157,7 @@ async function readMemory(journal: Journal): Promise<Memory> {
     suppressions: suppressions === undefined ? undefined : String(suppressions),
     feedback: feedback === undefined ? undefined : String(feedback),
     scores: await journal.statesBelow(scoresPrefix),
-    profiles: new Map(await journal.statesBelow(devicePrefix)),
+    profiles: new Map(await journal.statesBelow(deviceStatePrefix)),
     usage: await journal.usage(),
     topicIds: await journal.statesBelow(topicPrefix),
   };
@@ -350,7 +349,7 @@ class Agent implements RunningAgent {
   }
 
   #onNewDevice(device: Device): void {
-    this.#committer.setState(devicePrefix + device.id, device.profile.id);
+    this.#committer.setState(deviceStatePrefix + device.id, device.profile.id);
     this.#unpublished.push(device);
     this.#publishDevices();
   }

@@ -6,6 +6,9 @@ import type { NewDevice } from "../journal/group.ts";
 import { Curator } from "./curate.ts";
 import type { Slot } from "./lane-writer.ts";
 
+/** Row of the journal's state table that keeps a device's profile, before its id. */
+export const deviceStatePrefix = "device:";
+
 /** Everything the hot path needs of a device, looked up once per address. */
 export interface Device {
   readonly id: string;

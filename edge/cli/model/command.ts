@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { Cli } from "../terminal.ts";
 import { listCommand } from "./list.ts";
 import { promoteCommand, rollbackCommand } from "./promote.ts";
+import { replayCommand } from "./replay.ts";
 import { shadowCommand } from "./shadow.ts";
 import { keygenCommand, signCommand } from "./sign.ts";
 import { statusCommand } from "./status.ts";
@@ -10,7 +11,7 @@ import { importCommand, verifyCommand } from "./verify.ts";
 
 export function modelCommand(cli: Cli): Command {
   const command = new Command("model").description(
-    "train, sign, verify and import model packages; say which version is live",
+    "train, sign, verify, import and try model packages; say which version is live",
   );
   const commands = [
     trainCommand,
@@ -19,6 +20,7 @@ export function modelCommand(cli: Cli): Command {
     verifyCommand,
     importCommand,
     listCommand,
+    replayCommand,
     promoteCommand,
     rollbackCommand,
     shadowCommand,

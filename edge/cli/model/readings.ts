@@ -3,6 +3,7 @@ import { unreadable } from "../../../src/config/load.ts";
 import { decodeObservation } from "../../../src/observation/observation.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import type { Reading } from "../../inference/rows/row-table.ts";
+import { count } from "../words.ts";
 
 /*
  * Training data as people have it:
@@ -46,6 +47,31 @@ export async function* readingsOf(file: string, options: ReadingOptions): AsyncG
       });
     }
   }
+}
+
+/** Readings are sorted in memory: some hundred bytes each. */
+const readingsMax = 2_000_000;
+
+/**
+ * The readings in the order of time, with these metrics alone: lines of an export come by lane, and files by whoever
+ * wrote them. Throws TRAINING_DATA where there are too many.
+ */
+export async function inOrderOfTime(
+  readings: Iterable<Reading> | AsyncIterable<Reading>,
+  metrics: readonly string[],
+): Promise<Reading[]> {
+  const sorted: Reading[] = [];
+  for await (const { device, timeMicros, values, quality } of readings) {
+    if (sorted.length === readingsMax) {
+      throw new TidegateError("TRAINING_DATA", `more than ${count(readingsMax)} readings: too many for one run`, {
+        hint: "Take a part of the time with --from and --to, or one device.",
+      });
+    }
+    const wanted = metrics.flatMap((metric) => (values[metric] === undefined ? [] : [[metric, values[metric]]]));
+    if (wanted.length === 0) continue;
+    sorted.push({ device, timeMicros, values: Object.fromEntries(wanted) as Reading["values"], quality });
+  }
+  return sorted.sort((a, b) => a.timeMicros - b.timeMicros);
 }
 
 /** A line of `tidegate buffer export`. */

@@ -27,7 +27,7 @@ import { openJournal } from "../buffer/journal-path.ts";
 import { defaultConfigFile, type Cli } from "../terminal.ts";
 import { parseTime } from "../time-option.ts";
 import { count, counted } from "../words.ts";
-import { readingOfExport, readingsOf, type ReadingOptions } from "./readings.ts";
+import { inOrderOfTime, readingOfExport, readingsOf, type ReadingOptions } from "./readings.ts";
 
 interface TrainFlags {
   readonly config: string;
@@ -51,9 +51,6 @@ interface TrainFlags {
   readonly fromBuffer: boolean;
   readonly json: boolean;
 }
-
-/** Readings are sorted in memory: some hundred bytes each. */
-const readingsMax = 2_000_000;
 
 const examples = `
 Normal operation only: what is in the data is what the model takes for normal. The first 60 % of the time are fitted,
@@ -110,7 +107,7 @@ async function run(cli: Cli, data: string | undefined, flags: TrainFlags): Promi
   });
   const { period: periodMs, hold: holdRows, gap: gapRows } = flags;
   const table = new RowTable({ inputs: flags.metrics, periodMs, holdRows, gapRows });
-  await fill(table, data, flags, cli);
+  for (const reading of await inOrderOfTime(sourceOf(data, flags, cli), flags.metrics)) table.take(reading);
   const { falseAlarms, headroom, method } = flags;
   const trained = train(table, { method, features, limits: { falseAlarms, headroom } });
   const calibration = calibrationOf(flags, trained);
@@ -128,23 +125,6 @@ async function run(cli: Cli, data: string | undefined, flags: TrainFlags): Promi
 
 function rangeOf(spec: MetricSpec | undefined): { readonly range?: [number, number] } {
   return spec?.range === undefined ? {} : { range: [spec.range[0], spec.range[1]] };
-}
-
-/** In the order of time: lines of an export come by lane, and files by whoever wrote them. */
-async function fill(table: RowTable, data: string | undefined, flags: TrainFlags, cli: Cli): Promise<void> {
-  const readings: Reading[] = [];
-  for await (const { device, timeMicros, values, quality } of sourceOf(data, flags, cli)) {
-    if (readings.length === readingsMax) {
-      throw new TidegateError("TRAINING_DATA", `more than ${count(readingsMax)} readings: too many for one training`, {
-        hint: "Take a part of the time with --from and --to, or one device.",
-      });
-    }
-    const wanted = flags.metrics.flatMap((metric) => (values[metric] === undefined ? [] : [[metric, values[metric]]]));
-    if (wanted.length === 0) continue;
-    readings.push({ device, timeMicros, values: Object.fromEntries(wanted) as Reading["values"], quality });
-  }
-  readings.sort((a, b) => a.timeMicros - b.timeMicros);
-  for (const reading of readings) table.take(reading);
 }
 
 function sourceOf(data: string | undefined, flags: TrainFlags, cli: Cli): Iterable<Reading> | AsyncIterable<Reading> {

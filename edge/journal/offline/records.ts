@@ -31,10 +31,10 @@ export function* exportRecords(journal: OfflineJournal, filter: RecordFilter): G
   const wanted = lanes.filter((lane) => filter.lane === undefined || filter.lane === lane);
   const settled = new Map(wanted.map((lane) => [lane, journal.settled(lane)]));
   for (const stored of inOrderOfArrival(wanted.map((lane) => journal.directories(lane)))) {
-    const { lane, id, directory, count } = stored;
+    const { lane, id, count } = stored;
     const sent = settled.get(lane)!;
     if (filter.unsent === true && OfflineJournal.unsentRecords(stored, sent) === 0) continue;
-    if (directory !== undefined && !directoryFits(directory, filter)) continue;
+    if (!mayFit(stored, filter)) continue;
     const blocks = journal.blocksWithin(lane, id);
     if (blocks === undefined) yield { kind: "damaged", lane, block: id, records: count };
     for (const block of blocks ?? []) {
@@ -64,7 +64,10 @@ function nextOf(source: Generator<StoredBlock>): StoredBlock | undefined {
   return result.done === true ? undefined : result.value;
 }
 
-function directoryFits({ epoch, entries }: NonNullable<StoredBlock["directory"]>, filter: RecordFilter): boolean {
+/** By its directory; a block whose directory cannot be read may hold anything. */
+export function mayFit({ directory }: StoredBlock, filter: RecordFilter): boolean {
+  if (directory === undefined) return true;
+  const { epoch, entries } = directory;
   return (filter.epoch === undefined || filter.epoch === epoch) && entries.some((entry) => entryFits(entry, filter));
 }
 
@@ -79,10 +82,13 @@ function entryFits(entry: Entry, { device, stream, fromMicros, toMicros, firstSe
 }
 
 function* linesOf(block: Block, isUnsent: boolean, filter: RecordFilter): Generator<Exported> {
+  for (const record of fittingRecords(block, filter)) yield { kind: "record", line: lineOf(record, block, isUnsent) };
+}
+
+export function* fittingRecords(block: Block, filter: RecordFilter): Generator<BlockRecord> {
   const fitting = new Set(block.entries.filter((entry) => entryFits(entry, filter)));
   for (const record of recordsOf(block)) {
-    if (!fitting.has(record.entry) || !recordFits(record, filter)) continue;
-    yield { kind: "record", line: lineOf(record, block, isUnsent) };
+    if (fitting.has(record.entry) && recordFits(record, filter)) yield record;
   }
 }
 
