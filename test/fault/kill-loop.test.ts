@@ -15,7 +15,8 @@ const lifeMs = 500;
 const cycles = scaled(12, 10_000);
 /** With --full the loop ends after a third of `--minutes`, however many cycles that is. */
 const withinMs = scaled(60_000, Number(process.env["TIDEGATE_FAULT_MINUTES"] ?? "30") * 20_000);
-const startsWithinMs = 5_000;
+/** A start that hangs; how long one takes is a figure. */
+const startsWithinMs = 20_000;
 
 test("FAULTS 5: killed at random moments, the agent starts again and has what it acknowledged", async (t) => {
   const random = runSeed((line) => t.diagnostic(line));

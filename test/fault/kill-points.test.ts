@@ -17,7 +17,7 @@ import { places } from "./failpoint.ts";
 import { scaled } from "./scale.ts";
 
 /** A process that does not come to its place ends after this. */
-const livesAtMostMs = 12_000;
+const livesAtMostMs = 30_000;
 const syscalls = ["pwrite64", "fsync", "write", "writev"] as const;
 
 interface Killing {
