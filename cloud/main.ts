@@ -6,7 +6,8 @@ import { makeTokenFile } from "./api/token-file.ts";
 import { cloudConfig, type CloudConfig } from "./config.ts";
 import { CloudService } from "./service.ts";
 import { kafkaAccessFaults } from "../src/config/kafka.ts";
-import { loadConfig, unreadable } from "../src/config/load.ts";
+import { loadConfig } from "../src/config/load.ts";
+import { unreadable } from "../src/config/unreadable.ts";
 import { forEachPath } from "../src/config/paths.ts";
 import { exitCodeOf, exitCodes, TidegateError } from "../src/errors.ts";
 

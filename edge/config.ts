@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { loadConfig, unreadable } from "../src/config/load.ts";
+import { loadConfig } from "../src/config/load.ts";
+import { unreadable } from "../src/config/unreadable.ts";
 import { forEachPath } from "../src/config/paths.ts";
 import { refuseUnsafe } from "../src/config/secrets.ts";
 import { createRouter, type DeviceRule } from "../src/profile/router.ts";

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { textCharsMax } from "../src/config/document.ts";
-import { unreadable } from "../src/config/load.ts";
+import { unreadable } from "../src/config/unreadable.ts";
 import { TidegateError } from "../src/errors.ts";
 
 const bytesMax = 4 * textCharsMax;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { test } from "node:test";
-import { importsOf, sourceFiles, violationsOf } from "./support/architecture.ts";
+import { importsOf, packagesLoadedBy, sourceFiles, violationsOf } from "./support/architecture.ts";
 
 const project = resolve(import.meta.dirname, "..");
 
@@ -16,6 +16,12 @@ test("the project keeps its own rules", async () => {
   }
   assert(files.flatMap(importsOf).length > files.length / 2, "hardly any import was seen: the parser is blind");
   assert.deepEqual(files.flatMap(violationsOf), []);
+});
+
+test("threads load no more than they use: each has a heap of its own", async () => {
+  const files = await sourceFiles(project);
+  assert.deepEqual([...packagesLoadedBy(files, "edge/journal/worker.ts")], []);
+  assert.deepEqual([...packagesLoadedBy(files, "edge/forward-worker.ts")], ["@platformatic/kafka"]);
 });
 
 const disable = ["oxlint", "disable"].join("-");

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { Type, type Static } from "typebox";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { systemClock, type Clock } from "../../src/clock.ts";
-import { unreadable } from "../../src/config/load.ts";
+import { unreadable } from "../../src/config/unreadable.ts";
 import { readSecret } from "../../src/config/secrets.ts";
 import { TidegateError } from "../../src/errors.ts";
 import { negotiate, type Asset } from "../../src/http/asset.ts";

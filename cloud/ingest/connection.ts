@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import type { BaseOptions } from "@platformatic/kafka";
-import { clientAccess, type ClientAccess } from "../../src/config/kafka.ts";
+import { clientAccess, type ClientAccess } from "../../src/config/kafka-access.ts";
 import { credentialFiles } from "../../src/config/secrets.ts";
 import { TokenSources } from "../../src/http/client-credentials.ts";
 import type { KafkaOptions } from "./options.ts";

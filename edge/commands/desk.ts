@@ -1,7 +1,7 @@
 import type { Clock } from "../../src/clock.ts";
 import { TidegateError } from "../../src/errors.ts";
 import { parseWireTime } from "../../src/observation/time.ts";
-import { readCommand, type ResendCommand } from "../../src/wire/commands.ts";
+import type { ResendCommand } from "../../src/wire/commands.ts";
 import { Ranges } from "../../src/wire/ranges.ts";
 import type { Lane } from "../../src/wire/streams.ts";
 import type { Block } from "../journal/block.ts";
@@ -116,6 +116,8 @@ export class CommandDesk {
   async #take({ key, value, next }: CommandMessage): Promise<void> {
     const { gateway } = this.#parts;
     if (key !== gateway || value === undefined) return;
+    // With its schema library, some 10 MB that a gateway which is asked for nothing does not need.
+    const { readCommand } = await import("../../src/wire/commands.ts");
     const read = readCommand(value, gateway);
     const id = read.kind === "command" ? read.command.id : read.id;
     if (id === undefined) {

@@ -1,8 +1,8 @@
 import { auditKey, auditRecord, type AuditEntry } from "../../src/wire/audit.ts";
-import { resultKey, type CommandResult } from "../../src/wire/commands.ts";
+import type { CommandResult } from "../../src/wire/commands.ts";
 import { partitionOf } from "../../src/wire/partition.ts";
 import type { LedgerRecord, ManifestRecord } from "../../src/wire/records.ts";
-import type { Stream } from "../../src/wire/streams.ts";
+import { commandResultKey, type Stream } from "../../src/wire/streams.ts";
 import { noTime, recordHeaderBytes, writeRecordHeader, type Entry } from "./block.ts";
 
 interface OwnRecord {
@@ -48,7 +48,7 @@ export class OwnRecords {
   }
 
   addResult(result: CommandResult): void {
-    const device = resultKey(this.#gateway);
+    const device = commandResultKey(this.#gateway);
     const partition = partitionOf(device, this.#partitions);
     this.#records.push({ stream: "commandResults", device, partition, value: JSON.stringify(result) });
   }

@@ -1,5 +1,5 @@
 import type { Static, TSchema } from "typebox";
-import { TidegateError, type ErrorCode } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
 import { parseYaml, type KeyPath, type ParsedDocument } from "./document.ts";
 import { formatKey, problemsError, type Problem } from "./problems.ts";
 import { validate } from "./validate.ts";
@@ -44,18 +44,4 @@ function shapeProblems(schema: TSchema, document: ParsedDocument): Problem[] {
 
 function problemAt(document: ParsedDocument, path: KeyPath, part: "key" | "value", message: string): Problem {
   return { ...document.positionOf(path, part), key: formatKey(path), message };
-}
-
-/** The error of a file that cannot be read at all; for the callers that do the reading. */
-export function unreadable(
-  fileName: string,
-  cause: unknown,
-  whenMissing = "The configuration names this file: make it, or correct the path there.",
-): TidegateError {
-  const code = (cause as { code?: unknown } | undefined)?.code;
-  const reason = code === "ENOENT" ? "does not exist" : code === "EACCES" ? "may not be read by this user" : "failed";
-  return new TidegateError("CONFIG_UNREADABLE", `${fileName}: ${reason}`, {
-    cause,
-    hint: code === "ENOENT" ? whenMissing : "Check the file's owner and mode.",
-  });
 }

@@ -1,5 +1,5 @@
 import { TidegateError } from "../errors.ts";
-import { unreadable } from "./load.ts";
+import { unreadable } from "./unreadable.ts";
 
 /** The calls that reading secrets and certificates needs; `node:fs` has this shape. */
 export interface SecretFiles {

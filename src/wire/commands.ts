@@ -25,11 +25,6 @@ export const resendLimits = {
   records: 20_000,
 } as const;
 
-/** The key under which a gateway numbers its results. */
-export function resultKey(gateway: string): string {
-  return `${gateway}/commands`;
-}
-
 const numberedStreams: readonly Stream[] = streamNames.filter(isNumbered);
 const seq = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 const name = Type.String({ minLength: 1, maxLength: 128 });

@@ -45,6 +45,11 @@ export const rollupTopics = { minute: "rollup.1m.v1", fleetMinute: "fleet.1m.v1"
 /** Commands of the cloud service to gateways; the key is the gateway's id. */
 export const commandTopic = "commands.v1";
 
+/** The key under which a gateway numbers the results of its commands. */
+export function commandResultKey(gateway: string): string {
+  return `${gateway}/commands`;
+}
+
 export interface TopicSpec {
   readonly name: string;
   readonly compacted: boolean;

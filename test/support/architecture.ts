@@ -44,6 +44,24 @@ export function importsOf({ path, text }: SourceFile): string[] {
   return specifiers.map((name) => (name.startsWith(".") ? posix.join(posix.dirname(path), name) : name));
 }
 
+/** The packages that running `entry` loads before its first line: what it and its files import, but for types. */
+export function packagesLoadedBy(files: readonly SourceFile[], entry: string): Set<string> {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const packages = new Set<string>();
+  const seen = new Set([entry]);
+  for (const path of seen) {
+    const file = byPath.get(path)!;
+    const text = file.text.replaceAll(typeOrDynamicImport, "");
+    for (const target of importsOf({ path, text })) {
+      if (byPath.has(target)) seen.add(target);
+      else if (!target.startsWith("node:")) packages.add(target);
+    }
+  }
+  return packages;
+}
+
+const typeOrDynamicImport = /^\s*(?:import|export)\s+type\b[^;]*;|\bimport\([^)]*\)|\bnew URL\([^)]*\)/gm;
+
 /** One sentence per broken rule; empty when all is well. */
 export function violationsOf(file: SourceFile): string[] {
   const found = importsOf(file).flatMap((target) => {

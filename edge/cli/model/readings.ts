@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { unreadable } from "../../../src/config/load.ts";
+import { unreadable } from "../../../src/config/unreadable.ts";
 import { decodeObservation } from "../../../src/observation/observation.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import type { Reading } from "../../inference/rows/row-table.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { unreadable } from "../../../src/config/load.ts";
+import { unreadable } from "../../../src/config/unreadable.ts";
 import { formatKey } from "../../../src/config/problems.ts";
 import { validate } from "../../../src/config/validate.ts";
 import { TidegateError } from "../../../src/errors.ts";

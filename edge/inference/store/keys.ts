@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import fs, { existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { unreadable } from "../../../src/config/load.ts";
+import { unreadable } from "../../../src/config/unreadable.ts";
 import { readSecret } from "../../../src/config/secrets.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import type { ModelOptions } from "../options.ts";

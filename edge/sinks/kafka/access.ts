@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import * as fs from "node:fs";
 import { createSecureContext } from "node:tls";
-import { clientAccess, type AccessSecrets, type ClientAccess } from "../../../src/config/kafka.ts";
+import { clientAccess, type AccessSecrets, type ClientAccess } from "../../../src/config/kafka-access.ts";
 import { credentialFiles } from "../../../src/config/secrets.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import { TokenSources } from "../../../src/http/client-credentials.ts";

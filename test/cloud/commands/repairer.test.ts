@@ -14,14 +14,9 @@ import type { Row, Rows } from "../../../cloud/publish/rows.ts";
 import { Store } from "../../../cloud/store/store.ts";
 import { ManualClock } from "../../../src/clock.ts";
 import { formatWireTime } from "../../../src/observation/time.ts";
-import {
-  readCommand,
-  resendLimits,
-  resultKey,
-  type CommandResult,
-  type ResendCommand,
-} from "../../../src/wire/commands.ts";
+import { readCommand, resendLimits, type CommandResult, type ResendCommand } from "../../../src/wire/commands.ts";
 import { Ranges } from "../../../src/wire/ranges.ts";
+import { commandResultKey } from "../../../src/wire/streams.ts";
 import { until } from "../../support/until.ts";
 import {
   epochA,
@@ -137,7 +132,7 @@ function result(seq: number, id: string, more: Partial<CommandResult> = {}, gate
   const value = { kind: "resend", id, gateway, time: formatWireTime(t0), state: "done", resent: 0, gone: 0 };
   return numbered(
     "commandResults",
-    resultKey("gw-1"),
+    commandResultKey("gw-1"),
     { seq },
     { ...value, pending: 0, unknown: 0, detail: "", ...more },
   );

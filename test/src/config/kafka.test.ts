@@ -1,7 +1,8 @@
 // Goal: options of the access to Kafka that contradict themselves are named, and secrets are read when they are needed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clientAccess, kafkaAccessFaults, type KafkaAccess } from "../../../src/config/kafka.ts";
+import { clientAccess } from "../../../src/config/kafka-access.ts";
+import { kafkaAccessFaults, type KafkaAccess } from "../../../src/config/kafka.ts";
 
 const brokers = ["kafka-1:9093"];
 const tls = { caFile: "/ca" };
