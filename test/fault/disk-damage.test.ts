@@ -15,7 +15,6 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fastFolder } from "../support/fast-folder.ts";
 import { Store } from "../../edge/journal/store.ts";
 import { systemClock } from "../../src/clock.ts";
 import { publish } from "../support/figures.ts";
@@ -35,7 +34,7 @@ import { scaled } from "./scale.ts";
 
 test("of single wrong bits in the database every one is detected or harmless", (t) => {
   const random = runSeed((line) => t.diagnostic(line));
-  const folder = temporaryFolder(t, "tidegate-damage-", fastFolder);
+  const folder = temporaryFolder(t, "tidegate-damage-");
   const made = makeJournal(folder);
   const sound = readFileSync(join(made.folder, "journal.db"));
   const trials = scaled(400, 4_000);
@@ -133,7 +132,7 @@ const rows: readonly Row[] = [
 for (const { name, crashed = false, damage, kept } of rows) {
   test(`${name}: the journal opens, ${kept} is delivered and nothing invented`, (t) => {
     const random = runSeed((line) => t.diagnostic(line));
-    const folder = temporaryFolder(t, "tidegate-damage-", fastFolder);
+    const folder = temporaryFolder(t, "tidegate-damage-");
     const made = makeJournal(folder, { crashed });
     const { olderLog: foreignLog } = makeJournal(join(folder, "foreign"), { groups: 6 });
     for (let trial = 0; trial < scaled(20, 200); trial++) {
@@ -149,7 +148,7 @@ for (const { name, crashed = false, damage, kept } of rows) {
 }
 
 test("the salvage goes on where it was after every kill, and then deletes the file", (t) => {
-  const folder = temporaryFolder(t, "tidegate-damage-", fastFolder);
+  const folder = temporaryFolder(t, "tidegate-damage-");
   const made = makeJournal(folder);
   const copy = damagedCopy(made, join(folder, "copy"), (path) => overwrite(path, 0, noise(pageBytes)));
   const records: number[] = [];
@@ -172,7 +171,7 @@ test("the salvage goes on where it was after every kill, and then deletes the fi
 });
 
 test("a power cut between the renames of a database and of its log loses neither", (t) => {
-  const folder = temporaryFolder(t, "tidegate-damage-", fastFolder);
+  const folder = temporaryFolder(t, "tidegate-damage-");
   const made = makeJournal(folder, { crashed: true });
   const copy = damagedCopy(made, join(folder, "copy"), (path) => renameSync(path, `${path}.corrupt-1`));
   const recovered = recover(copy);

@@ -8,7 +8,6 @@ import { test } from "node:test";
 import { recordsOf } from "../../edge/journal/block.ts";
 import { Store } from "../../edge/journal/store.ts";
 import { systemClock } from "../../src/clock.ts";
-import { fastFolder } from "../support/fast-folder.ts";
 import { publish } from "../support/figures.ts";
 import { storeOptions, temporaryFolder } from "../support/records.ts";
 import { runSeed } from "../support/seed.ts";
@@ -20,7 +19,7 @@ import { scaled } from "./scale.ts";
 
 test("FAULTS 67: a migration that ends at any step is taken up again, and nothing is missing", async (t) => {
   const random = runSeed((line) => t.diagnostic(line));
-  const folder = temporaryFolder(t, "tidegate-migration-", fastFolder);
+  const folder = temporaryFolder(t, "tidegate-migration-");
   const root = join(folder, "root");
   mkdirSync(root);
   const marks = join(folder, "marks");

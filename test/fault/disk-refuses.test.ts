@@ -6,7 +6,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { publish } from "../support/figures.ts";
-import { fastFolder } from "../support/fast-folder.ts";
 import { temporaryFolder } from "../support/records.ts";
 import { runSeed } from "../support/seed.ts";
 import { failingSync } from "../support/strace.ts";
@@ -26,7 +25,7 @@ test("FAULTS 8: a group whose sync failed is not acknowledged, and is stored onc
   let refused = 0;
   const runs = scaled(5, 100);
   for (let run = 0; run < runs; run++) {
-    const folder = temporaryFolder(t, "tidegate-refused-", fastFolder);
+    const folder = temporaryFolder(t, "tidegate-refused-");
     const [data, marks] = [join(folder, "data"), join(folder, "marks")];
     const nth = random.between(syncsBefore, 60);
     const [command, ...args] = failingSync(nth);

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { noTime } from "../../edge/journal/block.ts";
@@ -10,10 +9,12 @@ import { LaneWriter, type SealedLane } from "../../edge/pipeline/lane-writer.ts"
 import { SlabPool } from "../../edge/pipeline/slabs.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 import { lanes, streams, type Stream } from "../../src/wire/streams.ts";
+import { fastFolder } from "./fast-folder.ts";
 
 /** A folder that goes with the test. */
-export function temporaryFolder(t: TestContext, name = "tidegate-test-", below = tmpdir()): string {
-  const folder = mkdtempSync(join(below, name));
+/** In memory where there is room: what a test of stores proves does not hang on the disk. */
+export function temporaryFolder(t: TestContext, name = "tidegate-test-"): string {
+  const folder = mkdtempSync(join(fastFolder, name));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

@@ -2,7 +2,6 @@
 // distinct record counts once and every result is what a plain computation over the set of records gives.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StatementSync } from "node:sqlite";
 import { test } from "node:test";
@@ -25,13 +24,14 @@ import {
   testOptions,
   type Keyed,
 } from "./support.ts";
+import { fastFolder } from "../../support/fast-folder.ts";
 
 const counters = new Set(["energy"]);
 const holdSeconds = testOptions.holdSeconds;
 
 /** A store in a folder of its own; `crash` leaves the object as a killed process would leave the file. */
 class Bench implements Disposable {
-  readonly folder = mkdtempSync(join(tmpdir(), "tidegate-cloud-"));
+  readonly folder = mkdtempSync(join(fastFolder, "tidegate-cloud-"));
   store: Store;
   aggregator: Aggregator;
 

@@ -2,7 +2,6 @@
 // Method: a story of records as rows; the claim about the device at its end.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Aggregator } from "../../../cloud/aggregate/aggregator.ts";
@@ -21,6 +20,7 @@ import {
   testOptions,
   type Keyed,
 } from "./support.ts";
+import { fastFolder } from "../../support/fast-folder.ts";
 
 const device = "press-1";
 const at = (seconds: number): string => formatWireTime(t0 + seconds * second);
@@ -174,7 +174,7 @@ for (const { name, records, expected } of stories) {
 function proofAfter(
   records: readonly Keyed[],
 ): ReturnType<Completeness["ofDevices"]> extends Map<string, infer P> ? P : never {
-  const folder = mkdtempSync(join(tmpdir(), "tidegate-cloud-"));
+  const folder = mkdtempSync(join(fastFolder, "tidegate-cloud-"));
   const store = Store.open(folder, t0);
   try {
     const aggregator = new Aggregator(store, prefix, testOptions);

@@ -1,7 +1,6 @@
 // Goal: forgetting old windows changes no result that stays, no total, and never lets a forgotten window begin anew.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Aggregator } from "../../../cloud/aggregate/aggregator.ts";
@@ -10,12 +9,13 @@ import { rollupOfRow } from "../../../cloud/aggregate/results.ts";
 import { Store } from "../../../cloud/store/store.ts";
 import { Views } from "../../../cloud/api/views.ts";
 import { observation, Offsets, prefix, second, t0, testOptions } from "./support.ts";
+import { fastFolder } from "../../support/fast-folder.ts";
 
 const minute = 60 * second;
 const options = { ...testOptions, keepHours: 1, keepRollupDays: 1 };
 
 test("what is forgotten still carries in, still counts, and never starts again", () => {
-  const folder = mkdtempSync(join(tmpdir(), "tidegate-cloud-"));
+  const folder = mkdtempSync(join(fastFolder, "tidegate-cloud-"));
   const store = Store.open(folder, t0);
   try {
     const offsets = new Offsets();

@@ -2,7 +2,6 @@
 // Method: the manifests of one partition, in the order of Kafka, as rows; whether there is an alarm at the end.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Aggregator } from "../../../cloud/aggregate/aggregator.ts";
@@ -11,6 +10,7 @@ import { Store } from "../../../cloud/store/store.ts";
 import { formatWireTime } from "../../../src/observation/time.ts";
 import { headerNames } from "../../../src/wire/headers.ts";
 import { epochA, epochB, numbered, Offsets, prefix, second, t0, testOptions, type Keyed } from "./support.ts";
+import { fastFolder } from "../../support/fast-folder.ts";
 
 const epochC = "3-00000000000000cc";
 /** The start counter of A, and other random bits: both were started from one copy, or the journal began anew. */
@@ -171,7 +171,7 @@ for (const { name, manifests, signs } of stories) {
 
 /** One batch each, and the aggregator is made anew in between: what is stored has to be enough. */
 function alarmAfter(records: readonly Keyed[]): CloneAlarm | undefined {
-  const folder = mkdtempSync(join(tmpdir(), "tidegate-cloud-"));
+  const folder = mkdtempSync(join(fastFolder, "tidegate-cloud-"));
   const store = Store.open(folder, t0);
   try {
     new Aggregator(store, prefix, testOptions).positions.start({
