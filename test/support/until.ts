@@ -13,7 +13,7 @@ export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
   accept: (seen: T) => boolean = Boolean,
-  { withinMs = 10_000, everyMs = 20 }: UntilOptions = {},
+  { withinMs = 30_000, everyMs = 20 }: UntilOptions = {},
 ): Promise<T> {
   const deadline = performance.now() + withinMs;
   for (;;) {
