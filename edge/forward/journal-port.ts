@@ -27,12 +27,14 @@ export interface ForwardStore {
 
 type Question = Extract<ToJournal, { request: number }>;
 type Answer = Exclude<FromJournal, { kind: "failed" }>;
+type Blocks = Pick<Extract<FromJournal, { kind: "blocks" }>, "blocks" | "more">;
 
 /** The forwarder's end: the journal as seen through a MessagePort. */
 export class JournalPort implements ForwardJournal {
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
   readonly #ahead = new Map<Lane, ReadAhead>();
+  readonly #asked = new Map<Lane, { readonly after: number; readonly blocks: Promise<Blocks> }>();
   #requests = 0;
   #sending: [Lane, number, number][] = [];
   #settled: [Lane, number, number][] = [];
@@ -48,15 +50,42 @@ export class JournalPort implements ForwardJournal {
     for (;;) {
       const read = ahead.next(after);
       if (read !== undefined) return read;
-      const answer = await this.#ask({ kind: "next", request: ++this.#requests, lane, after });
-      const stored = answer.kind === "blocks" ? answer.blocks : [];
+      const { blocks: stored, more } = await this.#stored(lane, after);
       if (stored.length === 0) return undefined;
+      if (more) this.#askAhead(lane, stored.at(-1)!.id);
       const blocks = readable(stored);
       ahead.put(after, blocks);
       const found = blocks.find((block) => block.id > after);
       if (found !== undefined) return found;
       await this.#ask({ kind: "corrupt", request: ++this.#requests, lane, id: stored[0]!.id });
     }
+  }
+
+  /** Waits for what was asked ahead, where that is it and not empty: something may have been stored since. */
+  async #stored(lane: Lane, after: number): Promise<Blocks> {
+    const asked = this.#asked.get(lane);
+    if (asked?.after === after) {
+      this.#asked.delete(lane);
+      const blocks = await asked.blocks;
+      if (blocks.blocks.length > 0) return blocks;
+    }
+    return this.#askBlocks(lane, after);
+  }
+
+  /**
+   * The journal's thread answers between two commits, each of which waits for the disk: by the time the blocks at hand
+   * are sent, the next ones should be here. One answer per lane, still packed; a pass that reads elsewhere replaces it.
+   */
+  #askAhead(lane: Lane, after: number): void {
+    const blocks = this.#askBlocks(lane, after);
+    // Whoever takes it is told; where nobody does, nothing is missing.
+    blocks.catch(() => undefined);
+    this.#asked.set(lane, { after, blocks });
+  }
+
+  async #askBlocks(lane: Lane, after: number): Promise<Blocks> {
+    const answer = await this.#ask({ kind: "next", request: ++this.#requests, lane, after });
+    return answer.kind === "blocks" ? answer : { blocks: [], more: false };
   }
 
   #aheadOf(lane: Lane): ReadAhead {
@@ -181,7 +210,7 @@ function answerOf(store: ForwardStore, message: Question): FromJournal {
   const { request } = message;
   switch (message.kind) {
     case "next":
-      return { kind: "blocks", request, blocks: nextBlocks(store, message.lane, message.after) };
+      return { kind: "blocks", request, ...nextBlocks(store, message.lane, message.after) };
     case "load":
       return { kind: "settled", request, lanes: store.settledRanges() };
     case "corrupt":
@@ -198,13 +227,13 @@ const answerBytesMax = 65_536;
 const answerBlocksMax = 16;
 
 /** Small blocks go together: the way between two threads costs more than reading one. */
-function nextBlocks(store: ForwardStore, lane: Lane, after: number): StoredBlock[] {
+function nextBlocks(store: ForwardStore, lane: Lane, after: number): Blocks {
   const blocks: StoredBlock[] = [];
   for (let bytes = 0; blocks.length < answerBlocksMax && bytes < answerBytesMax;) {
     const found = store.next(lane, blocks.at(-1)?.id ?? after);
-    if (found === undefined) break;
+    if (found === undefined) return { blocks, more: false };
     bytes += found.data.length;
     blocks.push({ id: found.id, crc: found.crc, data: found.data });
   }
-  return blocks;
+  return { blocks, more: true };
 }

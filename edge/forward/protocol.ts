@@ -53,8 +53,16 @@ export type ToJournal =
 export type LaneRange = readonly [lane: Lane, first: number, last: number];
 
 export type FromJournal =
-  /** Answer to `next`: the first blocks above `after`, without a gap; none where nothing is stored there. */
-  | { readonly kind: "blocks"; readonly request: number; readonly blocks: readonly StoredBlock[] }
+  /**
+   * Answer to `next`: the first blocks above `after`, without a gap; none where nothing is stored there. `more`: it is
+   * as large as an answer may be, so that others probably follow.
+   */
+  | {
+      readonly kind: "blocks";
+      readonly request: number;
+      readonly blocks: readonly StoredBlock[];
+      readonly more: boolean;
+    }
   | {
       readonly kind: "settled";
       readonly request: number;

@@ -45,6 +45,8 @@ interface Batch {
   readonly parts: { readonly holder: Holder; count: number }[];
   /** The rows have memory of their own. */
   moved: boolean;
+  /** With an estimate of what goes along with each row. */
+  bytes: number;
 }
 
 export interface HandedBack {
@@ -64,7 +66,7 @@ const rowOverheadBytes = 200;
 
 /**
  * Sends the rows of one topic-partition: one send at a time, the same rows until each of them is accepted or refused,
- * so that first copies stay in order. Live rows go before backfill.
+ * so that first copies stay in order. Live rows go before backfill, in the same send where there is room.
  */
 export class PartitionSender {
   readonly lane: Lane;
@@ -200,19 +202,32 @@ export class PartitionSender {
     await this.#beforeSend.forMs(waitMs);
   }
 
+  /**
+   * Live rows first. Backfill fills up what they leave: under a steady load a few live rows come every few milliseconds,
+   * and sends of their own would take nearly all of the time from it.
+   */
   #nextBatch(): Batch | undefined {
-    const queue = [this.#live, this.#backfill].find(({ length }) => length > 0) ?? this.#again;
+    const batch: Batch = { rows: [], parts: [], moved: false, bytes: 0 };
+    this.#fill(batch, this.#live);
+    this.#fill(batch, this.#backfill);
+    if (batch.rows.length === 0) this.#fill(batch, this.#again);
+    this.#waitingRows -= batch.rows.length;
+    this.#lastSendMs = this.#parts.monotonicMs();
+    return batch.rows.length === 0 ? undefined : batch;
+  }
+
+  /** Moves rows from the front of `queue` to the end of the batch, as many as fit. */
+  #fill(batch: Batch, queue: Queued[]): void {
     const { sendRowsMax, sendBytesMax } = this.#parts.options;
-    const batch: Batch = { rows: [], parts: [], moved: false };
-    let bytes = 0;
     let emptied = 0;
     filling: for (const queued of queue) {
       const part = { holder: queued.holder, count: 0 };
       while (queued.next < queued.rows.length) {
         const row = queued.rows[queued.next]!;
-        bytes += row.value.length + rowOverheadBytes;
+        const bytes = batch.bytes + row.value.length + rowOverheadBytes;
         const full = batch.rows.length === sendRowsMax || bytes > sendBytesMax;
         if (full && batch.rows.length > 0) break filling;
+        batch.bytes = bytes;
         batch.rows.push(row);
         if (part.count++ === 0) batch.parts.push(part);
         queued.next++;
@@ -220,9 +235,6 @@ export class PartitionSender {
       emptied++;
     }
     queue.splice(0, emptied);
-    this.#waitingRows -= batch.rows.length;
-    this.#lastSendMs = this.#parts.monotonicMs();
-    return batch.rows.length === 0 ? undefined : batch;
   }
 
   /** True when every row was accepted or refused; false when the sender stopped before. */

@@ -13,6 +13,7 @@ import { TidegateError } from "../../../src/errors.ts";
 import type { Lane } from "../../../src/wire/streams.ts";
 import { GroupMaker, observations, storeOptions, temporaryFolder } from "../../support/records.ts";
 import { mergeAll } from "../../support/stored.ts";
+import { until } from "../../support/until.ts";
 
 const refused: RefusedRecord = {
   epoch: "3-00112233445566aa",
@@ -215,5 +216,21 @@ test("small blocks come together, in order and each once, and a damaged one amon
     ids,
     [...new Set(ids)].toSorted((a, b) => a - b),
   );
-  assert.ok(reads.mock.callCount() < 80, `${reads.mock.callCount()} look-ups`);
+  // What was asked ahead, behind the damage, is looked up once more.
+  assert.ok(reads.mock.callCount() < 100, `${reads.mock.callCount()} look-ups`);
+});
+
+test("what follows is asked for before it is needed, and its absence is not believed later", async (t) => {
+  const { store, port } = connectStore(t, 16);
+  const reads = t.mock.method(store, "next");
+  const first = await port.next("telemetry", 0);
+  await until("the journal was asked for what follows", () => reads.mock.callCount() === 17);
+  assert.equal(store.commit(new GroupMaker().group(observations("b", 2))).kind, "stored");
+  const others: Block[] = [];
+  for (let block = first; block !== undefined; block = await port.next("telemetry", block.id)) others.push(block);
+  assert.equal(others.length, 17);
+  assert.deepEqual(
+    [...recordsOf(others[16]!)].map(({ seq }) => seq),
+    [1, 2],
+  );
 });
