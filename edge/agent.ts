@@ -6,7 +6,7 @@ import { readSecret } from "../src/config/secrets.ts";
 import { TidegateError } from "../src/errors.ts";
 import type { CompiledProfile, Router } from "../src/profile/profile.ts";
 import { auditKey } from "../src/wire/audit.ts";
-import type { AlertRecord } from "../src/wire/records.ts";
+import type { AlertRecord, AuditRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
 import type { CommandOptions } from "./commands/options.ts";
 import type { ConsoleOptions, MetricsOptions } from "./console/options.ts";
@@ -21,6 +21,7 @@ import { PackageScorer } from "./inference/rows/package-scorer.ts";
 import { Scorer } from "./inference/scorer.ts";
 import { readTrustedKeys } from "./inference/store/keys.ts";
 import { LiveModels } from "./inference/store/live-models.ts";
+import { ModelNotes } from "./inference/store/model-notes.ts";
 import { ModelStore } from "./inference/store/model-store.ts";
 import { noTime } from "./journal/block.ts";
 import { Journal } from "./journal/journal.ts";
@@ -37,6 +38,7 @@ import { FlightRecorder } from "./observe/flight-recorder.ts";
 import { LiveValues } from "./observe/live.ts";
 import { makeLog } from "./observe/log.ts";
 import { makeMetrics } from "./observe/metrics.ts";
+import { ModelAudit } from "./observe/model-audit.ts";
 import { ScoreTraces } from "./observe/score-traces.ts";
 import { Suppressions } from "./observe/suppressions.ts";
 import { Committer, type StoredBlock, type StoredGroup } from "./pipeline/committer.ts";
@@ -102,6 +104,7 @@ const defaultPartitions = 8;
 const alertsKey = "alerts";
 const suppressionsKey = "alerts:suppressed";
 const feedbackKey = "alerts:feedback";
+const modelNotesKey = "models:noted";
 const scoresPrefix = "alert-scores:";
 const topicPrefix = "topic:";
 
@@ -138,6 +141,7 @@ interface Memory {
   readonly alerts: string | undefined;
   readonly suppressions: string | undefined;
   readonly feedback: string | undefined;
+  readonly modelNotes: string | undefined;
   readonly scores: readonly (readonly [string, string])[];
   /** Device → id of its profile, for observations that are scored again before the device speaks. */
   readonly profiles: ReadonlyMap<string, string>;
@@ -147,15 +151,17 @@ interface Memory {
 }
 
 async function readMemory(journal: Journal): Promise<Memory> {
-  const alerts = await journal.state(alertsKey);
-  const suppressions = await journal.state(suppressionsKey);
-  const feedback = await journal.state(feedbackKey);
+  const textOf = async (key: string): Promise<string | undefined> => {
+    const state = await journal.state(key);
+    return state === undefined ? undefined : String(state);
+  };
   return {
     redeliveries: await journal.redeliveries(),
     cursors: await journal.statesBelow(cursorPrefix),
-    alerts: alerts === undefined ? undefined : String(alerts),
-    suppressions: suppressions === undefined ? undefined : String(suppressions),
-    feedback: feedback === undefined ? undefined : String(feedback),
+    alerts: await textOf(alertsKey),
+    suppressions: await textOf(suppressionsKey),
+    feedback: await textOf(feedbackKey),
+    modelNotes: await textOf(modelNotesKey),
     scores: await journal.statesBelow(scoresPrefix),
     profiles: new Map(await journal.statesBelow(deviceStatePrefix)),
     usage: await journal.usage(),
@@ -185,6 +191,7 @@ class Agent implements RunningAgent {
   readonly #scoreTraces: ScoreTraces;
   readonly #models: GatewayModels;
   readonly #liveModels: LiveModels;
+  readonly #modelAudit: ModelAudit;
   readonly #live = new LiveValues((device, metric) => this.#models.metrics.driftOf(device, metric));
   readonly #records: AgentRecords;
   readonly #committer: Committer<Noted>;
@@ -230,6 +237,7 @@ class Agent implements RunningAgent {
     this.#actions = this.#makeActions();
     this.#models = this.#makeModels();
     this.#liveModels = this.#makeLiveModels();
+    this.#modelAudit = this.#makeModelAudit();
     this.#scores = this.#makeScoreReader();
     this.#sources = setup.sources.map((options) => this.#makeSource(options));
     this.#view = this.#makeView();
@@ -390,8 +398,10 @@ class Agent implements RunningAgent {
 
   #makeModels(): GatewayModels {
     const packages = new PackageScorer(this.#setup.models.use, {
-      fault: ({ name, version }, stage, reason) =>
-        this.#sayModel(`${name} ${stage}`, `model ${name} ${version} is taken out of service: ${reason}.`, true),
+      fault: ({ name, version }, stage, reason) => {
+        this.#sayModel(`${name} ${stage}`, `model ${name} ${version} is taken out of service: ${reason}.`, true);
+        this.#auditModel(name, version, reason);
+      },
       nowMs: () => systemClock.monotonicMs(),
     });
     return new GatewayModels(new Scorer(), packages);
@@ -403,6 +413,19 @@ class Agent implements RunningAgent {
     return new LiveModels(new ModelStore(gateway.dataFolder), readTrustedKeys(models), names, {
       deploy: (name, stage, model) => this.#models.packages.deploy(name, stage, model),
       report: (name, stage, message, isFault) => this.#sayModel(`${name} ${stage}`, message, isFault),
+      refused: (name, version, reason) => this.#auditModel(name, version, reason),
+    });
+  }
+
+  #auditModel(name: string, version: string | undefined, reason: string): void {
+    this.#actions.record({
+      by: { role: "gateway", from: "" },
+      action: "model-out-of-service",
+      target: version === undefined ? name : `${name} ${version}`,
+      model: { name, ...(version === undefined ? {} : { version }) },
+      result: "done",
+      count: 1,
+      detail: reason,
     });
   }
 
@@ -415,7 +438,26 @@ class Agent implements RunningAgent {
     this.#view.changed();
   }
 
+  #makeModelAudit(): ModelAudit {
+    const { id, dataFolder } = this.#setup.gateway;
+    const notes = new ModelNotes(dataFolder);
+    notes.prepare();
+    const parts = {
+      gateway: id,
+      notes,
+      nowMicros: () => systemClock.nowMicros(),
+      append: (record: AuditRecord, taken: string): boolean => {
+        if (!this.#append("audit", auditKey(id), record)) return false;
+        this.#committer.setState(modelNotesKey, taken);
+        return true;
+      },
+      whenStored: (settle: (outcome: "stored" | "abandoned") => void) => this.#committer.whenStored(settle),
+    };
+    return new ModelAudit(parts, this.#memory.modelNotes);
+  }
+
   async #lookAtModels(): Promise<void> {
+    this.#modelAudit.look();
     if (await this.#liveModels.look()) this.#scores.snapshotSoon();
   }
 

@@ -59,6 +59,11 @@ export class AgentActions implements ConsoleActions, Disposable {
     this.#repeated.add(entry);
   }
 
+  /** What the gateway itself did, one record each: bounded by whoever calls. */
+  record(entry: AuditEntry): void {
+    this.#audit(entry);
+  }
+
   /** Before the journal's last commit. */
   [Symbol.dispose](): void {
     this.#repeated[Symbol.dispose]();

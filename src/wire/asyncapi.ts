@@ -16,7 +16,7 @@ import {
 import { commandTopic, isNumbered, rollupTopics, streamNames, streams, type Stream } from "./streams.ts";
 
 /** The version of the contract, not of the program; it grows with every addition that readers can use. */
-const contractVersion = "1.1.0";
+const contractVersion = "1.2.0";
 
 interface MessageSpec {
   readonly schema: TSchema;
@@ -72,7 +72,7 @@ const written: Partial<Record<Stream, { readonly description: string; readonly m
     },
   },
   audit: {
-    description: "What people did on a gateway.",
+    description: "What people did on a gateway, and what happened to its models.",
     messages: {
       audit: { schema: auditSchema, summary: "Who did what, when, and with what result.", key: "<gateway>/audit" },
     },

@@ -223,16 +223,47 @@ const auditActions = [
   "sign-in",
 ] as const;
 
-/** Something that a person did, or was not allowed to do, on a gateway. */
+/** What can happen to the packaged models of a gateway; `out-of-service`: it failed, or fits no device of a profile. */
+export const modelAuditActions = [
+  "model-import",
+  "model-promote",
+  "model-rollback",
+  "model-shadow",
+  "model-shadow-stop",
+  "model-out-of-service",
+] as const;
+export type ModelAuditAction = (typeof modelAuditActions)[number];
+
+/** Who can be in the audit: people by their role at the console, people at the machine itself, and the gateway. */
+export const auditors = [...roles, "local-user", "gateway"] as const;
+export type Auditor = (typeof auditors)[number];
+
+export const auditModelSchema = Type.Object(
+  {
+    name: Type.String({ maxLength: 63 }),
+    version: Type.Optional(Type.String({ maxLength: 32, description: "That it was done with; absent: with none." })),
+    before: Type.Optional(Type.String({ maxLength: 32, description: "The version in whose place it came." })),
+  },
+  { description: "Of actions on models." },
+);
+export type AuditModel = Static<typeof auditModelSchema>;
+
+/** Something that somebody did, or was not allowed to do, on a gateway. */
 export const auditSchema = Type.Object(
   {
     gateway: Type.String(),
     time: wireTime,
-    who: oneOf(...roles),
-    from: Type.String({ description: "Network address of the client." }),
-    action: oneOf(...auditActions),
+    who: oneOf(...auditors),
+    from: Type.String({
+      description: "Network address of the client; of a local user the account; of the gateway itself empty.",
+    }),
+    action: oneOf(...auditActions, ...modelAuditActions),
     target: Type.String({ description: "What it was done to, for example `messages 12 to 40`." }),
-    result: oneOf("done", "refused"),
+    model: Type.Optional(auditModelSchema),
+    result: Type.Unsafe<"done" | "refused" | "interrupted">({
+      ...oneOf("done", "refused", "interrupted"),
+      description: "`interrupted`: whoever did it was killed; it may have been done or not.",
+    }),
     count: Type.Integer({ minimum: 0, description: "How many things it was done to." }),
     detail: Type.String(),
   },

@@ -1,30 +1,25 @@
 import { Command } from "commander";
 import { loadEdgeConfig } from "../../config.ts";
-import { readTrustedKeys } from "../../inference/store/keys.ts";
-import { ModelStore } from "../../inference/store/model-store.ts";
+import { parseReason } from "../alert/flags.ts";
 import { defaultConfigFile, type Cli } from "../terminal.ts";
-
-interface Flags {
-  readonly config: string;
-  readonly json: boolean;
-}
+import { deskOf, localChange, reasonOption, type ChangeFlags } from "./desk.ts";
 
 export function promoteCommand(cli: Cli): Command {
   return new Command("promote")
     .description("make a version of the store the live one; the version that was live is kept for rollback")
     .argument("<name>", "name of the model")
     .argument("[version]", "version; default: the newest")
+    .option(...reasonOption, parseReason, "")
     .option("-c, --config <file>", "configuration file", defaultConfigFile)
     .option("--json", "print the result as one JSON object", false)
     .addHelpText(
       "after",
       "\nThe package is verified again. A gateway that runs follows within a few seconds; `models.use` says for which devices.\n\nExample:\n  tidegate model promote pump-health 1.2.0\n",
     )
-    .action((name: string, version: string | undefined, { config: file, json }: Flags) => {
-      const { config } = loadEdgeConfig(file);
-      const store = new ModelStore(config.gateway.dataFolder);
-      const state = store.promote(name, version, readTrustedKeys(config.models));
-      const isUsed = config.models.use.some((rule) => rule.model === name);
+    .action((name: string, version: string | undefined, { config: file, reason, json }: ChangeFlags) => {
+      const loaded = loadEdgeConfig(file);
+      const state = deskOf(loaded).promote(name, version, localChange(reason));
+      const isUsed = loaded.config.models.use.some((rule) => rule.model === name);
       if (!isUsed) cli.terminal.err(`warning: no entry of \`models.use\` names ${name}, so no device is scored by it`);
       const before = state.previous === undefined ? "" : `; before it was ${state.previous}`;
       cli.terminal.out(json ? JSON.stringify({ ok: true, name, ...state }) : `${name} ${state.live} is live${before}.`);
@@ -35,15 +30,15 @@ export function rollbackCommand(cli: Cli): Command {
   return new Command("rollback")
     .description("go back to the version that was live before, or to none where there was none")
     .argument("<name>", "name of the model")
+    .option(...reasonOption, parseReason, "")
     .option("-c, --config <file>", "configuration file", defaultConfigFile)
     .option("--json", "print the result as one JSON object", false)
     .addHelpText(
       "after",
       "\nThe detectors of the device profiles go on in any case.\n\nExample:\n  tidegate model rollback pump-health\n",
     )
-    .action((name: string, { config, json }: Flags) => {
-      const store = new ModelStore(loadEdgeConfig(config).config.gateway.dataFolder);
-      const state = store.rollback(name);
+    .action((name: string, { config, reason, json }: ChangeFlags) => {
+      const state = deskOf(loadEdgeConfig(config)).rollback(name, localChange(reason));
       const now = state.live === undefined ? `no version of ${name} is live` : `${name} ${state.live} is live again`;
       cli.terminal.out(json ? JSON.stringify({ ok: true, name, ...state }) : `${now}.`);
     });

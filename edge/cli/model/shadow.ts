@@ -1,14 +1,12 @@
 import { Command } from "commander";
 import { TidegateError } from "../../../src/errors.ts";
 import { loadEdgeConfig } from "../../config.ts";
-import { readTrustedKeys } from "../../inference/store/keys.ts";
-import { ModelStore } from "../../inference/store/model-store.ts";
+import { parseReason } from "../alert/flags.ts";
 import { defaultConfigFile, type Cli } from "../terminal.ts";
+import { deskOf, localChange, reasonOption, type ChangeFlags } from "./desk.ts";
 
-interface Flags {
-  readonly config: string;
+interface Flags extends ChangeFlags {
   readonly stop: boolean;
-  readonly json: boolean;
 }
 
 export function shadowCommand(cli: Cli): Command {
@@ -17,19 +15,20 @@ export function shadowCommand(cli: Cli): Command {
     .argument("<name>", "name of the model")
     .argument("[version]", "version; default: the newest")
     .option("--stop", "end the shadow", false)
+    .option(...reasonOption, parseReason, "")
     .option("-c, --config <file>", "configuration file", defaultConfigFile)
     .option("--json", "print the result as one JSON object", false)
     .addHelpText(
       "after",
       "\n`tidegate model status` says what the shadow finds; `tidegate model promote` makes it the live version.\n\nExample:\n  tidegate model shadow pump-health 1.3.0\n",
     )
-    .action((name: string, version: string | undefined, { config: file, stop, json }: Flags) => {
+    .action((name: string, version: string | undefined, { config, stop, reason, json }: Flags) => {
       if (stop && version !== undefined) {
         throw new TidegateError("USAGE", "--stop ends the shadow of a model, whatever its version");
       }
-      const { config } = loadEdgeConfig(file);
-      const store = new ModelStore(config.gateway.dataFolder);
-      const state = stop ? store.stopShadow(name) : store.shadow(name, version, readTrustedKeys(config.models));
+      const desk = deskOf(loadEdgeConfig(config));
+      const change = localChange(reason);
+      const state = stop ? desk.stopShadow(name, change) : desk.shadow(name, version, change);
       const text = stop ? `${name} has no shadow.` : `${name} ${state.shadow} runs as a shadow.`;
       cli.terminal.out(json ? JSON.stringify({ ok: true, name, ...state }) : text);
     });

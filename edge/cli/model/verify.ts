@@ -4,8 +4,9 @@ import { loadEdgeConfig } from "../../config.ts";
 import type { TrustedKey } from "../../inference/package/signature.ts";
 import { readPackage } from "../../inference/store/files.ts";
 import { readPublicKey, readTrustedKeys } from "../../inference/store/keys.ts";
-import { ModelStore, verifyPackage, type VerifiedPackage } from "../../inference/store/model-store.ts";
+import { verifyPackage, type VerifiedPackage } from "../../inference/store/model-store.ts";
 import { defaultConfigFile, type Cli } from "../terminal.ts";
+import { deskOf, localChange } from "./desk.ts";
 
 interface VerifyFlags {
   readonly config: string;
@@ -44,9 +45,8 @@ export function importCommand(cli: Cli): Command {
       "\nThe gateway may run meanwhile. A version never changes, and none that is older than the newest is taken.\n\nExample:\n  tidegate model import /mnt/usb/pump-health\n",
     )
     .action((folder: string, { config: file, json }: Omit<VerifyFlags, "trustedKey">) => {
-      const { config } = loadEdgeConfig(file);
-      const store = new ModelStore(config.gateway.dataFolder);
-      const { kind, ...verified } = store.import(readPackage(folder), readTrustedKeys(config.models));
+      const desk = deskOf(loadEdgeConfig(file));
+      const { kind, ...verified } = desk.import(readPackage(folder), localChange(`from ${folder}`.slice(0, 200)));
       const { name, version } = verified.manifest;
       const result = kind === "known" ? "it was in the store already" : "it is in the store";
       cli.terminal.out(

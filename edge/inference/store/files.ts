@@ -1,5 +1,5 @@
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { TidegateError } from "../../../src/errors.ts";
 import { fileBytesMax, manifestBytesMax } from "../package/manifest.ts";
 import { readManifest, signatureBytesMax, type PackageBytes } from "../package/model-package.ts";
@@ -52,6 +52,16 @@ export function syncFolder(folder: string): void {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** Makes a folder and those above it; what was made survives power loss. */
+export function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o755 });
+  if (first === undefined) return;
+  for (let made = folder; ; made = dirname(made)) {
+    syncFolder(dirname(made));
+    if (made === first) return;
   }
 }
 

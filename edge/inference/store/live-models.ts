@@ -9,6 +9,8 @@ export interface LiveModelsEvents {
   deploy(name: string, stage: Stage, model: ServedModel | undefined): void;
   /** Something that a person should know; `isFault` where it was not wanted. The latest of a name and stage holds. */
   report(name: string, stage: Stage, message: string, isFault: boolean): void;
+  /** A version that is to run cannot be used, or its state cannot be read: then without a version. */
+  refused(name: string, version: string | undefined, reason: string): void;
 }
 
 /**
@@ -53,7 +55,7 @@ export class LiveModels {
     try {
       return await this.#store.live(name);
     } catch (error) {
-      if (this.#isNew(`${name} fault`, String(error))) this.#reportFault(name, "live", name, error);
+      if (this.#isNew(`${name} fault`, String(error))) this.#reportFault(name, "live", undefined, error);
       return {};
     }
   }
@@ -95,14 +97,16 @@ export class LiveModels {
     try {
       return servedModel(verifyPackage(this.#store.read({ name, version }), this.#trusted));
     } catch (error) {
-      this.#reportFault(name, stage, `${name} ${version}`, error);
+      this.#reportFault(name, stage, version, error);
       return undefined;
     }
   }
 
-  #reportFault(name: string, stage: Stage, what: string, error: unknown): void {
+  #reportFault(name: string, stage: Stage, version: string | undefined, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
+    const what = version === undefined ? name : `${name} ${version}`;
     const hint = error instanceof TidegateError && error.hint !== undefined ? ` ${error.hint}` : "";
     this.#events.report(name, stage, `model ${what} cannot be used: ${message}.${hint}`, true);
+    this.#events.refused(name, version, message);
   }
 }

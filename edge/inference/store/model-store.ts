@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Type, type Static } from "typebox";
 import { TidegateError } from "../../../src/errors.ts";
 import { readJson } from "../package/json.ts";
@@ -14,7 +14,7 @@ import {
   type PackageBytes,
 } from "../package/model-package.ts";
 import { signerOf, type TrustedKey } from "../package/signature.ts";
-import { readPackage, syncFolder, writeDurable, writePackage } from "./files.ts";
+import { makeFolder, readPackage, syncFolder, writeDurable, writePackage } from "./files.ts";
 
 /*
  * <data folder>/models/
@@ -41,6 +41,9 @@ export interface VerifiedPackage extends ModelPackage {
   /** The name of the trusted key. */
   readonly signer: string;
 }
+
+/** `known`: exactly this package was there already. */
+export type Imported = { readonly kind: "imported" | "known" } & VerifiedPackage;
 
 const liveFile = "live.json";
 const liveSchema = Type.Object(
@@ -102,10 +105,7 @@ export class ModelStore {
    * Verifies a package and adds it. `known` where exactly this package is there already. Throws what `verifyPackage`
    * throws, and MODEL_OLDER where a newer version, or this one with other content, was imported before.
    */
-  import(
-    bytes: PackageBytes,
-    trusted: readonly TrustedKey[],
-  ): { readonly kind: "imported" | "known" } & VerifiedPackage {
+  import(bytes: PackageBytes, trusted: readonly TrustedKey[]): Imported {
     const verified = verifyPackage(bytes, trusted);
     const { name, version } = verified.manifest;
     if (this.versions(name).includes(version)) {
@@ -132,14 +132,14 @@ export class ModelStore {
   /** Makes a version live, the newest by default, after it was verified again. Throws MODEL_MISSING and what that throws. */
   promote(name: string, wanted: string | undefined, trusted: readonly TrustedKey[]): LiveState {
     const version = this.#verified(name, wanted, trusted);
-    const { live, previous, shadow } = this.#liveNow(name);
+    const { live, previous, shadow } = this.liveNow(name);
     const before = live === version ? previous : live;
     return this.#setLive(name, version, before, shadow === version ? undefined : shadow);
   }
 
   /** Back to the version before, or to none. Throws MODEL_MISSING where no version is live. */
   rollback(name: string): LiveState {
-    const { live, previous, shadow } = this.#liveNow(name);
+    const { live, previous, shadow } = this.liveNow(name);
     if (live === undefined) throw missing(`no version of ${name} is live`);
     return this.#setLive(name, previous, undefined, shadow);
   }
@@ -147,14 +147,14 @@ export class ModelStore {
   /** Runs a version beside the live one. Throws as `promote`, and USAGE where it is the live one itself. */
   shadow(name: string, wanted: string | undefined, trusted: readonly TrustedKey[]): LiveState {
     const version = this.#verified(name, wanted, trusted);
-    const { live, previous } = this.#liveNow(name);
+    const { live, previous } = this.liveNow(name);
     if (live === version) throw new TidegateError("USAGE", `${name} ${version} is live: it cannot be its own shadow`);
     return this.#setLive(name, live, previous, version);
   }
 
   /** Throws MODEL_MISSING where there is none. */
   stopShadow(name: string): LiveState {
-    const { live, previous, shadow } = this.#liveNow(name);
+    const { live, previous, shadow } = this.liveNow(name);
     if (shadow === undefined) throw missing(`${name} has no shadow`);
     return this.#setLive(name, live, previous, undefined);
   }
@@ -166,7 +166,7 @@ export class ModelStore {
   }
 
   /** A damaged file is as none here: the next promotion replaces it. */
-  #liveNow(name: string): LiveState {
+  liveNow(name: string): LiveState {
     if (!namePattern.test(name)) return {};
     try {
       return liveStateOf(readFileSync(join(this.folder, name, liveFile), "utf8"));
@@ -252,15 +252,5 @@ function namesIn(folder: string): string[] {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
-  }
-}
-
-/** What was made survives power loss. */
-function makeFolder(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true, mode: 0o755 });
-  if (first === undefined) return;
-  for (let made = folder; ; made = dirname(made)) {
-    syncFolder(dirname(made));
-    if (made === first) return;
   }
 }

@@ -3,6 +3,7 @@
 // MQTT client, and the journal that is left.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
@@ -11,8 +12,9 @@ import { openPackage } from "../../../edge/inference/package/model-package.ts";
 import { PackageScorer } from "../../../edge/inference/rows/package-scorer.ts";
 import { servedModel } from "../../../edge/inference/rows/served-model.ts";
 import { readPackage } from "../../../edge/inference/store/files.ts";
+import { ModelNotes } from "../../../edge/inference/store/model-notes.ts";
 import { ProfileLibrary } from "../../../edge/profile-library.ts";
-import type { AlertRecord } from "../../../src/wire/records.ts";
+import type { AlertRecord, AuditRecord } from "../../../src/wire/records.ts";
 import { endAgentProcess, startAgentProcess, type AgentProcess } from "../../support/agent-process.ts";
 import { pumpMetrics, pumpReadings } from "../../support/model-package.ts";
 import { temporaryFolder } from "../../support/records.ts";
@@ -56,7 +58,9 @@ models:
       await done("model", "sign", out, "--key", key);
       await done("model", "import", out, "-c", config);
     }
-    assert.match(await done("model", "promote", "pump", "1.0.0", "-c", config), /pump 1\.0\.0 is live\./);
+    const reason = ["--reason", "passed its trial"];
+    assert.match(await done("model", "promote", "pump", "1.0.0", "-c", config, ...reason), /pump 1\.0\.0 is live\./);
+    assert.equal((await run("model", "promote", "pump", "9.9.9", "-c", config)).code, 66);
     assert.match(await done("model", "list", "-c", config), /pump +1\.1\.0 +mspc[^]*pump +1\.0\.0 +live +mspc/);
 
     const first = await startAgentProcess(t, config);
@@ -124,6 +128,30 @@ models:
       .split("\n")
       .map((line) => (JSON.parse(line) as { value: AlertRecord }).value)
       .filter(({ model }) => model === "pump");
+    const audit = (await done("buffer", "export", "-c", config, "--stream", "audit"))
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { value: AuditRecord }).value)
+      .filter(({ model }) => model !== undefined);
+    const { username } = userInfo();
+    assert.ok(audit.every(({ who, from }) => who === "local-user" && from.startsWith(username)));
+    assert.deepEqual(
+      audit.map(({ action, target, model, result }) => [action, target, model?.before, result]),
+      [
+        ["model-import", "pump 1.0.0", undefined, "done"],
+        ["model-import", "pump 1.1.0", undefined, "done"],
+        ["model-promote", "pump 1.0.0", undefined, "done"],
+        ["model-promote", "pump 9.9.9", "1.0.0", "refused"],
+        ["model-shadow", "pump 1.1.0", undefined, "done"],
+        ["model-rollback", "pump", "1.0.0", "done"],
+      ],
+      "each once, over a kill",
+    );
+    assert.equal(audit[2]!.detail, "passed its trial");
+    const left = new ModelNotes(join(folder, "d")).find(Infinity, 10).map(({ note }) => note.action);
+    assert.ok(
+      left.every((action) => action === "model-rollback"),
+      `what is in the audit is removed: ${left.join()}`,
+    );
     const { device: _device, ...closed } = journal.at(-1)!;
     assert.deepEqual([closed.kind, closed.episode], ["clear", raised!.episode]);
     assert.deepEqual(journal.slice(0, -1), expected(join(folder, "1.0.0")), "as in one piece, bit for bit");

@@ -18,14 +18,16 @@ function site(t: TestContext) {
   const store = new ModelStore(folder);
   for (const bytes of packages) store.import(bytes, trusted);
   const seen: string[] = [];
+  const refused: string[] = [];
   const follow = (keys = trusted): LiveModels =>
     new LiveModels(store, keys, ["pump", "pump"], {
       deploy: (name, stage, model) =>
         seen.push(`${name}${stage === "live" ? "" : " shadow"} ${model?.version ?? "none"}`),
       report: (_name, _stage, message, isFault) => seen.push(`${isFault ? "fault" : "info"}: ${message}`),
+      refused: (name, version, reason) => refused.push(`${name} ${version}: ${reason}`),
     });
   const take = (): string[] => seen.splice(0);
-  return { store, follow, take, file: (name: string) => join(folder, "models/pump", name) };
+  return { store, follow, take, refused, file: (name: string) => join(folder, "models/pump", name) };
 }
 
 test("promotion and rollback are followed, each once", async (t) => {

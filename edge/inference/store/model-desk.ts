@@ -1,0 +1,96 @@
+import { systemClock, type Clock } from "../../../src/clock.ts";
+import { formatWireTime } from "../../../src/observation/time.ts";
+import type { AuditActor } from "../../../src/wire/audit.ts";
+import type { AuditModel, ModelAuditAction } from "../../../src/wire/records.ts";
+import { readManifest, type PackageBytes } from "../package/model-package.ts";
+import type { TrustedKey } from "../package/signature.ts";
+import { ModelNotes } from "./model-notes.ts";
+import { ModelStore, type Imported, type LiveState } from "./model-store.ts";
+
+/** Who changes something, and why in their own words; empty where they give no reason. */
+export interface ModelChange {
+  readonly by: AuditActor;
+  readonly reason: string;
+}
+
+/**
+ * Where the models of a gateway are changed: by commands, the console, rules and rollouts alike. Every change, and every
+ * one that is refused, leaves a note for the audit. The methods throw what those of `ModelStore` throw.
+ */
+export class ModelDesk {
+  readonly store: ModelStore;
+  readonly #trusted: readonly TrustedKey[];
+  readonly #notes: ModelNotes;
+  readonly #clock: Clock;
+
+  constructor(dataFolder: string, trusted: readonly TrustedKey[], clock: Clock = systemClock) {
+    this.store = new ModelStore(dataFolder);
+    this.#trusted = trusted;
+    this.#notes = new ModelNotes(dataFolder);
+    this.#clock = clock;
+  }
+
+  import(bytes: PackageBytes, change: ModelChange): Imported {
+    return this.#note("model-import", nameOf(bytes), change, () => this.store.import(bytes, this.#trusted));
+  }
+
+  promote(name: string, version: string | undefined, change: ModelChange): LiveState {
+    const model = this.#about(name, version ?? this.store.versions(name)[0]);
+    return this.#note("model-promote", model, change, () => this.store.promote(name, model.version, this.#trusted));
+  }
+
+  rollback(name: string, change: ModelChange): LiveState {
+    const { live, previous } = this.store.liveNow(name);
+    const model = about(name, previous, live);
+    return this.#note("model-rollback", model, change, () => this.store.rollback(name));
+  }
+
+  shadow(name: string, version: string | undefined, change: ModelChange): LiveState {
+    const model = about(name, version ?? this.store.versions(name)[0], this.store.liveNow(name).shadow);
+    return this.#note("model-shadow", model, change, () => this.store.shadow(name, model.version, this.#trusted));
+  }
+
+  stopShadow(name: string, change: ModelChange): LiveState {
+    const model = about(name, this.store.liveNow(name).shadow, undefined);
+    return this.#note("model-shadow-stop", model, change, () => this.store.stopShadow(name));
+  }
+
+  #about(name: string, version: string | undefined): AuditModel {
+    return about(name, version, this.store.liveNow(name).live);
+  }
+
+  #note<T>(action: ModelAuditAction, model: AuditModel, { by, reason }: ModelChange, make: () => T): T {
+    const nowMicros = this.#clock.nowMicros();
+    const note = { time: formatWireTime(nowMicros), by, action, model } as const;
+    const open = this.#notes.begin({ ...note, result: "done", detail: reason }, nowMicros);
+    let result: T;
+    try {
+      result = make();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#notes.refused({ ...note, result: "refused", detail: why.slice(0, 2_000) }, nowMicros);
+      open.takeBack();
+      throw error;
+    }
+    open.close();
+    return result;
+  }
+}
+
+function about(name: string, version: string | undefined, before: string | undefined): AuditModel {
+  return {
+    name: name.slice(0, 63),
+    ...(version === undefined ? {} : { version: version.slice(0, 32) }),
+    ...(before === undefined ? {} : { before }),
+  };
+}
+
+/** As it calls itself: of a package that is refused, nobody vouches for it. */
+function nameOf({ manifest }: PackageBytes): AuditModel {
+  try {
+    const { name, version } = readManifest(manifest);
+    return { name, version };
+  } catch {
+    return { name: "?" };
+  }
+}

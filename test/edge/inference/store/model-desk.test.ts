@@ -1,0 +1,130 @@
+// Goal: every change of the models leaves one note of who did what and why, also a change that is refused, and also one
+// whose process was killed.
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { ModelDesk, type ModelChange } from "../../../../edge/inference/store/model-desk.ts";
+import { ModelNotes } from "../../../../edge/inference/store/model-notes.ts";
+import { ManualClock } from "../../../../src/clock.ts";
+import { makeSigner, pumpPackage, signed } from "../../../support/model-package.ts";
+import { temporaryFolder } from "../../../support/records.ts";
+
+const lab = makeSigner("lab");
+const stranger = makeSigner("stranger");
+const packageOf = (version: string) => signed(pumpPackage({ version }), lab.privateKey);
+const change: ModelChange = { by: { role: "local-user", from: "anna" }, reason: "as agreed" };
+const minuteMicros = 60_000_000;
+
+function site(t: TestContext) {
+  const folder = temporaryFolder(t);
+  const clock = new ManualClock();
+  const desk = new ModelDesk(folder, [lab.trusted], clock);
+  const notes = new ModelNotes(folder);
+  /** Each change a second after the one before, so that their order is known. */
+  const inTurn = (work: () => unknown): void => {
+    clock.advanceMs(1000);
+    work();
+  };
+  return { folder, clock, desk, notes, inTurn };
+}
+
+test("each change is one note, in the order of time, with the version that it replaces", (t) => {
+  const { desk, notes, clock, inTurn } = site(t);
+  inTurn(() => desk.import(packageOf("1.0.0"), change));
+  inTurn(() => desk.import(packageOf("1.1.0"), change));
+  inTurn(() => desk.promote("pump", "1.0.0", change));
+  inTurn(() => desk.shadow("pump", undefined, change));
+  inTurn(() => desk.promote("pump", undefined, change));
+  inTurn(() => desk.rollback("pump", change));
+  inTurn(() => desk.shadow("pump", "1.1.0", change));
+  inTurn(() => desk.stopShadow("pump", change));
+  inTurn(() => desk.rollback("pump", change));
+  const found = notes.find(clock.nowMicros(), 100);
+  assert.deepEqual(
+    found.map(({ note: { action, model } }) => [action, model.version, model.before]),
+    [
+      ["model-import", "1.0.0", undefined],
+      ["model-import", "1.1.0", undefined],
+      ["model-promote", "1.0.0", undefined],
+      ["model-shadow", "1.1.0", undefined],
+      ["model-promote", "1.1.0", "1.0.0"],
+      ["model-rollback", "1.0.0", "1.1.0"],
+      ["model-shadow", "1.1.0", undefined],
+      ["model-shadow-stop", "1.1.0", undefined],
+      ["model-rollback", undefined, "1.0.0"],
+    ],
+  );
+  for (const { note, isInterrupted } of found) {
+    assert.deepEqual([note.by, note.detail, note.result, isInterrupted], [change.by, "as agreed", "done", false]);
+  }
+  assert.deepEqual(notes.find(clock.nowMicros(), 2), found.slice(0, 2), "bounded");
+  assert.ok(notes.remove(found[0]!.id));
+  assert.deepEqual(notes.find(clock.nowMicros(), 100), found.slice(1));
+});
+
+test("what is refused is noted with the reason, and nothing else of it is left", (t) => {
+  const { desk, notes, clock, inTurn } = site(t);
+  const foreign = signed(pumpPackage(), stranger.privateKey);
+  const garbage = { manifest: Buffer.from("{}"), signature: undefined, files: new Map<string, Uint8Array>() };
+  const refusals = [
+    () => desk.import(foreign, change),
+    () => desk.import(garbage, change),
+    () => desk.promote("pump", "1.0.0", change),
+    () => desk.promote("../../etc", "x".repeat(500), change),
+    () => desk.rollback("pump", change),
+    () => desk.stopShadow("pump", change),
+  ];
+  for (const refusal of refusals) inTurn(() => assert.throws(refusal));
+  const found = notes.find(clock.nowMicros() + 2 * minuteMicros, 100);
+  assert.deepEqual(
+    found.map(({ note: { action, model, result } }) => [action, model.name, result]),
+    [
+      ["model-import", "pump", "refused"],
+      ["model-import", "?", "refused"],
+      ["model-promote", "pump", "refused"],
+      ["model-promote", "../../etc", "refused"],
+      ["model-rollback", "pump", "refused"],
+      ["model-shadow-stop", "pump", "refused"],
+    ],
+  );
+  assert.match(found[0]!.note.detail, /has signed, which is not trusted here/);
+});
+
+test("a change that was killed is told as interrupted, and not before its time", (t) => {
+  const { folder, notes, clock } = site(t);
+  const note = {
+    time: "2026-11-21T09:00:00.000000Z",
+    by: change.by,
+    action: "model-promote",
+    model: { name: "pump", version: "1.0.0" },
+    result: "done",
+    detail: "",
+  } as const;
+  const nowMicros = clock.nowMicros();
+  const open = notes.begin(note, nowMicros);
+  assert.deepEqual(notes.find(nowMicros + minuteMicros - 1, 10), [], "it may still be at work");
+  const [found] = notes.find(nowMicros + minuteMicros, 10);
+  assert.deepEqual([found!.note, found!.isInterrupted], [note, true]);
+  open.close();
+  assert.deepEqual(
+    notes.find(nowMicros, 10).map(({ id, isInterrupted }) => [id, isInterrupted]),
+    [[found!.id, false]],
+    "whoever closes it late does not make a second one",
+  );
+  assert.ok(notes.remove(found!.id));
+  assert.deepEqual(readdirSync(join(folder, "models/.notes")), []);
+});
+
+test("files that are no notes are left alone, and refusals are bounded", (t) => {
+  const { folder, desk, notes } = site(t);
+  const home = join(folder, "models/.notes");
+  mkdirSync(home, { recursive: true });
+  const id = "0".repeat(16);
+  for (const name of [`${id}-0123456789abcdef.json`, "readme.txt", `${id}-x.json`])
+    writeFileSync(join(home, name), "{");
+  assert.deepEqual(notes.find(Infinity, 10), []);
+  for (let i = 0; i < 1_000; i++) writeFileSync(join(home, `filler-${i}`), "");
+  assert.throws(() => desk.rollback("pump", change), /no version of pump is live/);
+  assert.deepEqual(notes.find(Infinity, 10), []);
+});
