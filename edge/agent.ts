@@ -411,7 +411,7 @@ class Agent implements RunningAgent {
     const { gateway, models } = this.#setup;
     const names = models.use.map(({ model }) => model);
     return new LiveModels(new ModelStore(gateway.dataFolder), readTrustedKeys(models), names, {
-      deploy: (name, stage, model) => this.#models.packages.deploy(name, stage, model),
+      deploy: (name, stage, model, scope) => this.#models.packages.deploy(name, stage, model, scope),
       report: (name, stage, message, isFault) => this.#sayModel(`${name} ${stage}`, message, isFault),
       refused: (name, version, reason) => this.#auditModel(name, version, reason),
     });

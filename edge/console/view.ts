@@ -100,8 +100,13 @@ export type AlertOutcome = "done" | "gone" | "full" | "abandoned";
 export interface ModelView {
   readonly name: string;
   readonly version: string;
-  /** A shadow runs beside the live version on the same observations, and raises no alerts. */
-  readonly stage: "live" | "shadow";
+  /**
+   * A canary takes the place of the live version on some devices; a shadow runs beside them on the same observations,
+   * and raises no alerts.
+   */
+  readonly stage: "live" | "canary" | "shadow";
+  /** Of a canary: the devices that it is for, by id or asset path. */
+  readonly scope?: { readonly devices: readonly string[]; readonly paths: readonly string[] };
   /** `failed`: it gave no number or threw, and is out of service. */
   readonly state: "running" | "failed";
   readonly devices: number;
@@ -115,7 +120,7 @@ export interface ModelView {
   readonly abnormalRows: number;
   /** Alerts raised, or of a shadow: that would have been. */
   readonly episodes: number;
-  /** Observations that both live version and shadow had judged, and those at which only one had an alert; 0 of a live one. */
+  /** Observations that both a shadow and the version that alerts had judged, and those at which only one had an alert; 0 of others. */
   readonly compared: number;
   readonly onlyLive: number;
   readonly onlyShadow: number;

@@ -228,6 +228,8 @@ export const modelAuditActions = [
   "model-import",
   "model-promote",
   "model-rollback",
+  "model-canary",
+  "model-canary-stop",
   "model-shadow",
   "model-shadow-stop",
   "model-out-of-service",

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { Cli } from "../terminal.ts";
+import { canaryCommand } from "./canary.ts";
 import { listCommand } from "./list.ts";
 import { promoteCommand, rollbackCommand } from "./promote.ts";
 import { replayCommand } from "./replay.ts";
@@ -23,6 +24,7 @@ export function modelCommand(cli: Cli): Command {
     replayCommand,
     promoteCommand,
     rollbackCommand,
+    canaryCommand,
     shadowCommand,
     statusCommand,
   ];

@@ -19,7 +19,7 @@ export function listCommand(cli: Cli): Command {
 }
 
 interface Listed extends StoredVersion {
-  readonly state: "live" | "shadow" | "damaged" | "";
+  readonly state: "live" | "canary" | "shadow" | "damaged" | "";
   readonly method?: string;
   readonly inputs?: readonly string[];
   readonly trainedAt?: string;
@@ -39,8 +39,9 @@ async function entryOf(store: ModelStore, stored: StoredVersion): Promise<Listed
   }
 }
 
-function stageOf({ live, shadow }: LiveState, version: string): Listed["state"] {
+function stageOf({ live, canary, shadow }: LiveState, version: string): Listed["state"] {
   if (version === live) return "live";
+  if (version === canary?.version) return "canary";
   return version === shadow ? "shadow" : "";
 }
 

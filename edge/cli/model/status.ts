@@ -1,10 +1,11 @@
 import { Command } from "commander";
 import { loadEdgeConfig } from "../../config.ts";
 import type { ModelView } from "../../console/view.ts";
+import { scopeText } from "../../inference/rows/canary-scope.ts";
 import { ModelStore, type LiveState } from "../../inference/store/model-store.ts";
 import { ConsoleClient, type ConsoleFlags } from "../console-client.ts";
 import { defaultConfigFile, type Cli } from "../terminal.ts";
-import { count, tableText } from "../words.ts";
+import { count, plainText, tableText } from "../words.ts";
 
 interface Flags extends ConsoleFlags {
   readonly config: string;
@@ -20,7 +21,7 @@ interface Status {
 export function statusCommand(cli: Cli): Command {
   return new Command("status")
     .description(
-      "which versions are live and which run as shadows; with a token also what they say on the running gateway",
+      "which versions are live, canaries and shadows; with a token also what they say on the running gateway",
     )
     .option("-c, --config <file>", "configuration file", defaultConfigFile)
     .option("--url <url>", "console of a running agent; default: as configured")
@@ -44,8 +45,12 @@ async function ask(client: ConsoleClient): Promise<readonly ModelView[]> {
 
 function describe({ store, running }: Status): string {
   if (store.length === 0) return "The store is empty: `tidegate model import <folder>` adds a package.";
-  const stored = store.map(({ name, live, previous, shadow }) => [name, live ?? "–", previous ?? "–", shadow ?? "–"]);
-  const lines = tableText([["model", "live", "before", "shadow"], ...stored]);
+  const stored = store.map(({ name, live, previous, canary, shadow }) =>
+    [name, live, previous, canary?.version, shadow].map((cell) => cell ?? "–"),
+  );
+  const lines = tableText([["model", "live", "before", "canary", "shadow"], ...stored]);
+  for (const { name, canary } of store)
+    if (canary !== undefined) lines.push(`${name} ${canary.version} on ${plainText(scopeText(canary.scope))}`);
   if (running === undefined)
     return [...lines, "", "With --token-file: what they say on the running gateway."].join("\n");
   if (running.length === 0)

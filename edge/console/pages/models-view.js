@@ -2,7 +2,7 @@ import { h } from "./dom.js";
 import { count, counted } from "./format.js";
 import { levels } from "./levels.js";
 
-/** Which packaged models run, live and as shadows, and what they have said so far. */
+/** Which packaged models run, live, as canaries and as shadows, and what they have said so far. */
 export function modelsView() {
   return { title: "Models", screen: { stream: "of=models", get: "/api/v1/models" }, render };
 }
@@ -19,7 +19,7 @@ function render({ gateway, models }) {
     models.length === 0
       ? h("p", { class: "notice" }, "No packaged model runs on this gateway.")
       : h("div", { class: "panels" }, models.map(modelPanel)),
-    h("p", { class: "quiet" }, "tidegate model promote, shadow and rollback say which version runs as what."),
+    h("p", { class: "quiet" }, "tidegate model promote, canary, shadow and rollback say which version runs as what."),
   ];
 }
 
@@ -42,9 +42,15 @@ function modelPanel(model) {
   );
 }
 
-function stageText({ stage, state }) {
+function stageText({ stage, state, scope }) {
   if (state === "failed") return "has failed, and is out of service";
-  return stage === "live" ? "live" : "shadow: counts, raises no alerts";
+  if (stage === "live") return "live";
+  if (stage === "shadow") return "shadow: counts, raises no alerts";
+  return `canary: live on ${scopeText(scope)}`;
+}
+
+function scopeText({ devices, paths }) {
+  return [...devices.map((device) => `device ${device}`), ...paths.map((path) => `path ${path}`)].join(", ");
 }
 
 function factsOf({ stage, devices, learning, openEpisodes, hours, rows, abnormalRows, episodes, ...rest }) {

@@ -10,6 +10,7 @@ import { StateReader, StateWriter } from "../state.ts";
 import { ModelTally } from "./model-tally.ts";
 import { rowAlert, rowAlertHead } from "./row-alert.ts";
 import { RowWatch, type RowJudgement } from "./row-watch.ts";
+import { isAtOrBelow, isInScope, type CanaryScope } from "./canary-scope.ts";
 import { profileFault, type ServedModel } from "./served-model.ts";
 
 /** At most so many devices are watched; the longest silent one makes room after an hour. */
@@ -23,16 +24,21 @@ const nothing: readonly AlertRecord[] = [];
 /** The head of an open episode, for closing it without the model that raised it. */
 type OpenAlert = Omit<AlertRecord, "kind" | "priority" | "explanation" | "contributions" | "time">;
 
-/** `live` raises alerts; a `shadow` runs beside it on the same observations and only counts. */
-export type Stage = "live" | "shadow";
-export const stages = ["live", "shadow"] as const;
+/**
+ * `live` raises alerts; a `canary` does in its place, on some devices; a `shadow` runs beside them on the same
+ * observations and only counts.
+ */
+export const stages = ["live", "canary", "shadow"] as const;
+export type Stage = (typeof stages)[number];
 
 interface Served {
   readonly model: ServedModel;
   tally: ModelTally;
+  /** Of a canary: the devices that it is for. */
+  readonly scope: CanaryScope | undefined;
 }
 
-/** One device under one stage. */
+/** One model on one device. */
 interface Slot {
   watch: RowWatch | undefined;
   /** State of a model from before the restart: used when the same one runs again. */
@@ -42,7 +48,8 @@ interface Slot {
 interface DeviceWatch {
   readonly device: string;
   path: string;
-  readonly live: Slot;
+  /** Of the version that raises alerts: the live one or the canary. */
+  readonly alerting: Slot;
   readonly shadow: Slot;
   /** An episode that nobody else will close. */
   orphan: OpenAlert | undefined;
@@ -66,7 +73,11 @@ const timedEvery = 8;
 export class PackageScorer {
   readonly #rules: readonly ModelRule[];
   readonly #events: PackageScorerEvents;
-  readonly #served: Readonly<Record<Stage, Map<string, Served>>> = { live: new Map(), shadow: new Map() };
+  readonly #served: Readonly<Record<Stage, Map<string, Served>>> = {
+    live: new Map(),
+    canary: new Map(),
+    shadow: new Map(),
+  };
   readonly #failed = new Set<string>();
   /** Profiles that do not fit a model, by the id of the model and of the profile. */
   readonly #misfits = new Set<string>();
@@ -85,24 +96,26 @@ export class PackageScorer {
     return this.#devices.size;
   }
 
-  /** Makes a version live or the shadow, or none. Devices follow with their next observation. */
-  deploy(name: string, stage: Stage, model: ServedModel | undefined): void {
+  /** Makes a version live, the canary (with its `scope`) or the shadow, or none. Devices follow with their next observation. */
+  deploy(name: string, stage: Stage, model: ServedModel | undefined, scope?: CanaryScope): void {
     if (model === undefined) this.#served[stage].delete(name);
-    else this.#served[stage].set(name, { model, tally: new ModelTally() });
+    else this.#served[stage].set(name, { model, tally: new ModelTally(), scope });
   }
 
   status(): ModelView[] {
     return stages.flatMap((stage) => [...this.#served[stage].values()].map((served) => this.#statusOf(stage, served)));
   }
 
-  #statusOf(stage: Stage, { model, tally }: Served): ModelView {
-    const all = [...this.#devices.values()].map((device) => device[stage].watch);
+  #statusOf(stage: Stage, { model, tally, scope }: Served): ModelView {
+    const slot = stage === "shadow" ? "shadow" : "alerting";
+    const all = [...this.#devices.values()].map((device) => device[slot].watch);
     const watches = all.filter((watch) => watch?.model === model);
     const { rows, abnormalRows, episodes, compared, onlyLive, onlyShadow, microsMean, microsMax } = tally;
     return {
       name: model.name,
       version: model.version,
       stage,
+      ...(scope === undefined ? {} : { scope }),
       state: this.#failed.has(model.id) ? "failed" : "running",
       devices: watches.length,
       learning: watches.filter((watch) => watch?.learning).length,
@@ -125,9 +138,9 @@ export class PackageScorer {
     return this.#rules.some((rule) => rule.path !== undefined || rule.device === device || rule.profile === profile.id);
   }
 
-  /** Undefined where the live model of the device is another one. */
+  /** Undefined where the model that raises the device's alerts is another one. */
   recentScores(device: string, model: string, afterMicros: number): readonly ScorePoint[] | undefined {
-    const watch = this.#devices.get(device)?.live.watch;
+    const watch = this.#devices.get(device)?.alerting.watch;
     return watch?.model.name === model ? watch.trace.since(afterMicros) : undefined;
   }
 
@@ -139,36 +152,44 @@ export class PackageScorer {
     const timeMicros = timeOf(observation);
     if (timeMicros === undefined) return nothing;
     const alerts: AlertRecord[] = [];
-    const live = rule === undefined ? undefined : this.#servedFor(rule, "live", profile);
+    const alerting = rule === undefined ? undefined : this.#alertingFor(rule, observation, profile);
     const shadow = rule === undefined ? undefined : this.#servedFor(rule, "shadow", profile);
-    const isWanted = live !== undefined || shadow !== undefined;
+    const isWanted = alerting !== undefined || shadow !== undefined;
     const device = known ?? (isWanted ? this.#admit(observation, alerts) : undefined);
     if (device === undefined) return alerts;
     this.#taken++;
     device.path = observation.path;
     device.lastReceivedMicros = observation.receivedMicros;
-    this.#followLive(device, live, timeMicros, alerts);
+    this.#followAlerting(device, alerting, timeMicros, alerts);
     follow(device.shadow, shadow);
-    if (rule !== undefined && live !== undefined) {
-      for (const judgement of this.#take(device, "live", live, observation, timeMicros) ?? []) {
-        alerts.push(rowAlert(device, device.live.watch!, judgement, rule, profile));
+    if (rule !== undefined && alerting !== undefined) {
+      for (const judgement of this.#take(device, "alerting", alerting, observation, timeMicros) ?? []) {
+        alerts.push(rowAlert(device, device.alerting.watch!, judgement, rule, profile));
       }
-      if (device.live.watch === undefined) this.#close(device, timeMicros, "it has failed", alerts);
+      if (device.alerting.watch === undefined) this.#close(device, timeMicros, "it has failed", alerts);
     }
     if (shadow !== undefined) {
       this.#take(device, "shadow", shadow, observation, timeMicros);
       compare(device, shadow.tally);
     }
-    if (device.live.watch === undefined && device.shadow.watch === undefined) this.#devices.delete(device.device);
+    if (device.alerting.watch === undefined && device.shadow.watch === undefined) this.#devices.delete(device.device);
     return alerts;
   }
 
   #ruleOf({ device, path }: Observation, profile: CompiledProfile): ModelRule | undefined {
-    for (const rule of this.#rules) {
-      if (rule.device === device || rule.profile === profile.id) return rule;
-      if (rule.path !== undefined && (path === rule.path || path.startsWith(`${rule.path}/`))) return rule;
-    }
-    return undefined;
+    return this.#rules.find(
+      (rule) =>
+        rule.device === device ||
+        rule.profile === profile.id ||
+        (rule.path !== undefined && isAtOrBelow(path, rule.path)),
+    );
+  }
+
+  /** A canary that has failed, or does not fit the profile, leaves its devices to the live version. */
+  #alertingFor(rule: ModelRule, { device, path }: Observation, profile: CompiledProfile): Served | undefined {
+    const scope = this.#served.canary.get(rule.model)?.scope;
+    const isCanary = scope !== undefined && isInScope(scope, device, path);
+    return (isCanary ? this.#servedFor(rule, "canary", profile) : undefined) ?? this.#servedFor(rule, "live", profile);
   }
 
   #servedFor({ model: name }: ModelRule, stage: Stage, profile: CompiledProfile): Served | undefined {
@@ -183,11 +204,11 @@ export class PackageScorer {
     return undefined;
   }
 
-  /** Makes the device's watch that of the live model, and closes what the one before had open. */
-  #followLive(device: DeviceWatch, served: Served | undefined, timeMicros: number, alerts: AlertRecord[]): void {
-    const before = device.live.watch;
-    if (follow(device.live, served)) device.orphan = undefined;
-    if (before !== undefined && before !== device.live.watch) device.orphan ??= openAlert(device, before);
+  /** Makes the device's watch that of the model that alerts now, and closes what the one before had open. */
+  #followAlerting(device: DeviceWatch, served: Served | undefined, timeMicros: number, alerts: AlertRecord[]): void {
+    const before = device.alerting.watch;
+    if (follow(device.alerting, served)) device.orphan = undefined;
+    else if (before !== undefined && before !== device.alerting.watch) device.orphan ??= openAlert(device, before);
     const why = served === undefined ? "it is not in service" : `${served.model.version} is in service now`;
     this.#close(device, timeMicros, why, alerts);
   }
@@ -200,20 +221,22 @@ export class PackageScorer {
   /** Undefined where there is nothing to hear, or where the model has failed: its watch is gone then. */
   #take(
     device: DeviceWatch,
-    stage: Stage,
-    { model, tally }: Served,
+    which: "alerting" | "shadow",
+    served: Served,
     observation: Observation,
     timeMicros: number,
   ): readonly RowJudgement[] | undefined {
-    const slot = device[stage];
+    const slot = device[which];
+    const { model, tally } = served;
     const isTimed = this.#taken % timedEvery === 0;
     const startMs = isTimed ? this.#events.nowMs() : 0;
     try {
       return slot.watch?.take(observation, timeMicros);
     } catch (error) {
       this.#failed.add(model.id);
+      const stage = which === "shadow" ? "shadow" : served.scope === undefined ? "live" : "canary";
       this.#events.fault(model, stage, error instanceof Error ? error.message : String(error));
-      if (stage === "live") device.orphan ??= openAlert(device, slot.watch);
+      if (which === "alerting") device.orphan ??= openAlert(device, slot.watch);
       slot.watch = undefined;
       return undefined;
     } finally {
@@ -229,7 +252,7 @@ export class PackageScorer {
     const admitted: DeviceWatch = {
       device,
       path,
-      live: { watch: undefined, saved: undefined },
+      alerting: { watch: undefined, saved: undefined },
       shadow: { watch: undefined, saved: undefined },
       orphan: undefined,
       lastReceivedMicros: receivedMicros,
@@ -248,7 +271,7 @@ export class PackageScorer {
     }
     this.#searchIn = victim === undefined ? searchEvery : 0;
     if (victim === undefined) return false;
-    const open = victim.orphan ?? openAlert(victim, victim.live.watch);
+    const open = victim.orphan ?? openAlert(victim, victim.alerting.watch);
     if (open !== undefined) alerts.push(closing(open, nowMicros, "the device is silent and its place was needed"));
     this.#devices.delete(victim.device);
     return true;
@@ -265,12 +288,13 @@ export class PackageScorer {
     }
     to.number(this.#devices.size);
     for (const device of this.#devices.values()) {
-      const open = device.orphan ?? openAlert(device, device.live.watch);
+      const open = device.orphan ?? openAlert(device, device.alerting.watch);
       to.text(device.device);
       to.text(device.path);
       to.number(device.lastReceivedMicros);
       to.text(open === undefined ? "" : JSON.stringify(open));
-      for (const stage of stages) saveSlot(device[stage], to);
+      saveSlot(device.alerting, to);
+      saveSlot(device.shadow, to);
     }
   }
 
@@ -297,18 +321,18 @@ export class PackageScorer {
       const lastReceivedMicros = from.number();
       const open = from.text();
       const orphan = open === "" ? undefined : (JSON.parse(open) as OpenAlert);
-      const live = loadSlot(from);
+      const alerting = loadSlot(from);
       const shadow = loadSlot(from);
-      this.#devices.set(device, { device, path, live, shadow, orphan, lastReceivedMicros });
+      this.#devices.set(device, { device, path, alerting, shadow, orphan, lastReceivedMicros });
     }
   }
 }
 
-/** Makes the slot's watch that of what is served. True where it goes on from the state before the restart. */
+/** Makes the slot's watch that of what is served. True where it goes on from its state: of before a restart, or in another stage. */
 function follow(slot: Slot, served: Served | undefined): boolean {
-  const { saved } = slot;
+  if (slot.watch?.model === served?.model && slot.saved === undefined) return false;
+  const saved = slot.saved ?? savedOf(slot.watch);
   slot.saved = undefined;
-  if (slot.watch?.model === served?.model && saved === undefined) return false;
   const isSame = served !== undefined && saved?.model === served.model.id;
   const loaded = isSame ? loadWatch(served, saved.state) : undefined;
   slot.watch = loaded ?? (served === undefined ? undefined : new RowWatch(served.model, served.tally));
@@ -316,17 +340,22 @@ function follow(slot: Slot, served: Served | undefined): boolean {
 }
 
 /** Where there is no live version, it is as one that never says anything. */
-function compare({ live, shadow }: DeviceWatch, tally: ModelTally): void {
-  if (shadow.watch === undefined || shadow.watch.learning || live.watch?.learning === true) return;
-  tally.compare(live.watch?.episode.open ?? false, shadow.watch.episode.open);
+function compare({ alerting, shadow }: DeviceWatch, tally: ModelTally): void {
+  if (shadow.watch === undefined || shadow.watch.learning || alerting.watch?.learning === true) return;
+  tally.compare(alerting.watch?.episode.open ?? false, shadow.watch.episode.open);
 }
 
 function saveSlot({ watch, saved }: Slot, to: StateWriter): void {
-  to.text(watch?.model.id ?? saved?.model ?? "");
-  if (watch === undefined) return to.bytes(saved?.state ?? new Uint8Array());
+  const { model, state } = savedOf(watch) ?? saved ?? { model: "", state: new Uint8Array() };
+  to.text(model);
+  to.bytes(state);
+}
+
+function savedOf(watch: RowWatch | undefined): NonNullable<Slot["saved"]> | undefined {
+  if (watch === undefined) return undefined;
   const state = new StateWriter();
   watch.save(state);
-  return to.bytes(state.done());
+  return { model: watch.model.id, state: state.done() };
 }
 
 function loadSlot(from: StateReader): Slot {

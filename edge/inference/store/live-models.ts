@@ -1,12 +1,13 @@
 import { TidegateError } from "../../../src/errors.ts";
 import type { TrustedKey } from "../package/signature.ts";
+import { scopeText, type CanaryScope } from "../rows/canary-scope.ts";
 import type { Stage } from "../rows/package-scorer.ts";
 import { servedModel, type ServedModel } from "../rows/served-model.ts";
 import { verifyPackage, type LiveState, type ModelStore } from "./model-store.ts";
 
 export interface LiveModelsEvents {
-  /** From now on this version is live, or the shadow; undefined: none is. */
-  deploy(name: string, stage: Stage, model: ServedModel | undefined): void;
+  /** From now on this version is live, the canary (on the devices of `scope`) or the shadow; undefined: none is. */
+  deploy(name: string, stage: Stage, model: ServedModel | undefined, scope?: CanaryScope): void;
   /** Something that a person should know; `isFault` where it was not wanted. The latest of a name and stage holds. */
   report(name: string, stage: Stage, message: string, isFault: boolean): void;
   /** A version that is to run cannot be used, or its state cannot be read: then without a version. */
@@ -14,7 +15,7 @@ export interface LiveModelsEvents {
 }
 
 /**
- * Follows the live versions and the shadows in the store while the gateway runs. A package is verified again whenever it is loaded: the
+ * Follows the live versions, the canaries and the shadows in the store while the gateway runs. A package is verified again whenever it is loaded: the
  * disk may have changed it. Where the live version is not sound, the one before it takes its place; where that is not
  * either, the detectors of one metric go on alone.
  */
@@ -43,6 +44,7 @@ export class LiveModels {
       for (const name of this.#names) {
         const state = await this.#stateOf(name);
         if (this.#showLive(name, state)) hasChanged = true;
+        if (this.#showCanary(name, state)) hasChanged = true;
         if (this.#showShadow(name, state)) hasChanged = true;
       }
     } finally {
@@ -76,6 +78,22 @@ export class LiveModels {
       this.#events.report(name, "live", `model ${name} ${live} is live.`, false);
     } else if (live === undefined && !this.#seen.has(`${name} fault`)) {
       this.#events.report(name, "live", `no version of model ${name} is live.`, isFirst);
+    }
+    return true;
+  }
+
+  /** Where it is not sound, its devices stay with the live version. */
+  #showCanary(name: string, { canary }: LiveState): boolean {
+    const text = canary === undefined ? "" : JSON.stringify(canary);
+    if (text === (this.#seen.get(`${name} canary`) ?? "")) return false;
+    this.#seen.set(`${name} canary`, text);
+    const model = this.#load(name, "canary", canary?.version);
+    this.#events.deploy(name, "canary", model, canary?.scope);
+    if (model !== undefined) {
+      const message = `model ${name} ${canary?.version} is the canary on ${scopeText(canary!.scope)}.`;
+      this.#events.report(name, "canary", message, false);
+    } else if (canary === undefined) {
+      this.#events.report(name, "canary", `model ${name} has no canary any more.`, false);
     }
     return true;
   }

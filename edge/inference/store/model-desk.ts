@@ -3,6 +3,7 @@ import { formatWireTime } from "../../../src/observation/time.ts";
 import type { AuditActor } from "../../../src/wire/audit.ts";
 import type { AuditModel, ModelAuditAction } from "../../../src/wire/records.ts";
 import { readManifest, type PackageBytes } from "../package/model-package.ts";
+import { scopeText, type CanaryScope } from "../rows/canary-scope.ts";
 import type { TrustedKey } from "../package/signature.ts";
 import { ModelNotes } from "./model-notes.ts";
 import { ModelStore, type Imported, type LiveState } from "./model-store.ts";
@@ -53,6 +54,21 @@ export class ModelDesk {
   stopShadow(name: string, change: ModelChange): LiveState {
     const model = about(name, this.store.liveNow(name).shadow, undefined);
     return this.#note("model-shadow-stop", model, change, () => this.store.stopShadow(name));
+  }
+
+  /** The scope is part of what is noted. */
+  canary(name: string, version: string | undefined, scope: CanaryScope, { by, reason }: ModelChange): LiveState {
+    const model = this.#about(name, version ?? this.store.versions(name)[0]);
+    const where = `on ${scopeText(scope)}`.slice(0, 1_500);
+    const change = { by, reason: reason === "" ? where : `${where}: ${reason}` };
+    return this.#note("model-canary", model, change, () =>
+      this.store.canary(name, model.version, scope, this.#trusted),
+    );
+  }
+
+  stopCanary(name: string, change: ModelChange): LiveState {
+    const model = about(name, this.store.liveNow(name).canary?.version, undefined);
+    return this.#note("model-canary-stop", model, change, () => this.store.stopCanary(name));
   }
 
   #about(name: string, version: string | undefined): AuditModel {

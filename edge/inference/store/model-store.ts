@@ -3,6 +3,8 @@ import { readFile } from "node:fs/promises";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Type, type Static } from "typebox";
+import { formatKey } from "../../../src/config/problems.ts";
+import { validate } from "../../../src/config/validate.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import { readJson } from "../package/json.ts";
 import { compareVersions, modelNamePattern, modelVersionPattern, type Manifest } from "../package/manifest.ts";
@@ -13,13 +15,14 @@ import {
   type ModelPackage,
   type PackageBytes,
 } from "../package/model-package.ts";
+import { canaryScopeSchema, type CanaryScope } from "../rows/canary-scope.ts";
 import { signerOf, type TrustedKey } from "../package/signature.ts";
 import { makeFolder, readPackage, syncFolder, writeDurable, writePackage } from "./files.ts";
 
 /*
  * <data folder>/models/
  *   pump-health/1.2.0/     a package, never changed once it is there
- *   pump-health/live.json  which version is live, was before, or is the shadow; replaced by a rename
+ *   pump-health/live.json  which version is live, was before, is the canary or the shadow; replaced by a rename
  *   .incoming-<random>/    an import that has not ended; one that was killed is removed a day later
  *
  * A version arrives by a rename of a folder whose files are on disk: it is there whole or not at all. The newest version
@@ -50,12 +53,19 @@ const liveSchema = Type.Object(
   {
     live: Type.Optional(Type.String({ pattern: modelVersionPattern })),
     previous: Type.Optional(Type.String({ pattern: modelVersionPattern })),
+    canary: Type.Optional(
+      Type.Object(
+        { version: Type.String({ pattern: modelVersionPattern }), scope: canaryScopeSchema },
+        { additionalProperties: false },
+      ),
+    ),
     shadow: Type.Optional(Type.String({ pattern: modelVersionPattern })),
   },
   { additionalProperties: false },
 );
-/** Of one name: which version is live, which one was live before it, and which one runs beside it. */
+/** Of one name: which version is live, which one was live before it, which one is on trial on some devices, and which one runs beside them. */
 export type LiveState = Readonly<Static<typeof liveSchema>>;
+type Changed = { readonly [Key in keyof LiveState]: LiveState[Key] | undefined };
 
 /** Signature first: of a package that nobody trusts, hardly a byte is looked at. Throws MODEL_UNTRUSTED and MODEL_INVALID. */
 export function verifyPackage(bytes: PackageBytes, trusted: readonly TrustedKey[]): VerifiedPackage {
@@ -132,31 +142,65 @@ export class ModelStore {
   /** Makes a version live, the newest by default, after it was verified again. Throws MODEL_MISSING and what that throws. */
   promote(name: string, wanted: string | undefined, trusted: readonly TrustedKey[]): LiveState {
     const version = this.#verified(name, wanted, trusted);
-    const { live, previous, shadow } = this.liveNow(name);
-    const before = live === version ? previous : live;
-    return this.#setLive(name, version, before, shadow === version ? undefined : shadow);
+    const { live, previous, canary, shadow } = this.liveNow(name);
+    return this.#setLive(name, {
+      live: version,
+      previous: live === version ? previous : live,
+      canary: canary?.version === version ? undefined : canary,
+      shadow: shadow === version ? undefined : shadow,
+    });
   }
 
   /** Back to the version before, or to none. Throws MODEL_MISSING where no version is live. */
   rollback(name: string): LiveState {
-    const { live, previous, shadow } = this.liveNow(name);
+    const { live, previous, ...rest } = this.liveNow(name);
     if (live === undefined) throw missing(`no version of ${name} is live`);
-    return this.#setLive(name, previous, undefined, shadow);
+    const canary = rest.canary?.version === previous ? undefined : rest.canary;
+    return this.#setLive(name, { ...rest, live: previous, canary });
   }
 
-  /** Runs a version beside the live one. Throws as `promote`, and USAGE where it is the live one itself. */
+  /** Makes a version the live one of some devices. Throws as `promote`, and USAGE where it is live already or `scope` is empty. */
+  canary(name: string, wanted: string | undefined, scope: CanaryScope, trusted: readonly TrustedKey[]): LiveState {
+    if (scope.devices.length + scope.paths.length === 0)
+      throw new TidegateError("USAGE", "a canary is for some devices: name a device or an asset path");
+    const [fault] = validate(canaryScopeSchema, scope);
+    if (fault !== undefined) throw new TidegateError("USAGE", `${formatKey(fault.path)} ${fault.message}`);
+    const version = this.#verified(name, wanted, trusted);
+    const { shadow, ...rest } = this.liveNow(name);
+    if (rest.live === version) throw new TidegateError("USAGE", `${name} ${version} is live, on all devices`);
+    return this.#setLive(name, {
+      ...rest,
+      canary: { version, scope },
+      shadow: shadow === version ? undefined : shadow,
+    });
+  }
+
+  /** Throws MODEL_MISSING where there is none. */
+  stopCanary(name: string): LiveState {
+    const { canary, ...rest } = this.liveNow(name);
+    if (canary === undefined) throw missing(`${name} has no canary`);
+    return this.#setLive(name, rest);
+  }
+
+  /** Runs a version beside the live one. Throws as `promote`, and USAGE where it raises alerts already. */
   shadow(name: string, wanted: string | undefined, trusted: readonly TrustedKey[]): LiveState {
     const version = this.#verified(name, wanted, trusted);
-    const { live, previous } = this.liveNow(name);
-    if (live === version) throw new TidegateError("USAGE", `${name} ${version} is live: it cannot be its own shadow`);
-    return this.#setLive(name, live, previous, version);
+    const state = this.liveNow(name);
+    for (const [stage, other] of [
+      ["live", state.live],
+      ["the canary", state.canary?.version],
+    ] as const) {
+      if (other === version)
+        throw new TidegateError("USAGE", `${name} ${version} is ${stage}: it cannot be its own shadow`);
+    }
+    return this.#setLive(name, { ...state, shadow: version });
   }
 
   /** Throws MODEL_MISSING where there is none. */
   stopShadow(name: string): LiveState {
-    const { live, previous, shadow } = this.liveNow(name);
+    const { shadow, ...rest } = this.liveNow(name);
     if (shadow === undefined) throw missing(`${name} has no shadow`);
-    return this.#setLive(name, live, previous, undefined);
+    return this.#setLive(name, rest);
   }
 
   #verified(name: string, wanted: string | undefined, trusted: readonly TrustedKey[]): string {
@@ -165,7 +209,7 @@ export class ModelStore {
     return version;
   }
 
-  /** A damaged file is as none here: the next promotion replaces it. */
+  /** As `live`, at once. A damaged file is as none here: the next promotion replaces it. */
   liveNow(name: string): LiveState {
     if (!namePattern.test(name)) return {};
     try {
@@ -176,10 +220,11 @@ export class ModelStore {
     }
   }
 
-  #setLive(name: string, live?: string, previous?: string, shadow?: string): LiveState {
+  #setLive(name: string, { live, previous, canary, shadow }: Changed): LiveState {
     const state = {
       ...(live === undefined ? {} : { live }),
       ...(previous === undefined ? {} : { previous }),
+      ...(canary === undefined ? {} : { canary }),
       ...(shadow === undefined ? {} : { shadow }),
     };
     const home = join(this.folder, name);

@@ -113,7 +113,17 @@ models:
     assert.deepEqual([shadow!.version, shadow!.stage, shadow!.episodes], ["1.1.0", "shadow", 1]);
     assert.ok(shadow!.compared > 200 && shadow!.microsMean > 0, JSON.stringify(shadow));
     assert.match(await done("model", "status", ...asked), /pump 1\.1\.0 +shadow +running +1 +1 /);
-    assert.match(await done("model", "status", "-c", config), /pump +1\.0\.0 +– +1\.1\.0/);
+    assert.match(await done("model", "status", "-c", config), /pump +1\.0\.0 +– +– +1\.1\.0/);
+
+    const canary = ["model", "canary", "pump", "-c", config];
+    assert.match(await done(...canary, "--path", "a/b/x"), /pump 1\.1\.0 is the canary on path a\/b\/x/);
+    assert.match(await done("model", "list", "-c", config), /pump +1\.1\.0 +canary/);
+    assert.equal((await run(...canary, "1.1.0", "--stop")).code, 64);
+    await until("the canary runs beside the live version", async () => {
+      const running = await status();
+      return running.map(({ stage }) => stage).join() === "live,canary" && running[1]!.scope?.paths[0] === "a/b/x";
+    });
+    assert.match(await done(...canary, "--stop"), /pump has no canary/);
 
     assert.match(await done("model", "rollback", "pump", "-c", config), /no version of pump is live/);
     let next = 600;
@@ -142,16 +152,16 @@ models:
         ["model-promote", "pump 1.0.0", undefined, "done"],
         ["model-promote", "pump 9.9.9", "1.0.0", "refused"],
         ["model-shadow", "pump 1.1.0", undefined, "done"],
+        ["model-canary", "pump 1.1.0", "1.0.0", "done"],
+        ["model-canary-stop", "pump 1.1.0", undefined, "done"],
         ["model-rollback", "pump", "1.0.0", "done"],
       ],
       "each once, over a kill",
     );
     assert.equal(audit[2]!.detail, "passed its trial");
     const left = new ModelNotes(join(folder, "d")).find(Infinity, 10).map(({ note }) => note.action);
-    assert.ok(
-      left.every((action) => action === "model-rollback"),
-      `what is in the audit is removed: ${left.join()}`,
-    );
+    const isLate = (action: string): boolean => action === "model-canary-stop" || action === "model-rollback";
+    assert.ok(left.every(isLate), `what is in the audit is removed, but for the last second: ${left.join()}`);
     const { device: _device, ...closed } = journal.at(-1)!;
     assert.deepEqual([closed.kind, closed.episode], ["clear", raised!.episode]);
     assert.deepEqual(journal.slice(0, -1), expected(join(folder, "1.0.0")), "as in one piece, bit for bit");

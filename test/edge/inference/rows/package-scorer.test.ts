@@ -358,3 +358,93 @@ test("a shadow that fails is out of service, and the live version is not", () =>
     ],
   );
 });
+
+const onFirst = { devices: ["pump-01"], paths: [] };
+
+test("a canary raises the alerts of its devices and the live version those of all others, also over restarts", () => {
+  const canary = modelOf({ version: "1.1.0", method: "var" });
+  const given = ["pump-01", "pump-02"].map((device) => observationsOf(device, 900)).flat();
+  given.sort((a, b) => a.timeMicros - b.timeMicros);
+  const withCanary = (): GatewayModels => {
+    const { models } = site();
+    models.packages.deploy("pump", "canary", canary, onFirst);
+    return models;
+  };
+  const straight = withCanary();
+  let broken = withCanary();
+  const alerts: AlertRecord[] = [];
+  for (const [i, observation] of given.entries()) {
+    if (i % 113 === 60) {
+      const models = withCanary();
+      assert.ok(models.restore(broken.snapshot()));
+      broken = models;
+    }
+    const now = broken.score(observation, profile);
+    assert.deepEqual(now, straight.score(observation, profile), `observation ${i}`);
+    alerts.push(...now);
+  }
+  assert.deepEqual(broken.packages.status(), straight.packages.status());
+  const versions = Map.groupBy(alerts.filter(isOurs), ({ device }) => device);
+  assert.deepEqual([...new Set(versions.get("pump-01")!.map(({ version }) => version))], ["1.1.0"]);
+  assert.deepEqual([...new Set(versions.get("pump-02")!.map(({ version }) => version))], ["1.0.0"]);
+  const [onOthers, onTrial] = straight.packages.status();
+  assert.deepEqual([onOthers!.stage, onOthers!.devices, onTrial!.stage, onTrial!.devices], ["live", 1, "canary", 1]);
+  assert.deepEqual(onTrial!.scope, onFirst);
+  assert.ok(onTrial!.episodes >= 1 && onTrial!.rows > 800);
+});
+
+test("a canary says what it would say as the live version", () => {
+  const canary = modelOf({ version: "1.1.0", method: "var" });
+  const asLive = site(canary).models;
+  const { models } = site();
+  models.packages.deploy("pump", "canary", canary, { devices: [], paths: ["acme/berlin"] });
+  for (const observation of observationsOf("pump-01", 900)) {
+    assert.deepEqual(models.score(observation, profile), asLive.score(observation, profile));
+  }
+});
+
+test("a canary that fails, does not fit or ends leaves its devices to the live version", () => {
+  const broken = { ...live, version: "1.1.0", id: "broken" };
+  Object.defineProperty(broken, "clear", {
+    get: () => {
+      throw new Error("a defect");
+    },
+  });
+  const unfit = { ...live, version: "1.2.0", id: "unfit", units: ["l/s", ...live.units.slice(1)] };
+  for (const [canary, says] of [
+    [broken, /canary 1\.1\.0: a defect/],
+    [unfit, /canary 1\.2\.0: flow is in m3\/h/],
+  ] as const) {
+    const { models, faults } = site();
+    models.packages.deploy("pump", "canary", canary, onFirst);
+    const alerts = observationsOf("pump-01", 900).flatMap((observation) => [...models.score(observation, profile)]);
+    assert.deepEqual([faults.length, says.test(faults[0]!)], [1, true], faults.join());
+    assert.equal(alerts.find(isOurs)?.version, "1.0.0");
+  }
+  const { models } = site();
+  const given = observationsOf("pump-01", 900);
+  models.packages.deploy("pump", "canary", modelOf({ version: "1.1.0" }), onFirst);
+  const before = given.slice(0, 600).flatMap((observation) => [...models.score(observation, profile)]);
+  models.packages.deploy("pump", "canary", undefined);
+  const [closed, again] = given
+    .slice(600)
+    .flatMap((observation) => [...models.score(observation, profile)])
+    .filter(isOurs);
+  const raised = before.find(isOurs)!;
+  assert.deepEqual([closed!.kind, closed!.version, closed!.episode], ["clear", "1.1.0", raised.episode]);
+  assert.deepEqual([again!.kind, again!.version], ["raise", "1.0.0"]);
+});
+
+test("a canary that is promoted goes on where it is: its open episode stays open", () => {
+  const { models } = site();
+  const given = observationsOf("pump-01", 900);
+  models.packages.deploy("pump", "canary", modelOf({ version: "1.1.0" }), onFirst);
+  const alone = site(modelOf({ version: "1.1.0" })).models;
+  for (const [i, observation] of given.entries()) {
+    if (i === 600) {
+      models.packages.deploy("pump", "live", modelOf({ version: "1.1.0" }));
+      models.packages.deploy("pump", "canary", undefined);
+    }
+    assert.deepEqual(models.score(observation, profile), alone.score(observation, profile), `observation ${i}`);
+  }
+});

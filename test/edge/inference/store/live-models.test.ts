@@ -22,7 +22,7 @@ function site(t: TestContext) {
   const follow = (keys = trusted): LiveModels =>
     new LiveModels(store, keys, ["pump", "pump"], {
       deploy: (name, stage, model) =>
-        seen.push(`${name}${stage === "live" ? "" : " shadow"} ${model?.version ?? "none"}`),
+        seen.push(`${name}${stage === "live" ? "" : ` ${stage}`} ${model?.version ?? "none"}`),
       report: (_name, _stage, message, isFault) => seen.push(`${isFault ? "fault" : "info"}: ${message}`),
       refused: (name, version, reason) => refused.push(`${name} ${version}: ${reason}`),
     });
@@ -119,4 +119,50 @@ test("a shadow that is not sound does not run, and the live version does", async
   appendFileSync(file("1.1.0/golden.json"), " ");
   await follow().look();
   assert.match(take().join("\n"), /^pump 1\.0\.0[^]*fault: model pump 1\.1\.0 cannot be used[^]*pump shadow none$/);
+});
+
+test("a canary is followed, ends with its promotion, and where it is not sound there is none", async (t) => {
+  const { store, follow, take, refused, file } = site(t);
+  store.promote("pump", "1.0.0", trusted);
+  const live = follow();
+  await live.look();
+  take();
+  const scope = { devices: ["pump-01"], paths: ["acme/berlin"] };
+  assert.deepEqual(store.canary("pump", "1.1.0", scope, trusted).canary, { version: "1.1.0", scope });
+  assert.equal(await live.look(), true);
+  assert.deepEqual(take(), [
+    "pump canary 1.1.0",
+    "info: model pump 1.1.0 is the canary on device pump-01, path acme/berlin.",
+  ]);
+  assert.deepEqual([await live.look(), take()], [false, []]);
+  assert.throws(() => store.shadow("pump", "1.1.0", trusted), /is the canary: it cannot be its own shadow/);
+  assert.throws(() => store.canary("pump", "1.0.0", scope, trusted), /is live, on all devices/);
+  assert.throws(() => store.canary("pump", "1.2.0", { devices: [], paths: [] }, trusted), /name a device/);
+  assert.throws(() => store.canary("pump", "1.2.0", { devices: [""], paths: [] }, trusted), /devices\[0\]/);
+  assert.deepEqual(store.promote("pump", "1.1.0", trusted), { live: "1.1.0", previous: "1.0.0" });
+  await live.look();
+  assert.deepEqual(take(), [
+    "pump 1.1.0",
+    "info: model pump 1.1.0 is live.",
+    "pump canary none",
+    "info: model pump has no canary any more.",
+  ]);
+  store.canary("pump", "1.2.0", scope, trusted);
+  appendFileSync(file("1.2.0/weights.json"), " ");
+  await live.look();
+  assert.deepEqual([take().at(-1), refused.length], ["pump canary none", 1]);
+  assert.match(refused[0]!, /^pump 1\.2\.0: weights\.json has \d+ bytes/);
+  assert.deepEqual(store.stopCanary("pump"), { live: "1.1.0", previous: "1.0.0" });
+  assert.throws(() => store.stopCanary("pump"), /has no canary/);
+});
+
+test("a shadow that becomes the canary is a shadow no more, and a rollback to the canary's version ends it", (t) => {
+  const { store } = site(t);
+  const scope = { devices: ["pump-01"], paths: [] };
+  store.promote("pump", "1.0.0", trusted);
+  store.promote("pump", "1.1.0", trusted);
+  store.shadow("pump", "1.2.0", trusted);
+  assert.equal(store.canary("pump", "1.2.0", scope, trusted).shadow, undefined);
+  store.canary("pump", "1.0.0", scope, trusted);
+  assert.deepEqual(store.rollback("pump"), { live: "1.0.0" });
 });
