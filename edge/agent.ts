@@ -21,8 +21,10 @@ import { PackageScorer } from "./inference/rows/package-scorer.ts";
 import { Scorer } from "./inference/scorer.ts";
 import { readTrustedKeys } from "./inference/store/keys.ts";
 import { LiveModels } from "./inference/store/live-models.ts";
+import { ModelDesk } from "./inference/store/model-desk.ts";
 import { ModelNotes } from "./inference/store/model-notes.ts";
 import { ModelStore } from "./inference/store/model-store.ts";
+import { RuleKeeper } from "./inference/store/rule-keeper.ts";
 import { noTime } from "./journal/block.ts";
 import { Journal } from "./journal/journal.ts";
 import { withPreset, type JournalOptions } from "./journal/options.ts";
@@ -192,6 +194,7 @@ class Agent implements RunningAgent {
   readonly #models: GatewayModels;
   readonly #liveModels: LiveModels;
   readonly #modelAudit: ModelAudit;
+  readonly #ruleKeeper: RuleKeeper;
   readonly #live = new LiveValues((device, metric) => this.#models.metrics.driftOf(device, metric));
   readonly #records: AgentRecords;
   readonly #committer: Committer<Noted>;
@@ -238,6 +241,7 @@ class Agent implements RunningAgent {
     this.#models = this.#makeModels();
     this.#liveModels = this.#makeLiveModels();
     this.#modelAudit = this.#makeModelAudit();
+    this.#ruleKeeper = this.#makeRuleKeeper();
     this.#scores = this.#makeScoreReader();
     this.#sources = setup.sources.map((options) => this.#makeSource(options));
     this.#view = this.#makeView();
@@ -456,9 +460,28 @@ class Agent implements RunningAgent {
     return new ModelAudit(parts, this.#memory.modelNotes);
   }
 
+  #makeRuleKeeper(): RuleKeeper {
+    const { gateway, models } = this.#setup;
+    return new RuleKeeper(models.rules, {
+      desk: new ModelDesk(gateway.dataFolder, readTrustedKeys(models)),
+      facts: (name) => this.#models.packages.status().filter((view) => view.name === name),
+      judged: (name, version) => this.#feedback.of(name, version),
+      say: (name, message) => this.#sayRule(name, message),
+    });
+  }
+
+  /** On the console until the agent starts again: nobody was there when it happened. */
+  #sayRule(name: string, message: string): void {
+    this.#log.warn({ model: name }, message);
+    this.#view.modelNotices.set(`${name} rule`, message);
+    this.#view.changed();
+  }
+
   async #lookAtModels(): Promise<void> {
     this.#modelAudit.look();
     if (await this.#liveModels.look()) this.#scores.snapshotSoon();
+    // What is scored after a start has been judged before, and part of it is not counted yet.
+    if (this.#scores.isLive) this.#ruleKeeper.look();
   }
 
   /** Undefined where no model watches the device: its stored observations need not even be read. */

@@ -167,5 +167,9 @@ export function warningsOf(config: EdgeConfig): readonly string[] {
     .map(({ name }) => `source ${name}: no entry of \`devices\` names it, so all of its messages go to quarantine`);
   const idle = config.sources.length === 0 ? ["there are no sources: nothing will be received"] : [];
   const buffering = config.kafka === undefined ? ["there is no `kafka`: everything stays in the local buffer"] : [];
-  return [...idle, ...unrouted, ...buffering];
+  const used = new Set(config.models.use.map(({ model }) => model));
+  const unused = config.models.rules
+    .filter(({ model }) => !used.has(model))
+    .map(({ model }) => `models.rules: no entry of \`models.use\` names ${model}, so its rules decide nothing`);
+  return [...idle, ...unrouted, ...buffering, ...unused];
 }

@@ -109,6 +109,8 @@ export interface ModelView {
   readonly scope?: { readonly devices: readonly string[]; readonly paths: readonly string[] };
   /** `failed`: it gave no number or threw, and is out of service. */
   readonly state: "running" | "failed";
+  /** Profiles whose devices it cannot score: another unit, or a metric that is missing. */
+  readonly unfitProfiles: number;
   readonly devices: number;
   /** Of the devices: so few rows came yet that nothing is said. */
   readonly learning: number;

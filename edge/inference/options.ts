@@ -1,4 +1,5 @@
 import { Type, type Static } from "typebox";
+import { modelRulesSchema } from "./model-rules.ts";
 import { modelNamePattern } from "./package/manifest.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -46,6 +47,11 @@ export const modelOptions = Type.Object(
       default: [],
       maxItems: 64,
       description: "Which devices are scored by which packaged model; the first rule that fits a device decides.",
+    }),
+    rules: Type.Array(modelRulesSchema, {
+      default: [],
+      maxItems: 64,
+      description: "When a version is promoted or rolled back without a person. Without an entry never.",
     }),
   },
   { ...closed, description: "Model packages: docs/models/packages.md." },

@@ -126,7 +126,7 @@ export class AlertDesk {
       audit: { by, action: "alert-feedback", target: episode, result: "done", count: 1, detail },
       apply: () => {
         board.judge(episode, { verdict, note, micros, by: by.role });
-        feedback.add(model, verdict, view.feedback?.verdict);
+        feedback.add(model, version, verdict, view.feedback?.verdict);
       },
     };
   }

@@ -236,8 +236,8 @@ export const modelAuditActions = [
 ] as const;
 export type ModelAuditAction = (typeof modelAuditActions)[number];
 
-/** Who can be in the audit: people by their role at the console, people at the machine itself, and the gateway. */
-export const auditors = [...roles, "local-user", "gateway"] as const;
+/** Who can be in the audit: people by their role at the console, people at the machine itself, the rules of the configuration, and the gateway. */
+export const auditors = [...roles, "local-user", "rule", "gateway"] as const;
 export type Auditor = (typeof auditors)[number];
 
 export const auditModelSchema = Type.Object(
@@ -257,7 +257,8 @@ export const auditSchema = Type.Object(
     time: wireTime,
     who: oneOf(...auditors),
     from: Type.String({
-      description: "Network address of the client; of a local user the account; of the gateway itself empty.",
+      description:
+        "Network address of the client; of a local user the account; of a rule and of the gateway itself empty.",
     }),
     action: oneOf(...auditActions, ...modelAuditActions),
     target: Type.String({ description: "What it was done to, for example `messages 12 to 40`." }),

@@ -251,6 +251,7 @@ for (const view of [narrow, wide]) {
         onlyLive: 0,
         onlyShadow: 0,
         microsMean: 2.7,
+        unfitProfiles: 0,
         microsMax: 410,
       };
       const counts = { learning: 2, compared: 200_000, onlyLive: 300, onlyShadow: 5000, episodes: 9 };

@@ -117,6 +117,7 @@ export class PackageScorer {
       stage,
       ...(scope === undefined ? {} : { scope }),
       state: this.#failed.has(model.id) ? "failed" : "running",
+      unfitProfiles: [...this.#misfits].filter((pair) => pair.startsWith(`${model.id} `)).length,
       devices: watches.length,
       learning: watches.filter((watch) => watch?.learning).length,
       openEpisodes: watches.filter((watch) => watch?.episode.open).length,
