@@ -19,7 +19,8 @@ import { GatewayModels } from "./inference/gateway-models.ts";
 import type { ModelOptions } from "./inference/options.ts";
 import { PackageScorer } from "./inference/rows/package-scorer.ts";
 import { Scorer } from "./inference/scorer.ts";
-import { readTrustedKeys } from "./inference/store/keys.ts";
+import type { TrustedKey } from "./inference/package/signature.ts";
+import { ensureRefitKey, readTrustedKeys } from "./inference/store/keys.ts";
 import { LiveModels } from "./inference/store/live-models.ts";
 import { ModelDesk } from "./inference/store/model-desk.ts";
 import { ModelNotes } from "./inference/store/model-notes.ts";
@@ -29,6 +30,7 @@ import { noTime } from "./journal/block.ts";
 import { Journal } from "./journal/journal.ts";
 import { withPreset, type JournalOptions } from "./journal/options.ts";
 import type { Usage } from "./journal/protocol.ts";
+import { Refits } from "./refits.ts";
 import { AgentActions } from "./observe/agent-actions.ts";
 import { AgentRecords } from "./observe/agent-records.ts";
 import { AgentView } from "./observe/agent-view.ts";
@@ -195,6 +197,8 @@ class Agent implements RunningAgent {
   readonly #liveModels: LiveModels;
   readonly #modelAudit: ModelAudit;
   readonly #ruleKeeper: RuleKeeper;
+  readonly #trustedKeys: readonly TrustedKey[];
+  #refits: Refits | undefined;
   readonly #live = new LiveValues((device, metric) => this.#models.metrics.driftOf(device, metric));
   readonly #records: AgentRecords;
   readonly #committer: Committer<Noted>;
@@ -239,6 +243,7 @@ class Agent implements RunningAgent {
     this.#alertDesk = this.#makeAlertDesk();
     this.#actions = this.#makeActions();
     this.#models = this.#makeModels();
+    this.#trustedKeys = this.#readTrustedKeys();
     this.#liveModels = this.#makeLiveModels();
     this.#modelAudit = this.#makeModelAudit();
     this.#ruleKeeper = this.#makeRuleKeeper();
@@ -271,6 +276,7 @@ class Agent implements RunningAgent {
     if (this.#setup.sources.some(({ type }) => type === "opcua")) await preloadLibrary();
     compactHeap();
     for (const source of this.#sources) await source.start(this.#intake);
+    this.#refits = this.#startRefits();
     this.#timers.push(
       setInterval(() => this.#look(), lookEveryMs),
       setInterval(() => this.#publishStatus("running"), statusEveryMs),
@@ -294,6 +300,8 @@ class Agent implements RunningAgent {
 
   async stop(withinMs = stopWithinMs): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    await this.#refits?.stop();
+    this.#modelAudit.look();
     await Promise.all(this.#sources.map((source) => source[Symbol.asyncDispose]()));
     this.#publishStatus("stopped");
     await this.#scores.close();
@@ -411,10 +419,46 @@ class Agent implements RunningAgent {
     return new GatewayModels(new Scorer(), packages);
   }
 
+  #readTrustedKeys(): readonly TrustedKey[] {
+    const { gateway, models } = this.#setup;
+    if (models.refits.length > 0) ensureRefitKey(gateway.dataFolder);
+    return readTrustedKeys(models, gateway.dataFolder);
+  }
+
+  #startRefits(): Refits {
+    const { gateway, models } = this.#setup;
+    return new Refits({
+      refits: models.refits,
+      rules: models.use,
+      dataFolder: gateway.dataFolder,
+      trusted: this.#trustedKeys,
+      desk: new ModelDesk(gateway.dataFolder, this.#trustedKeys),
+      clock: systemClock,
+      devices: () => this.#profiledDevices(),
+      historyPort: () => this.#journal.historyPort(),
+      say: (name, message, isFault) => this.#sayRefit(name, message, isFault),
+    });
+  }
+
+  #sayRefit(name: string, message: string, isFault: boolean): void {
+    this.#log[isFault ? "warn" : "info"]({ model: name }, message);
+    if (isFault) this.#view.modelNotices.set(`${name} refit`, message);
+    else this.#view.modelNotices.delete(`${name} refit`);
+    this.#view.changed();
+  }
+
+  /** Every device that ever had a profile here. */
+  *#profiledDevices(): Generator<readonly [string, CompiledProfile]> {
+    for (const device of new Set([...this.#memory.profiles.keys(), ...this.#devices.all.keys()])) {
+      const profile = this.#rememberedProfile(device);
+      if (profile !== undefined) yield [device, profile];
+    }
+  }
+
   #makeLiveModels(): LiveModels {
     const { gateway, models } = this.#setup;
     const names = models.use.map(({ model }) => model);
-    return new LiveModels(new ModelStore(gateway.dataFolder), readTrustedKeys(models), names, {
+    return new LiveModels(new ModelStore(gateway.dataFolder), this.#trustedKeys, names, {
       deploy: (name, stage, model, scope) => this.#models.packages.deploy(name, stage, model, scope),
       report: (name, stage, message, isFault) => this.#sayModel(`${name} ${stage}`, message, isFault),
       refused: (name, version, reason) => this.#auditModel(name, version, reason),
@@ -463,7 +507,7 @@ class Agent implements RunningAgent {
   #makeRuleKeeper(): RuleKeeper {
     const { gateway, models } = this.#setup;
     return new RuleKeeper(models.rules, {
-      desk: new ModelDesk(gateway.dataFolder, readTrustedKeys(models)),
+      desk: new ModelDesk(gateway.dataFolder, this.#trustedKeys),
       facts: (name) => this.#models.packages.status().filter((view) => view.name === name),
       judged: (name, version) => this.#feedback.of(name, version),
       say: (name, message) => this.#sayRule(name, message),

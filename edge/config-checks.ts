@@ -1,3 +1,4 @@
+import { validate as isSchedule } from "node-cron";
 import { kafkaAccessFaults } from "../src/config/kafka.ts";
 import type { Report } from "../src/config/load.ts";
 import { nearest } from "../src/config/nearest.ts";
@@ -85,12 +86,16 @@ function checkRule(
 }
 
 function checkModels(
-  { models: { use, trustedKeys } }: EdgeConfig,
+  { models: { use, trustedKeys, refits } }: EdgeConfig,
   profileIds: readonly string[],
   report: Report,
 ): void {
   if (use.length > 0 && trustedKeys.length === 0) {
     report(["models", "use"], "names models, but without `trustedKeys` no package is taken");
+  }
+  for (const [index, { schedule }] of refits.entries()) {
+    if (!isSchedule(schedule))
+      report(["models", "refits", index, "schedule"], `"${schedule}" is no schedule such as 0 3 * * 0`);
   }
   for (const [index, { device, profile, path }] of use.entries()) {
     const selectors = [device, profile, path].filter((selector) => selector !== undefined);

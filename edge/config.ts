@@ -43,7 +43,7 @@ export function loadEdgeConfig(fileName: string): LoadedConfig {
   });
   checkReferencedFiles(config);
   // A file that holds no key is a mistake of the configuration, and told as one before anything starts.
-  readTrustedKeys(config.models);
+  readTrustedKeys(config.models, config.gateway.dataFolder);
   return { file, config, rules: rulesOf(config, profiles), profiles, warnings: warningsOf(config) };
 }
 

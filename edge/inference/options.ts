@@ -1,5 +1,6 @@
 import { Type, type Static } from "typebox";
 import { modelRulesSchema } from "./model-rules.ts";
+import { refitOptions } from "./refit/options.ts";
 import { modelNamePattern } from "./package/manifest.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -47,6 +48,11 @@ export const modelOptions = Type.Object(
       default: [],
       maxItems: 64,
       description: "Which devices are scored by which packaged model; the first rule that fits a device decides.",
+    }),
+    refits: Type.Array(refitOptions, {
+      default: [],
+      maxItems: 16,
+      description: "Which models are fitted anew on this gateway, and when. They run as shadows, never live.",
     }),
     rules: Type.Array(modelRulesSchema, {
       default: [],

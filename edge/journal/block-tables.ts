@@ -219,6 +219,12 @@ export class BlockTables {
     return row === undefined ? undefined : Number(row.n);
   }
 
+  /** The first block from `id` on, and when its last record was stored. */
+  firstFrom(lane: Lane, id: number): { readonly id: number; readonly storedMicros: number } | undefined {
+    const row = this.#connection.get(`SELECT id, stored FROM blocks_${lane} WHERE id >= ? ORDER BY id LIMIT 1`, id);
+    return row === undefined ? undefined : { id: Number(row.id), storedMicros: Number(row.stored) };
+  }
+
   /** Of the oldest blocks from `first` on, at most `limit`, those that were stored until `untilMicros`. */
   storedUntil(lane: Lane, first: number, untilMicros: number, limit: number): StoredSize[] {
     return this.storedBetween(lane, first, Number.MAX_SAFE_INTEGER, untilMicros, limit);

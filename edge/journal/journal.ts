@@ -179,6 +179,13 @@ export class Journal implements AsyncDisposable {
     return port1;
   }
 
+  /** A port through which a thread of its own reads the past, see `HistoryReader`. */
+  async historyPort(): Promise<MessagePort> {
+    const { port1, port2 } = new MessageChannel();
+    await this.#rpc.call("serveHistory", [port2], [port2]);
+    return port1;
+  }
+
   /** Ends the epoch with its last manifest. */
   async close(): Promise<void> {
     await this.#rpc.call("close", []);

@@ -282,6 +282,19 @@ export class Store {
   }
 
   /** Records since the journal was made. */
+  /** See `HistoryStore`. Ids grow with the time of storing, so this is found by halving. */
+  lastBefore(lane: Lane, micros: number): number {
+    let before = 0;
+    let end = this.#counters.head.nextBlock;
+    while (before + 1 < end) {
+      const middle = Math.floor((before + end) / 2);
+      const first = this.#blocks.firstFrom(lane, middle);
+      if (first !== undefined && first.id < end && first.storedMicros < micros) before = first.id;
+      else end = middle;
+    }
+    return before;
+  }
+
   get storedRecords(): number {
     return this.#counters.head.total.stored;
   }

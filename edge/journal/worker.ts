@@ -12,6 +12,7 @@ import type { RefusedRecord } from "../forward/protocol.ts";
 import { isFileError } from "./database.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { startMerging } from "./merging.ts";
+import { serveHistory, type HistoryStore } from "./history-port.ts";
 import { serveRpc } from "./rpc.ts";
 import type { PackedBlock, QuarantineFilter, WindowQuery } from "./protocol.ts";
 import { Store, type StoreOptions } from "./store.ts";
@@ -88,6 +89,9 @@ function makeCalls() {
     serveForwarder: (forwardPort: MessagePort): void => {
       serveForwarder(forwardPort, forwardStore);
     },
+    serveHistory: (historyPort: MessagePort): void => {
+      serveHistory(historyPort, historyStore);
+    },
     endEpoch: (): void => {
       clearInterval(manifestTimer);
       tell(store.writeManifest(true));
@@ -119,6 +123,12 @@ const forwardStore: ForwardStore = {
   quarantine: (records) => tell(store.refuse(records.map(refusal))),
   sending: (lane, first, last) => store.sending(lane, first, last),
   settle: (lane, first, last) => store.settle(lane, first, last),
+};
+
+const historyStore: HistoryStore = {
+  lastBefore: (lane, micros) => store.lastBefore(lane, micros),
+  nextOf: (wanted) => store.nextOf(wanted),
+  setCorruptAside: (lane, id) => tell(store.setCorruptAside(lane, id)),
 };
 
 const commandStore: CommandStore = {

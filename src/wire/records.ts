@@ -236,8 +236,8 @@ export const modelAuditActions = [
 ] as const;
 export type ModelAuditAction = (typeof modelAuditActions)[number];
 
-/** Who can be in the audit: people by their role at the console, people at the machine itself, the rules of the configuration, and the gateway. */
-export const auditors = [...roles, "local-user", "rule", "gateway"] as const;
+/** Who can be in the audit: people by their role at the console, people at the machine itself, the rules and refits of the configuration, and the gateway. */
+export const auditors = [...roles, "local-user", "rule", "refit", "gateway"] as const;
 export type Auditor = (typeof auditors)[number];
 
 export const auditModelSchema = Type.Object(
@@ -258,7 +258,7 @@ export const auditSchema = Type.Object(
     who: oneOf(...auditors),
     from: Type.String({
       description:
-        "Network address of the client; of a local user the account; of a rule and of the gateway itself empty.",
+        "Network address of the client; of a local user the account; of rules, refits and the gateway itself empty.",
     }),
     action: oneOf(...auditActions, ...modelAuditActions),
     target: Type.String({ description: "What it was done to, for example `messages 12 to 40`." }),

@@ -11,7 +11,7 @@ export interface ChangeFlags {
 
 /** The models of the configured gateway, as whoever runs the command may change them. */
 export function deskOf({ config }: LoadedConfig): ModelDesk {
-  return new ModelDesk(config.gateway.dataFolder, readTrustedKeys(config.models));
+  return new ModelDesk(config.gateway.dataFolder, readTrustedKeys(config.models, config.gateway.dataFolder));
 }
 
 /** The account that runs the command, and behind sudo(8) that of the person. */

@@ -65,7 +65,7 @@ async function run(
 ): Promise<void> {
   const loaded = loadEdgeConfig(flags.config);
   const store = new ModelStore(loaded.config.gateway.dataFolder);
-  const trusted = readTrustedKeys(loaded.config.models);
+  const trusted = readTrustedKeys(loaded.config.models, loaded.config.gateway.dataFolder);
   const load = (wanted: string): ServedModel =>
     servedModel(verifyPackage(store.read({ name, version: wanted }), trusted));
   const candidate = load(version);

@@ -56,7 +56,10 @@ export function importCommand(cli: Cli): Command {
 }
 
 function trustedBy({ config, trustedKey }: VerifyFlags): TrustedKey[] {
-  if (trustedKey === undefined) return readTrustedKeys(loadEdgeConfig(config).config.models);
+  if (trustedKey === undefined) {
+    const { models, gateway } = loadEdgeConfig(config).config;
+    return readTrustedKeys(models, gateway.dataFolder);
+  }
   return [{ name: basename(trustedKey), key: readPublicKey(trustedKey) }];
 }
 

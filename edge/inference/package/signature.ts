@@ -16,6 +16,8 @@ export type Signature = Static<typeof signatureSchema>;
 export interface TrustedKey {
   readonly name: string;
   readonly key: KeyObject;
+  /** Present where it is good for packages of these names alone. */
+  readonly models?: readonly string[];
 }
 
 /** The signature is good for a manifest of a model package and for nothing else. */
@@ -26,12 +28,12 @@ export function signManifest(manifest: Uint8Array, privateKey: KeyObject): Signa
   return { algorithm: "ed25519", key: keyId(createPublicKey(privateKey)), signature };
 }
 
-/** The name of the trusted key that has signed. Throws MODEL_UNTRUSTED. */
+/** The trusted key that has signed. Throws MODEL_UNTRUSTED. */
 export function signerOf(
   manifest: Uint8Array,
   signature: Signature | undefined,
   trusted: readonly TrustedKey[],
-): string {
+): TrustedKey {
   if (signature === undefined) {
     throw new TidegateError("MODEL_UNTRUSTED", "the package is not signed", {
       hint: "Sign it: `tidegate model sign`.",
@@ -50,7 +52,7 @@ export function signerOf(
       hint: "The package was changed after it was signed. Get it again from where it was made.",
     });
   }
-  return signer.name;
+  return signer;
 }
 
 export function keyId(publicKey: KeyObject): string {

@@ -7,10 +7,11 @@ import type { ScorePoint } from "../score-trace.ts";
 import { timeOf } from "../scorer.ts";
 import type { ModelRule } from "../options.ts";
 import { StateReader, StateWriter } from "../state.ts";
+import { ruleFor } from "./model-rule.ts";
 import { ModelTally } from "./model-tally.ts";
 import { rowAlert, rowAlertHead } from "./row-alert.ts";
 import { RowWatch, type RowJudgement } from "./row-watch.ts";
-import { isAtOrBelow, isInScope, type CanaryScope } from "./canary-scope.ts";
+import { isInScope, type CanaryScope } from "./canary-scope.ts";
 import { profileFault, type ServedModel } from "./served-model.ts";
 
 /** At most so many devices are watched; the longest silent one makes room after an hour. */
@@ -148,7 +149,7 @@ export class PackageScorer {
   score(observation: Observation, profile: CompiledProfile): readonly AlertRecord[] {
     if (this.#rules.length === 0 && this.#devices.size === 0) return nothing;
     const known = this.#devices.get(observation.device);
-    const rule = this.#ruleOf(observation, profile);
+    const rule = ruleFor(this.#rules, observation, profile.id);
     if (known === undefined && rule === undefined) return nothing;
     const timeMicros = timeOf(observation);
     if (timeMicros === undefined) return nothing;
@@ -175,15 +176,6 @@ export class PackageScorer {
     }
     if (device.alerting.watch === undefined && device.shadow.watch === undefined) this.#devices.delete(device.device);
     return alerts;
-  }
-
-  #ruleOf({ device, path }: Observation, profile: CompiledProfile): ModelRule | undefined {
-    return this.#rules.find(
-      (rule) =>
-        rule.device === device ||
-        rule.profile === profile.id ||
-        (rule.path !== undefined && isAtOrBelow(path, rule.path)),
-    );
   }
 
   /** A canary that has failed, or does not fit the profile, leaves its devices to the live version. */

@@ -43,6 +43,8 @@ export interface StoredVersion {
 export interface VerifiedPackage extends ModelPackage {
   /** The name of the trusted key. */
   readonly signer: string;
+  /** It was made by a refit on this gateway. */
+  readonly isRefit: boolean;
 }
 
 /** `known`: exactly this package was there already. */
@@ -70,7 +72,17 @@ type Changed = { readonly [Key in keyof LiveState]: LiveState[Key] | undefined }
 /** Signature first: of a package that nobody trusts, hardly a byte is looked at. Throws MODEL_UNTRUSTED and MODEL_INVALID. */
 export function verifyPackage(bytes: PackageBytes, trusted: readonly TrustedKey[]): VerifiedPackage {
   const signer = signerOf(bytes.manifest, readSignature(bytes.signature), trusted);
-  return { ...openPackage(bytes), signer };
+  const opened = openPackage(bytes);
+  if (signer.models !== undefined && !signer.models.includes(opened.manifest.name)) {
+    throw new TidegateError(
+      "MODEL_UNTRUSTED",
+      `${signer.name} is not trusted for models of the name ${opened.manifest.name}`,
+      {
+        hint: "This gateway's own key is good for the models that `models.refits` names.",
+      },
+    );
+  }
+  return { ...opened, signer: signer.name, isRefit: signer.models !== undefined };
 }
 
 /** The model packages of a gateway. */

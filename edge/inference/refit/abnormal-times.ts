@@ -1,0 +1,37 @@
+import { parseWireTime } from "../../../src/observation/time.ts";
+import type { AlertRecord } from "../../../src/wire/records.ts";
+
+/** A fault is there before it is seen, and leaves a machine that settles. */
+const marginMicros = 600_000_000;
+
+interface Stretch {
+  readonly episode: string;
+  readonly fromMicros: number;
+  toMicros: number;
+}
+
+/** When something was wrong with a device: while an alert of any model was open, and some time around it. */
+export class AbnormalTimes {
+  readonly #devices: Map<string, Stretch[]> = new Map();
+
+  /** In the order of time. The end of an episode whose beginning was not given reaches back to whatever was before. */
+  take({ kind, device, episode, time }: AlertRecord): void {
+    const timeMicros = parseWireTime(time);
+    if (timeMicros === undefined) return;
+    let stretches = this.#devices.get(device);
+    if (stretches === undefined) this.#devices.set(device, (stretches = []));
+    const open = stretches.find((stretch) => stretch.episode === episode && stretch.toMicros === Infinity);
+    if (kind === "clear") {
+      if (open === undefined) stretches.push({ episode, fromMicros: -Infinity, toMicros: timeMicros + marginMicros });
+      else open.toMicros = timeMicros + marginMicros;
+    } else if (open === undefined) {
+      stretches.push({ episode, fromMicros: timeMicros - marginMicros, toMicros: Infinity });
+    }
+  }
+
+  has(device: string, timeMicros: number): boolean {
+    const stretches = this.#devices.get(device);
+    if (stretches === undefined) return false;
+    return stretches.some(({ fromMicros, toMicros }) => timeMicros >= fromMicros && timeMicros <= toMicros);
+  }
+}
