@@ -1,7 +1,7 @@
-import { auditRecord, type AuditEntry } from "../../src/wire/audit.ts";
-import { parseWireTime } from "../../src/observation/time.ts";
-import type { AuditRecord } from "../../src/wire/records.ts";
-import type { FoundNote, ModelNotes } from "../inference/store/model-notes.ts";
+import { auditRecord, type AuditEntry } from "../../../src/wire/audit.ts";
+import { parseWireTime } from "../../../src/observation/time.ts";
+import type { AuditRecord } from "../../../src/wire/records.ts";
+import type { FoundNote, ModelNotes } from "./model-notes.ts";
 
 export interface ModelAuditParts {
   readonly gateway: string;

@@ -2,10 +2,10 @@
 // forgets it, an agent that is started anew at random moments, and notes that cannot be removed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FoundNote } from "../../../edge/inference/store/model-notes.ts";
-import { ModelAudit } from "../../../edge/observe/model-audit.ts";
-import type { AuditRecord } from "../../../src/wire/records.ts";
-import { runSeed } from "../../support/seed.ts";
+import type { FoundNote } from "../../../../edge/inference/store/model-notes.ts";
+import { ModelAudit } from "../../../../edge/inference/store/model-audit.ts";
+import type { AuditRecord } from "../../../../src/wire/records.ts";
+import { runSeed } from "../../../support/seed.ts";
 
 function noteOf(number: number): FoundNote {
   return {
