@@ -1,22 +1,18 @@
-import fs from "node:fs";
 import type { Logger } from "pino";
 import { systemClock } from "../src/clock.ts";
 import { compactHeap } from "../src/compact-heap.ts";
-import { readSecret } from "../src/config/secrets.ts";
 import { TidegateError } from "../src/errors.ts";
-import type { CompiledProfile, Router } from "../src/profile/profile.ts";
+import type { CompiledProfile } from "../src/profile/profile.ts";
 import { auditKey } from "../src/wire/audit.ts";
 import type { AlertRecord, AuditRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
-import type { CommandOptions } from "./commands/options.ts";
-import type { ConsoleOptions, MetricsOptions } from "./console/options.ts";
+import { readMemory, stateKeys, type Memory } from "./agent-memory.ts";
+import type { AgentSetup } from "./agent-setup.ts";
 import { startConsole, startMetrics, type HttpServer } from "./console/server.ts";
 import { ensureToken, forgetToken } from "./console/token-file.ts";
 import { ForwardLink, type LiveMemory } from "./forward-link.ts";
 import type { CommandPorts } from "./forward-worker.ts";
-import type { ForwardOptions } from "./forward/options.ts";
 import { GatewayModels } from "./inference/gateway-models.ts";
-import type { ModelOptions } from "./inference/options.ts";
 import { PackageScorer } from "./inference/rows/package-scorer.ts";
 import { Scorer } from "./inference/scorer.ts";
 import type { TrustedKey } from "./inference/package/signature.ts";
@@ -29,7 +25,7 @@ import { ModelStore } from "./inference/store/model-store.ts";
 import { RuleKeeper } from "./inference/store/rule-keeper.ts";
 import { noTime } from "./journal/block.ts";
 import { Journal } from "./journal/journal.ts";
-import { withPreset, type JournalOptions } from "./journal/options.ts";
+import { withPreset } from "./journal/options.ts";
 import type { Usage } from "./journal/protocol.ts";
 import { Refits } from "./refits.ts";
 import { AgentActions } from "./observe/agent-actions.ts";
@@ -47,38 +43,11 @@ import { ScoreTraces } from "./observe/score-traces.ts";
 import { Suppressions } from "./observe/suppressions.ts";
 import { Committer, type StoredBlock, type StoredGroup } from "./pipeline/committer.ts";
 import { deviceStatePrefix, Devices, type Device } from "./pipeline/devices.ts";
-import { cursorPrefix, cursorsOf, Intake, type Noted } from "./pipeline/intake.ts";
+import { cursorsOf, Intake, type Noted } from "./pipeline/intake.ts";
 import { RedeliveryLog } from "./pipeline/redelivery.ts";
 import { Retry } from "./pipeline/retry.ts";
 import { ScoreReader } from "./pipeline/score-reader.ts";
-import type { KafkaOptions } from "./sinks/kafka/options.ts";
-import type { Source } from "./source.ts";
-import type { BrokerOptions } from "./sources/broker/options.ts";
-import { BrokerSource } from "./sources/broker/source.ts";
-import type { MqttOptions } from "./sources/mqtt/options.ts";
-import { MqttSource } from "./sources/mqtt/source.ts";
-import type { OpcuaSourceOptions } from "./sources/opcua/options.ts";
-import { preloadLibrary } from "./sources/opcua/library.ts";
-import { createOpcuaSource } from "./sources/opcua/source.ts";
-
-type SourceOptions = BrokerOptions | MqttOptions | OpcuaSourceOptions;
-
-/** Everything that a running agent is made of: the configuration after validation, with its profiles compiled. */
-export interface AgentSetup {
-  readonly version: string;
-  readonly gateway: { readonly id: string; readonly dataFolder: string; readonly path: string };
-  readonly journal: JournalOptions;
-  readonly kafka: KafkaOptions | undefined;
-  readonly forward: ForwardOptions;
-  readonly commands: CommandOptions;
-  readonly sources: readonly SourceOptions[];
-  readonly router: Router;
-  readonly profiles: ReadonlyMap<string, CompiledProfile>;
-  readonly models: ModelOptions;
-  readonly console: ConsoleOptions;
-  readonly metrics: MetricsOptions | undefined;
-  readonly log: { readonly level: string };
-}
+import { SourceSet } from "./source-set.ts";
 
 export interface RunningAgent {
   readonly epoch: string;
@@ -104,13 +73,6 @@ const driftingMax = 20;
 const stopWithinMs = 5_000;
 /** Where no Kafka is configured yet, so that a later one finds the usual layout. */
 const defaultPartitions = 8;
-/** Rows of the journal's state table. */
-const alertsKey = "alerts";
-const suppressionsKey = "alerts:suppressed";
-const feedbackKey = "alerts:feedback";
-const modelNotesKey = "models:noted";
-const scoresPrefix = "alert-scores:";
-const topicPrefix = "topic:";
 
 /**
  * Starts the agent: opens the journal, wires threads and pipeline, starts the sources. It starts with no network, no
@@ -136,41 +98,6 @@ export async function startAgent(given: AgentSetup): Promise<RunningAgent> {
     await agent.abandonStart();
     throw error;
   }
-}
-
-/** What the journal remembers of earlier processes. */
-interface Memory {
-  readonly redeliveries: readonly Uint8Array[];
-  readonly cursors: readonly (readonly [string, string])[];
-  readonly alerts: string | undefined;
-  readonly suppressions: string | undefined;
-  readonly feedback: string | undefined;
-  readonly modelNotes: string | undefined;
-  readonly scores: readonly (readonly [string, string])[];
-  /** Device → id of its profile, for observations that are scored again before the device speaks. */
-  readonly profiles: ReadonlyMap<string, string>;
-  readonly usage: Usage;
-  /** Topic → id in Kafka: another id means that it was deleted and made anew. */
-  readonly topicIds: readonly (readonly [string, string])[];
-}
-
-async function readMemory(journal: Journal): Promise<Memory> {
-  const textOf = async (key: string): Promise<string | undefined> => {
-    const state = await journal.state(key);
-    return state === undefined ? undefined : String(state);
-  };
-  return {
-    redeliveries: await journal.redeliveries(),
-    cursors: await journal.statesBelow(cursorPrefix),
-    alerts: await textOf(alertsKey),
-    suppressions: await textOf(suppressionsKey),
-    feedback: await textOf(feedbackKey),
-    modelNotes: await textOf(modelNotesKey),
-    scores: await journal.statesBelow(scoresPrefix),
-    profiles: new Map(await journal.statesBelow(deviceStatePrefix)),
-    usage: await journal.usage(),
-    topicIds: await journal.statesBelow(topicPrefix),
-  };
 }
 
 /** The composition root: the only place that knows all parts. What the parts do is theirs. */
@@ -206,7 +133,7 @@ class Agent implements RunningAgent {
   readonly #retry: Retry;
   readonly #actions: AgentActions;
   readonly #scores: ScoreReader;
-  readonly #sources: readonly Source[];
+  readonly #sources: SourceSet;
   readonly #view: AgentView;
   readonly #metrics: () => Promise<string>;
   readonly #servers: HttpServer[] = [];
@@ -248,7 +175,8 @@ class Agent implements RunningAgent {
     this.#modelAudit = this.#makeModelAudit();
     this.#ruleKeeper = this.#makeRuleKeeper();
     this.#scores = this.#makeScoreReader();
-    this.#sources = setup.sources.map((options) => this.#makeSource(options));
+    const { dataFolder } = setup.gateway;
+    this.#sources = new SourceSet({ gatewayId: id, dataFolder, clock: systemClock, log });
     this.#view = this.#makeView();
     this.#metrics = this.#makeMetrics(droppedLines);
     this.died = new Promise((resolve) => (this.#die = resolve));
@@ -273,15 +201,16 @@ class Agent implements RunningAgent {
     await this.#liveModels.look();
     await this.#scores.start();
     this.#publishStatus("running");
-    if (this.#setup.sources.some(({ type }) => type === "opcua")) await preloadLibrary();
+    const { sources } = this.#setup;
+    await this.#sources.preload(sources);
     compactHeap();
-    for (const source of this.#sources) await source.start(this.#intake);
+    await this.#sources.startMissing(sources, this.#intake);
     this.#refits = this.#startRefits();
     this.#timers.push(
       setInterval(() => this.#look(), lookEveryMs),
       setInterval(() => this.#publishStatus("running"), statusEveryMs),
     );
-    this.#log.info({ epoch: this.epoch, sources: this.#sources.length, console: this.consoleUrl }, "the agent runs");
+    this.#log.info({ epoch: this.epoch, sources: sources.length, console: this.consoleUrl }, "the agent runs");
   }
 
   async #commandPorts(): Promise<CommandPorts | undefined> {
@@ -302,7 +231,7 @@ class Agent implements RunningAgent {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#refits?.stop();
     this.#modelAudit.look();
-    await Promise.all(this.#sources.map((source) => source[Symbol.asyncDispose]()));
+    await this.#sources[Symbol.asyncDispose]();
     this.#publishStatus("stopped");
     await this.#scores.close();
     this.#actions[Symbol.dispose]();
@@ -338,25 +267,6 @@ class Agent implements RunningAgent {
       isScored: (device) => this.#models.watches(device.id, device.profile),
       observed: (device, observation) => this.#live.observed(device, observation),
     });
-  }
-
-  #makeSource(options: SourceOptions): Source {
-    const report = (level: "debug" | "info" | "warn", message: string, fields: object = {}): void =>
-      this.#log[level]({ source: options.name, ...fields }, message);
-    switch (options.type) {
-      case "broker":
-        return new BrokerSource(options, { clock: systemClock, report });
-      case "mqtt":
-        return new MqttSource(options, { clock: systemClock, report });
-      case "opcua":
-        return createOpcuaSource(options, {
-          gatewayId: this.#setup.gateway.id,
-          dataFolder: this.#setup.gateway.dataFolder,
-          clock: systemClock,
-          readSecret: async (file) => readSecret(file, fs, process.env["CREDENTIALS_DIRECTORY"]),
-          log: report,
-        });
-    }
   }
 
   #onTrouble(error: TidegateError | undefined): void {
@@ -396,7 +306,7 @@ class Agent implements RunningAgent {
     const output = {
       append: (alert: AlertRecord): boolean => {
         if (!this.#append("alerts", alert.device, alert)) return false;
-        this.#committer.setState(alertsKey, this.#alerts.toText());
+        this.#committer.setState(stateKeys.alerts, this.#alerts.toText());
         return true;
       },
       setState: (key: string, value: string | Uint8Array): void => this.#committer.setState(key, value),
@@ -496,7 +406,7 @@ class Agent implements RunningAgent {
       nowMicros: () => systemClock.nowMicros(),
       append: (record: AuditRecord, taken: string): boolean => {
         if (!this.#append("audit", auditKey(id), record)) return false;
-        this.#committer.setState(modelNotesKey, taken);
+        this.#committer.setState(stateKeys.modelNotes, taken);
         return true;
       },
       whenStored: (settle: (outcome: "stored" | "abandoned") => void) => this.#committer.whenStored(settle),
@@ -545,7 +455,7 @@ class Agent implements RunningAgent {
     const { kind, episode, device, metric, score, priority, explanation } = alert;
     const scores = this.#models.recentScores(alert, this.#scoreTraces.lastMicros(episode));
     const { slot, text } = this.#scoreTraces.capture(episode, scores);
-    this.#committer.setState(scoresPrefix + slot, text);
+    this.#committer.setState(stateKeys.scoresPrefix + slot, text);
     this.#log.info({ alert: kind, device, metric, score, priority }, explanation);
     this.#view.changed();
   }
@@ -615,7 +525,7 @@ class Agent implements RunningAgent {
     for (const [topic, id] of Object.entries(this.#forward?.report?.topicIds ?? {})) {
       if (this.#topicIds.get(topic) === id) continue;
       this.#topicIds.set(topic, id);
-      this.#committer.setState(topicPrefix + topic, id);
+      this.#committer.setState(stateKeys.topicPrefix + topic, id);
     }
   }
 
@@ -634,7 +544,7 @@ class Agent implements RunningAgent {
     const view = new AgentView({
       clock: systemClock,
       gateway: { id: gateway.id, path: gateway.path, version, epoch: this.epoch },
-      sources: this.#sources,
+      sources: () => this.#sources.all,
       kafkaAddress: kafka?.brokers.join(", "),
       live: this.#live,
       alerts: this.#alerts,
@@ -685,9 +595,9 @@ class Agent implements RunningAgent {
           ...(audit === undefined ? [] : [["audit", auditKey(id), audit] as const]),
         ]),
       save: () => {
-        this.#committer.setState(alertsKey, this.#alerts.toText());
-        this.#committer.setState(suppressionsKey, this.#suppressions.toText());
-        this.#committer.setState(feedbackKey, this.#feedback.toText());
+        this.#committer.setState(stateKeys.alerts, this.#alerts.toText());
+        this.#committer.setState(stateKeys.suppressions, this.#suppressions.toText());
+        this.#committer.setState(stateKeys.feedback, this.#feedback.toText());
       },
       whenStored: (settle) => this.#committer.whenStored(settle),
       changed: () => this.#view.changed(),
@@ -713,7 +623,7 @@ class Agent implements RunningAgent {
       usage: () => this.#usage,
       forward: () => this.#forward?.report,
       commands: () => this.#forward?.commands,
-      sources: () => this.#sources.map((source) => ({ name: source.name, status: source.status() })),
+      sources: () => this.#sources.all.map((source) => ({ name: source.name, status: source.status() })),
       nowMicros: () => systemClock.nowMicros(),
       openAlerts: () => this.#alerts.open,
       suppressions: () => this.#suppressions.all,

@@ -5,7 +5,7 @@ import { unreadable } from "../src/config/unreadable.ts";
 import { forEachPath } from "../src/config/paths.ts";
 import { refuseUnsafe } from "../src/config/secrets.ts";
 import { createRouter, type DeviceRule } from "../src/profile/router.ts";
-import type { AgentSetup } from "./agent.ts";
+import type { AgentSetup } from "./agent-setup.ts";
 import { checkConfig, warningsOf } from "./config-checks.ts";
 import { edgeConfigSchema, type EdgeConfig } from "./config-schema.ts";
 import { readTrustedKeys } from "./inference/store/keys.ts";

@@ -1,4 +1,4 @@
-import type { AgentSetup } from "./agent.ts";
+import type { AgentSetup } from "./agent-setup.ts";
 import { ForwardLink } from "./forward-link.ts";
 import { unsentRecords } from "./journal/head.ts";
 import { Journal } from "./journal/journal.ts";

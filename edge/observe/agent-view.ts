@@ -33,7 +33,7 @@ import type { Suppressions } from "./suppressions.ts";
 export interface AgentViewParts {
   readonly clock: Clock;
   readonly gateway: { readonly id: string; readonly path: string; readonly version: string; readonly epoch: string };
-  readonly sources: readonly Source[];
+  readonly sources: () => readonly Source[];
   readonly kafkaAddress: string | undefined;
   readonly live: LiveValues;
   readonly alerts: AlertBoard;
@@ -115,7 +115,7 @@ export class AgentView implements ConsoleView {
   }
 
   connections(): readonly ConnectionView[] {
-    const sources = this.#parts.sources.map((source): ConnectionView => ({ name: source.name, ...source.status() }));
+    const sources = this.#parts.sources().map((source): ConnectionView => ({ name: source.name, ...source.status() }));
     return [...sources, this.#kafka()];
   }
 
