@@ -1,7 +1,7 @@
 import type { Clock } from "../../src/clock.ts";
 import { encodeObservation, type Observation } from "../../src/observation/observation.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
-import type { BadReason, Router } from "../../src/profile/profile.ts";
+import type { BadReason, Decoder, Router } from "../../src/profile/profile.ts";
 import type { LedgerRecord, QuarantineRecord } from "../../src/wire/records.ts";
 import { noTime } from "../journal/block.ts";
 import type { Delivery, Ingest } from "../source.ts";
@@ -55,6 +55,8 @@ const quarantinedBytesMax = 65_536;
 interface Route {
   readonly topicHash: number;
   readonly device: Device;
+  /** Of this address: a device may send each of its items to a topic of its own. */
+  readonly decoder: Decoder;
   readonly scored: boolean;
 }
 
@@ -256,7 +258,8 @@ export class Intake implements Ingest, RetryIntake {
     if (match.kind === "bad") return { topicHash, reason: match.reason, detail: match.detail };
     const { device, isNew } = this.#devices.bind(match.binding);
     if (isNew) this.#events.deviceSeen(device);
-    const route = { topicHash, device, scored: this.#events.isScored(device) };
+    const { decoder } = match.binding;
+    const route = { topicHash, device, decoder, scored: this.#events.isScored(device) };
     if (routes.size >= addressesCachedMax) routes.clear();
     routes.set(delivery.address, route);
     return route;
@@ -270,7 +273,7 @@ export class Intake implements Ingest, RetryIntake {
       const detail = `${body.bytes.length} bytes, allowed are ${this.#options.payloadBytesMax}`;
       return this.#refuse(delivery, device, "too-large", detail);
     }
-    const decoded = device.profile.decode(body, {
+    const decoded = route.decoder.decode(body, {
       device: device.id,
       path: device.path,
       receivedMicros: delivery.receivedMicros,

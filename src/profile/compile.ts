@@ -8,7 +8,7 @@ import { compileMetric, rawOf, type Metric, type TextRules } from "./metric.ts";
 import { printable } from "./names.ts";
 import { firstPresent, pathsOf, valueAt, type ValuePath } from "./path.ts";
 import { compilePoints, type PointReader } from "./point-reader.ts";
-import type { BadReason, CompiledProfile, DecodeContext, Decoded, MetricSpec } from "./profile.ts";
+import type { BadReason, CompiledProfile, DecodeContext, Decoded, Decoder, MetricSpec } from "./profile.ts";
 import { compileQuality, worse, type Grade, type QualityReader } from "./quality.ts";
 import { Draft, Run } from "./run.ts";
 import { compileTime, defaultWindow, type TimeReader } from "./time-reader.ts";
@@ -64,11 +64,8 @@ export class DeviceProfile implements CompiledProfile {
   }
 
   /** The same profile for messages that are the value of one item, named by their topic. */
-  forItem(item: string): CompiledProfile {
+  forItem(item: string): Decoder {
     return {
-      id: this.id,
-      metrics: this.metrics,
-      specOf: (name) => this.specOf(name),
       decode: (body, context) =>
         body.kind === "bytes" ? this.#decodeBytes(body.bytes, item, context) : this.#decodePoints(body.points, context),
     };

@@ -44,14 +44,18 @@ export interface GuardRule {
   readonly variance: boolean;
 }
 
-export interface CompiledProfile {
+/** Reads messages of a device. */
+export interface Decoder {
+  /** Pure. Bounded in depth, size and count by the profile's limits; never throws for foreign input. */
+  decode(body: Body, context: DecodeContext): Decoded;
+}
+
+export interface CompiledProfile extends Decoder {
   /** `<vendor>/<model>`, the file's place below device-profiles/. */
   readonly id: string;
   readonly metrics: ReadonlyMap<string, MetricSpec>;
   /** Of any metric that `decode` may return: also of those that a profile collects without naming them. */
   specOf(name: string): MetricSpec | undefined;
-  /** Pure. Bounded in depth, size and count by the profile's limits; never throws for foreign input. */
-  decode(body: Body, context: DecodeContext): Decoded;
 }
 
 export interface DecodeContext {
@@ -85,6 +89,8 @@ export interface DeviceBinding {
   readonly device: string;
   readonly path: string;
   readonly profile: CompiledProfile;
+  /** Reads the messages of this address: the profile, or what it is for the one item that the address names. */
+  readonly decoder: Decoder;
 }
 
 /** Finds the device of a message. Pure but for the set of devices that a topic pattern has created so far. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { DeviceProfile } from "./compile.ts";
 import { levelFault, pathFault, printable } from "./names.ts";
-import type { CompiledProfile, DeviceBinding, Match, Router } from "./profile.ts";
+import type { Decoder, DeviceBinding, Match, Router } from "./profile.ts";
 import { fillTemplate, matchPattern, parsePattern, parseTemplate, type PatternLevel, type Template } from "./topic.ts";
 
 /** Which messages belong to which device: one entry of `devices` in the configuration. */
@@ -116,7 +116,7 @@ class Route {
   readonly #path: Template;
   readonly #item: Template | undefined;
   readonly #devices = new Set<string>();
-  readonly #profiles = new Map<string, CompiledProfile>();
+  readonly #decoders = new Map<string, Decoder>();
 
   constructor(rule: DeviceRule) {
     const pattern = parsePattern(rule.topic);
@@ -150,19 +150,18 @@ class Route {
       }
       this.#devices.add(device);
     }
-    const binding: DeviceBinding = { device, path, profile: this.#profileFor(item) };
+    const binding: DeviceBinding = { device, path, profile: this.#rule.profile, decoder: this.#decoderFor(item) };
     return { kind: "device", binding };
   }
 
-  /** One profile object per item, so that whoever keeps something per profile keeps a bounded number. */
-  #profileFor(item: string | undefined): CompiledProfile {
+  #decoderFor(item: string | undefined): Decoder {
     if (item === undefined) return this.#rule.profile;
-    let profile = this.#profiles.get(item);
-    if (profile === undefined) {
-      profile = this.#rule.profile.forItem(item);
-      if (this.#profiles.size < itemsMax) this.#profiles.set(item, profile);
+    let decoder = this.#decoders.get(item);
+    if (decoder === undefined) {
+      decoder = this.#rule.profile.forItem(item);
+      if (this.#decoders.size < itemsMax) this.#decoders.set(item, decoder);
     }
-    return profile;
+    return decoder;
   }
 }
 

@@ -80,7 +80,7 @@ class Bench {
     const limits = { gateway: "gw", epoch: store.epoch.text, payloadBytesMax: 10_000, inFlightMax: 1_000 };
     this.intake = new Intake(
       systemClock,
-      createRouter([rule]),
+      createRouter([rule, { ...rule, topic: "items/{device}/{item}", item: "{item}" }]),
       devices,
       this.committer,
       redeliveries,
@@ -128,6 +128,19 @@ class Bench {
 }
 
 const value = (n: number) => `{"temperature":${n}}`;
+
+test("a device that sends each item to a topic of its own is read item by item", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t));
+  for (const [item, payload] of [
+    ["temperature", "21"],
+    ["pressure", "4"],
+    ["temperature", "22"],
+  ] as const) {
+    bench.offer(item, payload, { address: `items/d1/${item}` });
+  }
+  await bench.until(() => bench.settled.length === 3);
+  assert.deepEqual(bench.stored(), ['{"temperature":21}', '{"pressure":4}', '{"temperature":22}']);
+});
 
 test("nothing is settled before the commit, and then in the order of arrival", async (t) => {
   const bench = new Bench(t, temporaryFolder(t));

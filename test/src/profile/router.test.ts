@@ -110,7 +110,7 @@ test("a rule creates at most its number of devices; those that are known go on",
   assert.deepEqual(kinds, ["a", "b", "device-limit", "a", "b"]);
 });
 
-test("the same address gives the same binding, and one item one profile", () => {
+test("the same address gives the same binding, and each item a decoder of its own", () => {
   const router = createRouter([rule("p/{line}/{device}/{key}", { item: "{key}" })]);
   const binding = (topic: string) => {
     const match = router.match("s", topic);
@@ -119,7 +119,8 @@ test("the same address gives the same binding, and one item one profile", () => 
   };
   assert.equal(binding("p/l/d/v"), binding("p/l/d/v"));
   assert.equal(binding("p/l/d/v").profile, binding("p/l/e/v").profile);
-  const decoded = binding("p/l/d/v").profile.decode(
+  assert.notEqual(binding("p/l/d/v").decoder, binding("p/l/d/w").decoder);
+  const decoded = binding("p/l/d/v").decoder.decode(
     { kind: "bytes", bytes: Buffer.from("7") },
     { device: "d", path: "p", receivedMicros: 0, clock: "synced" },
   );
