@@ -1,5 +1,6 @@
 import type { CompiledProfile, Router } from "../src/profile/profile.ts";
 import type { CommandOptions } from "./commands/options.ts";
+import type { DeviceConfig } from "./config-schema.ts";
 import type { ConsoleOptions, MetricsOptions } from "./console/options.ts";
 import type { ForwardOptions } from "./forward/options.ts";
 import type { ModelOptions } from "./inference/options.ts";
@@ -16,6 +17,8 @@ export interface AgentSetup {
   readonly forward: ForwardOptions;
   readonly commands: CommandOptions;
   readonly sources: readonly SourceOptions[];
+  /** What `router` follows. */
+  readonly devices: readonly DeviceConfig[];
   readonly router: Router;
   readonly profiles: ReadonlyMap<string, CompiledProfile>;
   readonly models: ModelOptions;

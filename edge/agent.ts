@@ -1,14 +1,16 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import { systemClock } from "../src/clock.ts";
 import { compactHeap } from "../src/compact-heap.ts";
 import { TidegateError } from "../src/errors.ts";
 import type { CompiledProfile } from "../src/profile/profile.ts";
-import { auditKey } from "../src/wire/audit.ts";
+import { auditKey, type AuditActor } from "../src/wire/audit.ts";
 import type { AlertRecord, AuditRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
 import { readMemory, stateKeys, type Memory } from "./agent-memory.ts";
 import type { AgentSetup } from "./agent-setup.ts";
 import { startConsole, startMetrics, type HttpServer } from "./console/server.ts";
+import type { ReloadResult } from "./console/view.ts";
 import { ensureToken, forgetToken } from "./console/token-file.ts";
 import { ForwardLink, type LiveMemory } from "./forward-link.ts";
 import type { CommandPorts } from "./forward-worker.ts";
@@ -47,6 +49,7 @@ import { cursorsOf, Intake, type Noted } from "./pipeline/intake.ts";
 import { RedeliveryLog } from "./pipeline/redelivery.ts";
 import { Retry } from "./pipeline/retry.ts";
 import { ScoreReader } from "./pipeline/score-reader.ts";
+import { Reloader } from "./reloader.ts";
 import { SourceSet } from "./source-set.ts";
 
 export interface RunningAgent {
@@ -58,6 +61,8 @@ export interface RunningAgent {
   readonly viewerToken: string | undefined;
   /** Resolves when a thread dies: nothing can be promised any more, so the process must end. */
   readonly died: Promise<Error>;
+  /** Reads the configuration again and takes it over as a whole, or not at all; the log says what came of it. */
+  reload(): Promise<void>;
   /** Stops the sources, commits what was taken, gives outstanding sends `withinMs`, and ends the epoch. */
   stop(withinMs?: number): Promise<void>;
 }
@@ -77,16 +82,16 @@ const defaultPartitions = 8;
 /**
  * Starts the agent: opens the journal, wires threads and pipeline, starts the sources. It starts with no network, no
  * Kafka, a full disk or a damaged journal. Throws DATA_FOLDER_IN_USE, PORT_IN_USE, SECRET_UNSAFE, CONFIG_INVALID and
- * the journal's own errors, before anything was acknowledged.
+ * the journal's own errors, before anything was acknowledged. `readAgain`: see `ReloaderParts.read`.
  */
-export async function startAgent(given: AgentSetup): Promise<RunningAgent> {
-  const setup = { ...given, journal: withPreset(given.journal) };
+export async function startAgent(setup: AgentSetup, readAgain: () => Promise<AgentSetup>): Promise<RunningAgent> {
   const partitions = setup.kafka?.partitions ?? defaultPartitions;
   const { id, dataFolder } = setup.gateway;
-  const journal = await Journal.open({ ...setup.journal, folder: dataFolder, gateway: id, partitions });
+  const options = withPreset(setup.journal);
+  const journal = await Journal.open({ ...options, folder: dataFolder, gateway: id, partitions });
   let agent: Agent;
   try {
-    agent = new Agent(setup, journal, partitions, await readMemory(journal));
+    agent = new Agent(setup, readAgain, journal, partitions, await readMemory(journal));
   } catch (error) {
     await journal.close();
     throw error;
@@ -108,7 +113,8 @@ class Agent implements RunningAgent {
   viewerToken: string | undefined;
   readonly died: Promise<Error>;
 
-  readonly #setup: AgentSetup;
+  #setup: AgentSetup;
+  readonly #reloader: Reloader;
   readonly #journal: Journal;
   readonly #memory: Memory;
   readonly #log: Logger;
@@ -123,8 +129,8 @@ class Agent implements RunningAgent {
   readonly #models: GatewayModels;
   readonly #liveModels: LiveModels;
   readonly #modelAudit: ModelAudit;
-  readonly #ruleKeeper: RuleKeeper;
-  readonly #trustedKeys: readonly TrustedKey[];
+  #ruleKeeper: RuleKeeper;
+  #trustedKeys: readonly TrustedKey[];
   #refits: Refits | undefined;
   readonly #live = new LiveValues((device, metric) => this.#models.metrics.driftOf(device, metric));
   readonly #records: AgentRecords;
@@ -145,10 +151,21 @@ class Agent implements RunningAgent {
   #unpublished: Device[] = [];
   #die: (error: Error) => void = () => undefined;
 
-  constructor(setup: AgentSetup, journal: Journal, partitions: number, memory: Memory) {
+  constructor(
+    setup: AgentSetup,
+    readAgain: () => Promise<AgentSetup>,
+    journal: Journal,
+    partitions: number,
+    memory: Memory,
+  ) {
     const { log, droppedLines, close } = makeLog(setup.log.level);
     this.epoch = journal.epoch;
     this.#setup = setup;
+    this.#reloader = new Reloader(setup, {
+      read: readAgain,
+      apply: (to) => this.#takeOver(to),
+      ended: (result) => this.#sayReload(result),
+    });
     this.#journal = journal;
     this.#memory = memory;
     this.#topicIds = new Map(memory.topicIds);
@@ -170,7 +187,7 @@ class Agent implements RunningAgent {
     this.#alertDesk = this.#makeAlertDesk();
     this.#actions = this.#makeActions();
     this.#models = this.#makeModels();
-    this.#trustedKeys = this.#readTrustedKeys();
+    this.#trustedKeys = trustedKeys(setup);
     this.#liveModels = this.#makeLiveModels();
     this.#modelAudit = this.#makeModelAudit();
     this.#ruleKeeper = this.#makeRuleKeeper();
@@ -229,6 +246,7 @@ class Agent implements RunningAgent {
 
   async stop(withinMs = stopWithinMs): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    await this.#reloader.close();
     await this.#refits?.stop();
     this.#modelAudit.look();
     await this.#sources[Symbol.asyncDispose]();
@@ -244,10 +262,57 @@ class Agent implements RunningAgent {
     await this.#closeLog();
   }
 
+  // ---- reload ------------------------------------------------------------------------------------------------
+
+  /** Somebody on this machine asks, by a signal. */
+  async reload(): Promise<void> {
+    const by: AuditActor = { role: "local-user", from: "SIGHUP" };
+    try {
+      await this.#actions.reload(by);
+    } catch (error) {
+      // What runs goes on: a defect in reading a file must not end it.
+      this.#log.error({ err: error }, "the configuration could not be read again");
+    }
+  }
+
+  async #takeOver(setup: AgentSetup): Promise<void> {
+    const { sources, models, router, log, journal } = setup;
+    const trusted = trustedKeys(setup);
+    const isSameModels = isDeepStrictEqual(models, this.#setup.models);
+    if (!isSameModels) await this.#refits?.stop();
+    await this.#journal.limit(journal);
+    await this.#sources.stopOthers(sources);
+    // In one turn: no message is read with half of it.
+    this.#setup = setup;
+    this.#log.level = log.level;
+    this.#models.packages.useRules(models.use);
+    this.#trustedKeys = trusted;
+    this.#liveModels.use(trusted, modelNames(setup));
+    if (!isSameModels) {
+      this.#ruleKeeper = this.#makeRuleKeeper();
+      this.#refits = this.#startRefits();
+    }
+    this.#intake.reroute(router);
+    this.#live.follow(this.#devices.all);
+    this.#unpublished = this.#unpublished.filter((device) => this.#devices.all.get(device.id) === device);
+    await this.#lookAtModels();
+    await this.#sources.startMissing(sources, this.#intake);
+  }
+
+  #sayReload(result: ReloadResult): void {
+    if (result.kind === "done") this.#log.info({ changed: result.changed }, "the configuration was read again");
+    else
+      this.#log.error(
+        { code: result.code, hint: result.hint },
+        `the configuration was not taken over: ${result.message}`,
+      );
+    this.#view.changed();
+  }
+
   // ---- the way in --------------------------------------------------------------------------------------------
 
   #makeCommitter(redeliveries: RedeliveryLog): Committer<Noted> {
-    return new Committer<Noted>(this.#journal, this.#devices, redeliveries, this.#setup.journal, {
+    return new Committer<Noted>(this.#journal, this.#devices, redeliveries, withPreset(this.#setup.journal), {
       settled: (count) => (this.#intake.counters.acknowledged += count),
       stored: (group) => this.#onStored(group),
       sealed: () => {
@@ -329,12 +394,6 @@ class Agent implements RunningAgent {
     return new GatewayModels(new Scorer(), packages);
   }
 
-  #readTrustedKeys(): readonly TrustedKey[] {
-    const { gateway, models } = this.#setup;
-    if (models.refits.length > 0) ensureRefitKey(gateway.dataFolder);
-    return readTrustedKeys(models, gateway.dataFolder);
-  }
-
   #startRefits(): Refits {
     const { gateway, models } = this.#setup;
     return new Refits({
@@ -366,8 +425,8 @@ class Agent implements RunningAgent {
   }
 
   #makeLiveModels(): LiveModels {
-    const { gateway, models } = this.#setup;
-    const names = models.use.map(({ model }) => model);
+    const { gateway } = this.#setup;
+    const names = modelNames(this.#setup);
     return new LiveModels(new ModelStore(gateway.dataFolder), this.#trustedKeys, names, {
       deploy: (name, stage, model, scope) => this.#models.packages.deploy(name, stage, model, scope),
       report: (name, stage, message, isFault) => this.#sayModel(`${name} ${stage}`, message, isFault),
@@ -505,7 +564,7 @@ class Agent implements RunningAgent {
     void this.#alertDesk.expire();
     this.#sayKafka();
     this.#rememberTopics();
-    for (const id of this.#live.takeGrown()) this.#unpublished.push(this.#devices.all.get(id)!);
+    this.#unpublished.push(...this.#live.takeGrown().flatMap((id) => this.#devices.all.get(id) ?? []));
     this.#publishDevices();
   }
 
@@ -540,7 +599,7 @@ class Agent implements RunningAgent {
   }
 
   #makeView(): AgentView {
-    const { gateway, version, kafka, journal } = this.#setup;
+    const { gateway, version, kafka } = this.#setup;
     const view = new AgentView({
       clock: systemClock,
       gateway: { id: gateway.id, path: gateway.path, version, epoch: this.epoch },
@@ -561,7 +620,8 @@ class Agent implements RunningAgent {
       counters: () => this.#intake.counters,
       usage: () => this.#usage,
       forward: () => this.#forward?.report,
-      telemetryWhenFull: journal.telemetryWhenFull,
+      telemetryWhenFull: () => this.#setup.journal.telemetryWhenFull,
+      configAlarm: () => this.#reloader.alarm,
       quarantinePage: (filter, before, limit) => this.#journal.quarantinePage(filter, before, limit),
       quarantined: (id) => this.#journal.quarantined(id),
       quarantinedBytes: (id) => this.#journal.quarantinedBytes(id),
@@ -611,6 +671,7 @@ class Agent implements RunningAgent {
       alerts: this.#alertDesk,
       retry: this.#retry,
       journal: this.#journal,
+      reload: () => this.#reloader.reload(),
       append: (record) => this.#append("audit", auditKey(this.#setup.gateway.id), record),
       whenStored: (settle) => this.#committer.whenStored(settle),
       changed: () => this.#view.changed(),
@@ -631,6 +692,8 @@ class Agent implements RunningAgent {
       feedback: () => this.#feedback.all,
       devices: () => this.#devices.all.size,
       drift: () => this.#models.metrics.status().drift,
+      reloads: () => this.#reloader.counts,
+      isConfigCurrent: () => this.#reloader.alarm === undefined,
       scorerBehind: () => this.#scores.behind,
       droppedLogLines,
     }).text;
@@ -653,4 +716,13 @@ class Agent implements RunningAgent {
     this.#servers.push(console);
     if (this.#setup.metrics !== undefined) this.#servers.push(await startMetrics(this.#setup.metrics, services));
   }
+}
+
+function trustedKeys({ gateway, models }: AgentSetup): readonly TrustedKey[] {
+  if (models.refits.length > 0) ensureRefitKey(gateway.dataFolder);
+  return readTrustedKeys(models, gateway.dataFolder);
+}
+
+function modelNames({ models }: AgentSetup): string[] {
+  return models.use.map(({ model }) => model);
 }

@@ -9,7 +9,7 @@ import type { AgentSetup } from "./agent-setup.ts";
 import { checkConfig, warningsOf } from "./config-checks.ts";
 import { edgeConfigSchema, type EdgeConfig } from "./config-schema.ts";
 import { readTrustedKeys } from "./inference/store/keys.ts";
-import { ProfileLibrary } from "./profile-library.ts";
+import { ProfileLibrary, type LoadedProfiles } from "./profile-library.ts";
 import { readTextFile } from "./text-file.ts";
 
 /** A configuration that was read and found right, with what it refers to. */
@@ -29,15 +29,16 @@ const whenMissing = "Name the file with --config, or make one with `tidegate ini
 /**
  * Reads the configuration file and the profiles that it names; opens no connection and changes nothing. Throws
  * CONFIG_INVALID, CONFIG_UNREADABLE, PROFILE_INVALID or SECRET_UNSAFE with everything that is wrong in the file.
+ * `before`: the profiles of the time before, where this is a reload.
  */
-export function loadEdgeConfig(fileName: string): LoadedConfig {
+export function loadEdgeConfig(fileName: string, before?: LoadedProfiles): LoadedConfig {
   const file = resolve(fileName);
   const folder = dirname(file);
-  let profiles = new ProfileLibrary(undefined);
+  let profiles = new ProfileLibrary(undefined, before);
   const config = loadConfig(edgeConfigSchema, readTextFile(file, whenMissing), fileName, {
     check(value, report) {
       resolvePaths(value, folder);
-      profiles = new ProfileLibrary(value.gateway.profilesFolder);
+      profiles = new ProfileLibrary(value.gateway.profilesFolder, before);
       checkConfig(value, profiles.ids(), report);
     },
   });
@@ -50,7 +51,7 @@ export function loadEdgeConfig(fileName: string): LoadedConfig {
 /** What the agent starts from: every option, the router and the profiles by id. */
 export function agentSetup({ config, rules }: LoadedConfig, version: string): AgentSetup {
   const { id, dataFolder, path } = config.gateway;
-  const { journal, kafka, forward, commands, sources, models, console, metrics, log } = config;
+  const { journal, kafka, forward, commands, sources, devices, models, console, metrics, log } = config;
   const profiles = new Map(rules.map(({ profile }) => [profile.id, profile]));
   return {
     version,
@@ -60,6 +61,7 @@ export function agentSetup({ config, rules }: LoadedConfig, version: string): Ag
     forward,
     commands,
     sources,
+    devices,
     router: createRouter(rules),
     profiles,
     models,

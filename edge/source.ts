@@ -32,7 +32,7 @@ export interface Ingest {
   offer(delivery: Delivery): "continue" | "pause";
   /** The listener is called each time after a pause when there is room again. Returns the function that removes it. */
   onResume(listener: () => void): () => void;
-  /** The durable source cursors as of start, by key; written with `Delivery.cursor`. */
+  /** The source's cursors as they are now, by key; written with `Delivery.cursor`. Read at the start of the source. */
   cursors(source: string): ReadonlyMap<string, string>;
   /**
    * The peer kept no session (MQTT session present = 0, or a clean session): what it sends from now on is never a

@@ -7,6 +7,7 @@ export const errorCodes = {
   CONFIG_UNREADABLE: { retryable: false, meaning: "the configuration file or a file it names cannot be read" },
   PROFILE_INVALID: { retryable: false, meaning: "a device profile does not fit its schema or contradicts itself" },
   SECRET_UNSAFE: { retryable: false, meaning: "a secret file can be read by others than its owner" },
+  RESTART_NEEDED: { retryable: false, meaning: "a setting has changed that a running agent cannot take over" },
   DATA_FOLDER_IN_USE: { retryable: false, meaning: "another process holds the data folder" },
   JOURNAL_FORMAT_NEWER: { retryable: false, meaning: "the journal was written by a newer version" },
   JOURNAL_MISSING: { retryable: false, meaning: "there is no journal where one was named" },
@@ -88,6 +89,8 @@ export function exitCodeOf(error: unknown): number {
     case "PROFILE_INVALID":
     case "SECRET_UNSAFE":
       return exitCodes.config;
+    case "RESTART_NEEDED":
+      return exitCodes.no;
     case "DATA_FOLDER_IN_USE":
       return exitCodes.dataFolderInUse;
     case "JOURNAL_CORRUPT":

@@ -7,6 +7,7 @@ import { checkCommand } from "./check.ts";
 import { initCommand } from "./init.ts";
 import { modelCommand } from "./model/command.ts";
 import { quarantineCommand } from "./quarantine/command.ts";
+import { reloadCommand } from "./reload.ts";
 import { runCommand } from "./run.ts";
 import { simulateCommand } from "./simulate.ts";
 import { printError, type Cli, type Terminal } from "./terminal.ts";
@@ -15,7 +16,7 @@ import { topicsCommand } from "./topics.ts";
 const help = `
 Exit codes:
    0  done, or the answer is yes
-   1  the answer is no: a topic is missing, a file is already there, a journal is damaged
+   1  the answer is no: a topic is missing, a file is already there, a journal is damaged, a change needs a restart
   64  wrong usage of the command line
   65  a journal or a model package is none, or is damaged; or data that no model can be trained on
   66  there is no journal, or no model package
@@ -58,6 +59,7 @@ function makeProgram(cli: Cli): Command {
     initCommand(cli),
     checkCommand(cli),
     runCommand(cli),
+    reloadCommand(cli),
     simulateCommand(cli),
     topicsCommand(cli),
     bufferCommand(cli),

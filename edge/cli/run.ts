@@ -2,6 +2,8 @@ import { Command } from "commander";
 import { TidegateError, exitCodes } from "../../src/errors.ts";
 import type { RunningAgent } from "../agent.ts";
 import { agentSetup, loadEdgeConfig } from "../config.ts";
+import type { AgentSetup } from "../agent-setup.ts";
+import { whenStill } from "../still-file.ts";
 import { defaultConfigFile, type Cli, type Terminal } from "./terminal.ts";
 
 interface RunFlags {
@@ -14,7 +16,7 @@ const stopWithinMs = 5000;
 
 export function runCommand(cli: Cli): Command {
   return new Command("run")
-    .description("start the gateway; SIGTERM or Ctrl-C stops it cleanly")
+    .description("start the gateway; SIGTERM or Ctrl-C stops it cleanly, SIGHUP reads the configuration again")
     .option("-c, --config <file>", "configuration file", defaultConfigFile)
     .option("--json", "print `started` and `stopped` as JSON lines on standard output", false)
     .addHelpText(
@@ -25,12 +27,18 @@ export function runCommand(cli: Cli): Command {
 }
 
 async function run({ terminal, version }: Cli, { config, json }: RunFlags): Promise<void> {
-  const loaded = loadEdgeConfig(config);
+  let loaded = loadEdgeConfig(config);
+  const readAgain = async (): Promise<AgentSetup> => {
+    await whenStill(config);
+    loaded = loadEdgeConfig(config, loaded.profiles.loaded);
+    return agentSetup(loaded, version);
+  };
   for (const warning of loaded.warnings) terminal.err(`warning: ${warning}`);
   // Loaded only now: a wrong configuration is told without waiting for every connector's library.
   const { startAgent } = await import("../agent.ts");
   const stop = stopSignal();
-  const agent = await startAgent(agentSetup(loaded, version));
+  const agent = await startAgent(agentSetup(loaded, version), readAgain);
+  reloadOnSignal(agent);
   announce(terminal, json, agent);
   const ended = await Promise.race([stop, agent.died]);
   if (ended instanceof Error) {
@@ -59,6 +67,12 @@ function stopSignal(): Promise<"stop"> {
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);
   });
+}
+
+/** A terminal that is closed says SIGHUP too: there the agent stops, or it would go on unseen. */
+function reloadOnSignal(agent: RunningAgent): void {
+  if (process.stdin.isTTY) process.on("SIGHUP", () => process.kill(process.pid, "SIGTERM"));
+  else process.on("SIGHUP", () => void agent.reload());
 }
 
 function announce(terminal: Terminal, json: boolean, agent: RunningAgent): void {

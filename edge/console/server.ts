@@ -80,6 +80,7 @@ export async function startConsole(options: ConsoleOptions, services: ConsoleSer
   addApi(server, { view: services.view, access, streams });
   addAlertsApi(server, { view: services.view, actions: services.actions, access });
   addQuarantineApi(server, { view: services.view, actions: services.actions, access });
+  server.post("/api/v1/reload", (request) => services.actions.reload(access.actorOf(request)));
 
   const url = await listen(server, options.listen, "console.listen");
   return { url, routes, [Symbol.asyncDispose]: () => close(server, streams, stopWatching) };

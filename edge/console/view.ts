@@ -1,4 +1,5 @@
 import type { ClockState } from "../../src/clock.ts";
+import type { ErrorCode } from "../../src/errors.ts";
 import type { Quality, Value } from "../../src/observation/observation.ts";
 import type { MetricSpec } from "../../src/profile/profile.ts";
 import type { AuditEntry } from "../../src/wire/audit.ts";
@@ -63,9 +64,21 @@ export interface ConsoleActions {
   deleteQuarantined(ids: readonly number[], by: Actor): Promise<number>;
   /** Changes how an alert, or all alerts of a metric or a device, are handled. */
   changeAlerts(action: AlertAction, by: Actor): Promise<AlertOutcome>;
+  /** Reads the configuration file again and takes it over as a whole, or not at all. */
+  reload(by: Actor): Promise<ReloadResult>;
   /** Notes what somebody did that changes nothing here; repetitions within a minute become one record with their number. */
   audit(entry: AuditEntry): void;
 }
+
+export type ReloadResult =
+  /** What has changed, for a person; empty where nothing has. */
+  | { readonly kind: "done"; readonly changed: readonly string[] }
+  | {
+      readonly kind: "refused";
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly hint: string | undefined;
+    };
 
 /** Without `metric` it holds for all metrics of the device. */
 export type AlertAction =

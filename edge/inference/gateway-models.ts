@@ -28,7 +28,9 @@ export class GatewayModels {
 
   /** Is there a model for the device's observations, or may there be? */
   watches(device: string, profile: CompiledProfile): boolean {
-    return this.metrics.plan(profile) !== undefined || this.packages.mayWatch(device, profile);
+    if (this.metrics.plan(profile) !== undefined || this.packages.mayWatch(device, profile)) return true;
+    // What stands open of a device that nobody watches any more is closed with its next observation.
+    return this.metrics.knows(device);
   }
 
   score(observation: Observation, profile: CompiledProfile): readonly AlertRecord[] {

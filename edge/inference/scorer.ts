@@ -99,7 +99,20 @@ export class Scorer {
   /** Takes the next observation and returns what it raises, updates or clears; mostly nothing. */
   score(observation: Observation, profile: CompiledProfile): readonly AlertRecord[] {
     const plan = this.plan(profile);
-    return plan === undefined ? nothing : this.scorePlan(observation, plan);
+    return plan === undefined ? this.#unwatch(observation) : this.scorePlan(observation, plan);
+  }
+
+  /** Is something of the device known, also where its profile wants nothing to be watched any more? */
+  knows(device: string): boolean {
+    return this.#devices.has(device);
+  }
+
+  #unwatch({ device: id, receivedMicros }: Observation): readonly AlertRecord[] {
+    const device = this.#devices.get(id);
+    if (device === undefined) return nothing;
+    const alerts: AlertRecord[] = [];
+    this.#forget(device, receivedMicros, "its profile names nothing to watch", alerts);
+    return alerts;
   }
 
   /** Like `score`, for a caller that keeps the plan. */
@@ -244,7 +257,7 @@ export class Scorer {
       .sort((a, b) => a.lastReceivedMicros - b.lastReceivedMicros);
     for (const victim of silent) {
       if (this.#metrics + metrics <= this.#metricsMax) break;
-      this.#forget(victim, receivedMicros, alerts);
+      this.#forget(victim, receivedMicros, "the device is silent and its place was needed", alerts);
     }
     const found = this.#metrics + metrics <= this.#metricsMax;
     this.#searchIn = found ? 0 : searchEvery;
@@ -252,8 +265,8 @@ export class Scorer {
   }
 
   /** An alert must not stand for ever because nobody watches the device any more. */
-  #forget(device: DeviceWatch, nowMicros: number, alerts: AlertRecord[]): void {
-    alerts.push(...closing(device, device.metrics, nowMicros, "the device is silent and its place was needed"));
+  #forget(device: DeviceWatch, nowMicros: number, why: string, alerts: AlertRecord[]): void {
+    alerts.push(...closing(device, device.metrics, nowMicros, why));
     this.#devices.delete(device.device);
     this.#metrics -= device.metrics.length;
   }

@@ -30,11 +30,9 @@ const quotaBytesPerRow = 1_000;
  */
 export class HighestNumbers {
   readonly #connection: Connection;
-  readonly #rowsMax: number;
 
-  constructor(connection: Connection, quotaBytes: number) {
+  constructor(connection: Connection) {
     this.#connection = connection;
-    this.#rowsMax = Math.min(rowsMax, Math.floor(quotaBytes / quotaBytesPerRow));
   }
 
   /** 0 where it is not known. `epoch` is the epoch's counter. */
@@ -66,12 +64,13 @@ export class HighestNumbers {
   }
 
   /** Inside a transaction, when an epoch begins: whole epochs go, the oldest first. */
-  forgetOldest(): void {
+  forgetOldest(quotaBytes: number): void {
+    const max = Math.min(rowsMax, quotaBytes / quotaBytesPerRow);
     let rows = 0;
     const epochs = this.#connection.all("SELECT epoch, count(*) AS n FROM highest GROUP BY epoch ORDER BY epoch DESC");
     for (const { epoch, n } of epochs) {
       rows += Number(n);
-      if (rows <= this.#rowsMax) continue;
+      if (rows <= max) continue;
       this.#connection.run("DELETE FROM highest WHERE epoch <= ?", epoch!);
       return;
     }

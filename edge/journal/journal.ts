@@ -6,6 +6,7 @@ import type { Block } from "./block.ts";
 import { CommitReader, type ReadCommit, type ReadLanes } from "./commit-reader.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { unpackStored } from "./merged-block.ts";
+import type { JournalLimits } from "./options.ts";
 import { RpcClient } from "./rpc.ts";
 import type {
   LossRow,
@@ -135,6 +136,11 @@ export class Journal implements AsyncDisposable {
 
   usage(): Promise<Usage> {
     return this.#rpc.call("usage", []);
+  }
+
+  /** Other limits from now on. */
+  limit(limits: JournalLimits): Promise<void> {
+    return this.#rpc.call("limit", [limits]);
   }
 
   /** Newest first, below `before`; see `QuarantinePage`. */

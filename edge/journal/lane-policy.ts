@@ -1,5 +1,5 @@
 import type { Lane } from "../../src/wire/streams.ts";
-import type { JournalOptions } from "./options.ts";
+import type { JournalLimits } from "./options.ts";
 
 /** How much of the journal a lane may take, for how long, and what happens beyond. */
 export interface LanePolicy {
@@ -15,7 +15,7 @@ export interface LanePolicy {
 
 const hourMicros = 3_600e6;
 
-export function lanePolicies(options: JournalOptions): Readonly<Record<Lane, LanePolicy>> {
+export function lanePolicies(options: JournalLimits): Readonly<Record<Lane, LanePolicy>> {
   const common = options.quotaBytes - reserveBytes(options);
   const share = (percent: number): number => Math.min(common, (options.quotaBytes * percent) / 100);
   const age = (hours: number): number | undefined => (hours === 0 ? undefined : hours * hourMicros);
@@ -40,6 +40,6 @@ export function lanePolicies(options: JournalOptions): Readonly<Record<Lane, Lan
 }
 
 /** What only the lane `critical` and the ledger of what is dropped may use. */
-export function reserveBytes({ quotaBytes, criticalReservePercent }: JournalOptions): number {
+export function reserveBytes({ quotaBytes, criticalReservePercent }: JournalLimits): number {
   return (quotaBytes * criticalReservePercent) / 100;
 }

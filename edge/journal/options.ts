@@ -114,6 +114,22 @@ export const journalOptions = Type.Object(
 
 export type JournalOptions = Static<typeof journalOptions>;
 
+/** The options that may change while the journal is open. */
+export const journalLimitKeys = [
+  "quotaBytes",
+  "telemetryWhenFull",
+  "telemetrySharePercent",
+  "insightSharePercent",
+  "historySharePercent",
+  "criticalReservePercent",
+  "telemetryMaxAgeHours",
+  "insightMaxAgeHours",
+  "replayWindowHours",
+  "historyDays",
+  "quarantineBytesMax",
+] as const satisfies readonly (keyof JournalOptions)[];
+export type JournalLimits = Pick<JournalOptions, (typeof journalLimitKeys)[number]>;
+
 /** What the preset `flash` asks for at least. */
 export const flash = { commitLingerMs: 500, manifestSeconds: 30 } as const;
 

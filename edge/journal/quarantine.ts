@@ -12,7 +12,6 @@ const countMax = 100_000;
 export interface QuarantineOptions {
   readonly gateway: string;
   readonly epoch: string;
-  readonly quarantineBytesMax: number;
 }
 
 /**
@@ -25,13 +24,23 @@ export class Quarantine {
   readonly #ledger: Ledger;
   readonly #own: OwnRecords;
   readonly #options: QuarantineOptions;
+  /** The oldest make room beyond it. */
+  bytesMax: number;
 
-  constructor(table: QuarantineTable, counters: Counters, ledger: Ledger, own: OwnRecords, options: QuarantineOptions) {
+  constructor(
+    table: QuarantineTable,
+    counters: Counters,
+    ledger: Ledger,
+    own: OwnRecords,
+    options: QuarantineOptions,
+    bytesMax: number,
+  ) {
     this.#table = table;
     this.#counters = counters;
     this.#ledger = ledger;
     this.#own = own;
     this.#options = options;
+    this.bytesMax = bytesMax;
   }
 
   setApart(items: readonly QuarantineItem[]): void {
@@ -43,7 +52,7 @@ export class Quarantine {
     }
     total.quarantined += items.length;
     const evicted: QuarantineRow[] = [];
-    while (counts.bytes > this.#options.quarantineBytesMax || counts.count > countMax) {
+    while (counts.bytes > this.bytesMax || counts.count > countMax) {
       const oldest = this.#table.oldest();
       this.#remove(oldest);
       evicted.push(oldest);

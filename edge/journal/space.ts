@@ -7,7 +7,7 @@ import type { Cursors } from "./cursors.ts";
 import type { DropReason } from "./dropper.ts";
 import { Forecast } from "./forecast.ts";
 import { lanePolicies, reserveBytes, type LanePolicy } from "./lane-policy.ts";
-import type { JournalOptions } from "./options.ts";
+import type { JournalLimits } from "./options.ts";
 import { perLane } from "./per-lane.ts";
 import type { LaneUsage, Usage } from "./protocol.ts";
 import { leastSevere } from "./severity.ts";
@@ -32,8 +32,9 @@ export class Space {
   readonly #blocks: BlockTables;
   readonly #cursors: Cursors;
   readonly #counters: Counters;
-  readonly #options: JournalOptions;
-  readonly #policies: Readonly<Record<Lane, LanePolicy>>;
+  readonly #ballastBytes: number;
+  #limits: JournalLimits;
+  #policies: Readonly<Record<Lane, LanePolicy>>;
   readonly #forecast = new Forecast();
   /** Lanes that may take nothing: a quota is reached and nothing may be dropped. */
   readonly #full: Set<Lane> = new Set();
@@ -44,15 +45,23 @@ export class Space {
     blocks: BlockTables,
     cursors: Cursors,
     counters: Counters,
-    options: JournalOptions,
+    ballastBytes: number,
+    limits: JournalLimits,
   ) {
     this.#connection = connection;
     this.#clock = clock;
     this.#blocks = blocks;
     this.#cursors = cursors;
     this.#counters = counters;
-    this.#options = options;
-    this.#policies = lanePolicies(options);
+    this.#ballastBytes = ballastBytes;
+    this.#limits = limits;
+    this.#policies = lanePolicies(limits);
+  }
+
+  /** Other limits from now on: what is beyond them goes in the next steps. */
+  limit(limits: JournalLimits): void {
+    this.#limits = limits;
+    this.#policies = lanePolicies(limits);
   }
 
   isFull(lane: Lane): boolean {
@@ -78,7 +87,7 @@ export class Space {
     const oldest = lanes.flatMap((lane) => laneUsage[lane].oldestUnsentMicros ?? []);
     return {
       bytes: this.#bytesUsed(),
-      quotaBytes: this.#options.quotaBytes,
+      quotaBytes: this.#limits.quotaBytes,
       head: this.#counters.head,
       oldestUnsentMicros: oldest.length === 0 ? undefined : Math.min(...oldest),
       lanes: laneUsage,
@@ -86,12 +95,12 @@ export class Space {
   }
 
   #bytesUsed(): number {
-    return this.#connection.bytesUsed() + this.#options.ballastBytes;
+    return this.#connection.bytesUsed() + this.#ballastBytes;
   }
 
   /** What all lanes may use together; `critical` and the ledger have a reserve beyond it. */
   get #commonBytes(): number {
-    return this.#options.quotaBytes - reserveBytes(this.#options);
+    return this.#limits.quotaBytes - reserveBytes(this.#limits);
   }
 
   #oldestUnsent(lane: Lane): number | undefined {
@@ -120,7 +129,7 @@ export class Space {
     };
     return (
       this.#ofHistory(until(now - this.#policies.history.maxAgeMicros!)) ??
-      this.#forwarded(until(now - this.#options.replayWindowHours * 3600e6)) ??
+      this.#forwarded(until(now - this.#limits.replayWindowHours * 3600e6)) ??
       aged("telemetry") ??
       aged("insight")
     );
@@ -151,7 +160,7 @@ export class Space {
       this.#byPolicy("insight", wanted);
     if (victims !== undefined) return victims;
     this.#full.add("telemetry").add("history").add("insight");
-    if (used > this.#options.quotaBytes) this.#full.add("critical");
+    if (used > this.#limits.quotaBytes) this.#full.add("critical");
     return undefined;
   }
 
@@ -194,7 +203,7 @@ export class Space {
   #forwardedOf(lane: Lane, wanted: Wanted): Victims | undefined {
     if (lane === "history") return undefined;
     const counts = this.#counters.head.lanes[lane];
-    const excess = counts.bytes - counts.unsentBytes - this.#options.quotaBytes * replayShareOfQuota;
+    const excess = counts.bytes - counts.unsentBytes - this.#limits.quotaBytes * replayShareOfQuota;
     const found: StoredSize[] = [];
     const { untilMicros } = excess > 0 ? everything : wanted;
     // Behind the first that is unsent there may be later ones that are not: live records overtake a backlog.

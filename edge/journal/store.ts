@@ -26,7 +26,7 @@ import { ManifestTracker } from "./manifest.ts";
 import { mending } from "./mending.ts";
 import { unpackStored } from "./merged-block.ts";
 import { Merger, type Merge } from "./merger.ts";
-import type { JournalOptions } from "./options.ts";
+import type { JournalLimits, JournalOptions } from "./options.ts";
 import { OwnRecords } from "./own-records.ts";
 import type {
   LossRow,
@@ -133,18 +133,26 @@ export class Store {
     this.#own = new OwnRecords(options.gateway, this.partitions);
     this.#losses = new LossTable(connection);
     this.#ledger = new Ledger(this.#counters, this.#own, this.#losses);
-    this.#highest = new HighestNumbers(connection, options.quotaBytes);
+    this.#highest = new HighestNumbers(connection);
     this.#epochs = new Epochs(connection, this.#state, clock, this.#blocks, this.#own, this.#highest, this.partitions);
     this.epoch = makeEpoch(this.#nextCounter(), randomBytes(8));
     this.#manifest = new ManifestTracker(this.epoch.text, this.partitions);
     this.#appender = new Appender(this.epoch, clock, this.#blocks, this.#counters, this.#own, this.#manifest);
     this.#redeliveries = new RedeliveryTable(connection);
     this.#quarantined = new QuarantineTable(connection);
-    const bounds = { ...options, epoch: this.epoch.text };
-    this.#quarantine = new Quarantine(this.#quarantined, this.#counters, this.#ledger, this.#own, bounds);
+    const own = { gateway: options.gateway, epoch: this.epoch.text };
+    const { quarantineBytesMax, ballastBytes } = options;
+    this.#quarantine = new Quarantine(
+      this.#quarantined,
+      this.#counters,
+      this.#ledger,
+      this.#own,
+      own,
+      quarantineBytesMax,
+    );
     this.#dropper = new Dropper(this.#blocks, this.#cursors, this.#counters, this.#ledger);
-    this.#space = new Space(connection, clock, this.#blocks, this.#cursors, this.#counters, options);
-    this.#disk = new DiskSpace(options.folder, options.ballastBytes);
+    this.#space = new Space(connection, clock, this.#blocks, this.#cursors, this.#counters, ballastBytes, options);
+    this.#disk = new DiskSpace(options.folder, ballastBytes);
     this.#merger = new Merger(this.#blocks, this.#cursors, this.#counters);
     this.#salvaging = new Salvaging(options.folder, this.partitions, this.#state);
     this.#requireWhole();
@@ -152,7 +160,7 @@ export class Store {
       this.#epochs.freezePartitions(unsentRecords(this.#counters.head));
       this.#epochs.begin(this.epoch);
       this.#epochs.finishEarlier(this.epoch);
-      this.#highest.forgetOldest();
+      this.#highest.forgetOldest(options.quotaBytes);
     });
   }
 
@@ -420,6 +428,12 @@ export class Store {
     this.#manifest.clear();
     numbers.told();
     return blocks;
+  }
+
+  /** Other limits from now on: what is beyond them goes in the next steps of `reclaim`. */
+  limit(limits: JournalLimits): void {
+    this.#space.limit(limits);
+    this.#quarantine.bytesMax = limits.quarantineBytesMax;
   }
 
   /** Frees space in bounded steps: see `Space`. Returns the ledger blocks it wrote; call again while `more`. */

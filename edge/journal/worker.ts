@@ -12,6 +12,7 @@ import type { RefusedRecord } from "../forward/protocol.ts";
 import { isFileError } from "./database.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { startMerging } from "./merging.ts";
+import type { JournalLimits } from "./options.ts";
 import { serveHistory, type HistoryStore } from "./history-port.ts";
 import { serveRpc } from "./rpc.ts";
 import type { PackedBlock, QuarantineFilter, WindowQuery } from "./protocol.ts";
@@ -73,6 +74,7 @@ function makeCalls() {
     statesBelow: (prefix: string): [string, string][] => store.statesBelow(prefix),
     redeliveries: (): Uint8Array[] => store.redeliveries(),
     usage: () => store.usage(),
+    limit: (limits: JournalLimits): void => store.limit(limits),
     quarantinePage: (filter: QuarantineFilter, before: number, limit: number) =>
       store.quarantinePage(filter, before, limit),
     quarantined: (id: number) => store.quarantined(id),

@@ -1,7 +1,7 @@
 import type { Clock } from "../../src/clock.ts";
-import { auditRecord, type AuditEntry } from "../../src/wire/audit.ts";
+import { auditRecord, type AuditActor, type AuditEntry } from "../../src/wire/audit.ts";
 import type { Actor, AuditRecord } from "../../src/wire/records.ts";
-import type { AlertAction, AlertOutcome, ConsoleActions, RetryResult } from "../console/view.ts";
+import type { AlertAction, AlertOutcome, ConsoleActions, ReloadResult, RetryResult } from "../console/view.ts";
 import type { AlertDesk } from "./alert-desk.ts";
 import { RepeatedAudit } from "./repeated-audit.ts";
 
@@ -15,6 +15,7 @@ export interface AgentActionsParts {
   readonly alerts: Pick<AlertDesk, "change">;
   readonly retry: { all(ids: readonly number[], by: Actor): Promise<readonly RetryOutcome[]> };
   readonly journal: { deleteQuarantined(ids: readonly number[], by: Actor): Promise<number> };
+  readonly reload: () => Promise<ReloadResult>;
   /** Into the open group of the journal; false where it has no room. */
   readonly append: (record: AuditRecord) => boolean;
   readonly whenStored: (settle: (outcome: "stored" | "abandoned") => void) => void;
@@ -23,6 +24,7 @@ export interface AgentActionsParts {
 
 /** Audit records that wait for room while the disk refuses; of more only the number is kept. */
 const waitingMax = 1_000;
+const detailCharsMax = 500;
 
 /** What people do on this gateway. Journal and alert desk write the audit of what they do; the rest is written here. */
 export class AgentActions implements ConsoleActions, Disposable {
@@ -53,6 +55,16 @@ export class AgentActions implements ConsoleActions, Disposable {
 
   changeAlerts(action: AlertAction, by: Actor): Promise<AlertOutcome> {
     return this.#parts.alerts.change(action, by);
+  }
+
+  async reload(by: AuditActor): Promise<ReloadResult> {
+    const result = await this.#parts.reload();
+    const isDone = result.kind === "done";
+    const detail = (isDone ? result.changed.join(", ") : result.code).slice(0, detailCharsMax);
+    const entry = { by, action: "config-reload", target: "configuration", result: result.kind, detail } as const;
+    if (isDone && result.changed.length > 0) this.#audit({ ...entry, count: result.changed.length });
+    else this.#repeated.add({ ...entry, count: 1 });
+    return result;
   }
 
   audit(entry: AuditEntry): void {

@@ -44,7 +44,9 @@ export interface AgentViewParts {
   readonly counters: () => { readonly received: number; readonly acknowledged: number; readonly quarantined: number };
   readonly usage: () => Usage | undefined;
   readonly forward: () => ForwardReport | undefined;
-  readonly telemetryWhenFull: "dropOldest" | "stop";
+  readonly telemetryWhenFull: () => "dropOldest" | "stop";
+  /** Why the configuration in the file is not the one that runs. */
+  readonly configAlarm: () => string | undefined;
   readonly quarantinePage: (filter: QuarantineFilter, before: number, limit: number) => Promise<QuarantinePage>;
   readonly quarantined: (id: number) => Promise<QuarantineRow | undefined>;
   readonly quarantinedBytes: (id: number) => Promise<Uint8Array | undefined>;
@@ -103,8 +105,8 @@ export class AgentView implements ConsoleView {
 
   gateway(): GatewayView {
     const { clock, gateway } = this.#parts;
-    const trouble = this.trouble === undefined ? [] : [this.trouble];
-    const notices = [...this.notices, ...this.modelNotices.values(), ...trouble];
+    const current = [this.#parts.configAlarm(), this.trouble].filter((text) => text !== undefined);
+    const notices = [...this.notices, ...this.modelNotices.values(), ...current];
     return {
       ...gateway,
       uptimeMs: clock.monotonicMs() - this.#startedMs,
@@ -181,7 +183,7 @@ export class AgentView implements ConsoleView {
       case "critical":
         return "is never dropped; has a reserve";
       case "telemetry":
-        return this.#parts.telemetryWhenFull === "stop"
+        return this.#parts.telemetryWhenFull() === "stop"
           ? "stops acknowledging: senders hold their data"
           : "drops the oldest, named in the ledger";
     }

@@ -81,6 +81,18 @@ export class LiveValues {
     live.intervalMs = live.intervalMs === 0 ? intervalMs : live.intervalMs * 0.9 + intervalMs * 0.1;
   }
 
+  /** These are the devices now: what is shown of others goes. */
+  follow(devices: ReadonlyMap<string, LiveDevice>): void {
+    for (const [id, live] of this.#devices) {
+      const device = devices.get(id);
+      if (device !== undefined) live.device = device;
+      else {
+        this.#trends -= live.trends.size;
+        this.#devices.delete(id);
+      }
+    }
+  }
+
   /** To be called once a second: feeds the trends. */
   sample(nowMs: number, wallMs: number): void {
     for (const live of this.#devices.values()) {

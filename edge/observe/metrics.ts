@@ -33,6 +33,10 @@ export interface MetricsSources {
   readonly scorerBehind: () => number;
   /** How many watched metrics are in which state of drift. */
   readonly drift: () => Readonly<Record<string, number>>;
+  /** Reloads of the configuration since start. */
+  readonly reloads: () => { readonly done: number; readonly refused: number };
+  /** The configuration in the file is the one that runs, as far as anybody has asked for it. */
+  readonly isConfigCurrent: () => boolean;
   readonly droppedLogLines: () => number;
 }
 
@@ -111,6 +115,19 @@ export function makeMetrics(from: MetricsSources): { text: () => Promise<string>
   );
   addJournal(registers, from);
   addForward(registers, from);
+  counter(
+    "tidegate_config_reloads_total",
+    "Times that the configuration was read again and taken over",
+    () => from.reloads().done,
+  );
+  counter(
+    "tidegate_config_reloads_refused_total",
+    "Times that the configuration was read again and refused",
+    () => from.reloads().refused,
+  );
+  gauge("tidegate_config_current", "0 while the last reload was refused, so that an older configuration runs", () =>
+    from.isConfigCurrent() ? 1 : 0,
+  );
   const drift: Gauge = new Gauge({
     name: "tidegate_model_drift_metrics",
     help: "Watched metrics by whether their data still is what their model learned",
@@ -126,6 +143,8 @@ export function makeMetrics(from: MetricsSources): { text: () => Promise<string>
     labelNames: ["source", "kind"],
     registers,
     collect: () => {
+      // Sources come and go with the configuration.
+      up.reset();
       for (const { name, status } of from.sources()) {
         up.set(
           { source: name, kind: status.kind },

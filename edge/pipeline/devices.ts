@@ -28,7 +28,9 @@ export interface Device {
 /** The devices of this process, and the names under which the journal knows them. Their number is bounded by the router. */
 export class Devices {
   readonly #partitions: number;
-  readonly #devices: Map<string, Device> = new Map();
+  #devices: Map<string, Device> = new Map();
+  /** Those of the configuration before, while devices are bound anew. */
+  #before: ReadonlyMap<string, Device> = new Map();
   readonly #slots: Map<string, Slot> = new Map();
   readonly #indexes: Map<string, number> = new Map();
   #unannounced: NewDevice[] = [];
@@ -45,8 +47,27 @@ export class Devices {
   bind(binding: DeviceBinding): { device: Device; isNew: boolean } {
     const known = this.#devices.get(binding.device);
     if (known !== undefined) return { device: known, isNew: false };
+    const before = this.#before.get(binding.device);
+    const isSame = before?.profile === binding.profile && before.path === binding.path;
+    const device = isSame ? before : this.#make(binding, before);
+    this.#devices.set(binding.device, device);
+    return { device, isNew: !isSame };
+  }
+
+  /**
+   * The configuration has changed: `bindAll` binds the devices that are known anew. Those that it does not bind are
+   * forgotten; one whose profile and path are the same stays as it is, with what its curation remembers.
+   */
+  renew(bindAll: () => void): void {
+    this.#before = this.#devices;
+    this.#devices = new Map();
+    bindAll();
+    this.#before = new Map();
+  }
+
+  #make(binding: DeviceBinding, before: Device | undefined): Device {
     const prefix = observationPrefix(binding.device, binding.path);
-    const device: Device = {
+    return {
       id: binding.device,
       path: binding.path,
       profile: binding.profile,
@@ -55,11 +76,9 @@ export class Devices {
       timeAt: Buffer.byteLength(prefix),
       observations: this.slot("observations", binding.device),
       history: this.slot("history", binding.device),
-      lastSource: "",
-      lastSeenMs: -Infinity,
+      lastSource: before?.lastSource ?? "",
+      lastSeenMs: before?.lastSeenMs ?? -Infinity,
     };
-    this.#devices.set(binding.device, device);
-    return { device, isNew: true };
   }
 
   /** The place of a stream of a device in the open group. */

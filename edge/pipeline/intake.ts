@@ -63,6 +63,12 @@ interface Route {
 /** A delivery of a source, or a message of the quarantine that is tried again. */
 type Offered = Delivery & Partial<Pick<RetriedDelivery, "retryOf">>;
 
+interface Waiting {
+  readonly delivery: Offered;
+  /** Of the configuration under which it came; undefined where that is the one that holds. */
+  route: Route | BadRoute | undefined;
+}
+
 /** The way of a delivery from a source into the open group: match, decode, curate, append. Runs on the main thread. */
 export class Intake implements Ingest, RetryIntake {
   readonly counters: IntakeCounters = {
@@ -74,13 +80,13 @@ export class Intake implements Ingest, RetryIntake {
     history: 0,
   };
   readonly #clock: Clock;
-  readonly #router: Router;
+  #router: Router;
   readonly #devices: Devices;
   readonly #committer: Committer<Noted>;
   readonly #redeliveries: RedeliveryLog;
   readonly #options: IntakeOptions;
   readonly #events: IntakeEvents;
-  readonly #cursors: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  readonly #cursors: Map<string, Map<string, string>>;
   readonly #routes: Map<string, Map<string, Route>> = new Map();
   /** In the order in which they have their turn after a pause. */
   readonly #listeners: Set<() => void> = new Set();
@@ -88,7 +94,7 @@ export class Intake implements Ingest, RetryIntake {
   /** Of the delivery at hand; kept to save an allocation per message. */
   readonly #texts: string[] = [];
   /** Deliveries that came after the open group was full; bounded by what sources have read when they are paused. */
-  #overflow: Offered[] = [];
+  #overflow: Waiting[] = [];
   /** Refused records that wait for room, in the same way. */
   #refused: RefusedRecord[] = [];
   #paused = false;
@@ -99,7 +105,7 @@ export class Intake implements Ingest, RetryIntake {
     devices: Devices,
     committer: Committer<Noted>,
     redeliveries: RedeliveryLog,
-    cursors: ReadonlyMap<string, ReadonlyMap<string, string>>,
+    cursors: Map<string, Map<string, string>>,
     options: IntakeOptions,
     events: IntakeEvents,
   ) {
@@ -116,14 +122,32 @@ export class Intake implements Ingest, RetryIntake {
 
   offer(delivery: Delivery): "continue" | "pause" {
     this.counters.received++;
-    if (this.#overflow.length > 0 || !this.#take(delivery)) this.#overflow.push(delivery);
+    this.#takeOrWait(delivery);
     if (this.#overflow.length === 0 && this.#committer.openDeliveries < this.#options.inFlightMax) return "continue";
     this.#paused = true;
     return "pause";
   }
 
   retry(delivery: RetriedDelivery): void {
-    if (this.#overflow.length > 0 || !this.#take(delivery)) this.#overflow.push(delivery);
+    this.#takeOrWait(delivery);
+  }
+
+  #takeOrWait(delivery: Offered): void {
+    const mustWait = this.#overflow.length > 0 || !this.#take(delivery, this.#routeOf(delivery));
+    if (mustWait) this.#overflow.push({ delivery, route: undefined });
+  }
+
+  /** From now on this configuration says which device a message is of; what came before goes its old way. */
+  reroute(router: Router): void {
+    for (const waiting of this.#overflow) waiting.route ??= this.#routeOf(waiting.delivery);
+    this.#router = router;
+    const before = [...this.#routes].flatMap(([source, routes]) =>
+      [...routes.keys()].map((at) => [source, at] as const),
+    );
+    this.#routes.clear();
+    this.#devices.renew(() => {
+      for (const [source, address] of before) this.#routeOf({ source, address });
+    });
   }
 
   retryRefused(record: RefusedRecord): void {
@@ -156,7 +180,7 @@ export class Intake implements Ingest, RetryIntake {
   /** To be called when the committer has begun a new group: what had to wait goes first, then the sources may read again. */
   resume(): void {
     let taken = 0;
-    while (taken < this.#overflow.length && this.#take(this.#overflow[taken]!)) taken++;
+    while (taken < this.#overflow.length && this.#takeWaiting(this.#overflow[taken]!)) taken++;
     this.#overflow = this.#overflow.slice(taken);
     while (this.#refused.length > 0 && this.#takeRefused(this.#refused[0]!)) this.#refused.shift();
     if (!this.#paused || this.#overflow.length > 0) return;
@@ -177,16 +201,20 @@ export class Intake implements Ingest, RetryIntake {
 
   /** What waits for room will not be stored any more: its senders keep it. */
   abandon(): void {
-    for (const waiting of [...this.#overflow.splice(0), ...this.#refused.splice(0)]) waiting.settle("abandoned");
+    for (const { delivery } of this.#overflow.splice(0)) delivery.settle("abandoned");
+    for (const record of this.#refused.splice(0)) record.settle("abandoned");
   }
 
   get waiting(): number {
     return this.#overflow.length;
   }
 
+  #takeWaiting({ delivery, route }: Waiting): boolean {
+    return this.#take(delivery, route ?? this.#routeOf(delivery));
+  }
+
   /** False where the open group has no room: nothing of the delivery was taken then. */
-  #take(delivery: Offered): boolean {
-    const route = this.#routeOf(delivery);
+  #take(delivery: Offered, route: Route | BadRoute): boolean {
     const hash = this.#hash(delivery, route);
     if (hash !== undefined && this.#isRedelivery(delivery, hash)) {
       this.counters.redeliveries++;
@@ -199,9 +227,17 @@ export class Intake implements Ingest, RetryIntake {
     this.#ledgerGaps(delivery, route);
     const { redelivery, cursor } = delivery;
     if (hash !== undefined) this.#redeliveries.note(redelivery!.session, redelivery!.packetId, hash);
-    if (cursor !== undefined) this.#committer.setState(cursorKey(delivery.source, cursor.key), cursor.value);
+    if (cursor !== undefined) this.#moveCursor(delivery.source, cursor.key, cursor.value);
     this.#committer.settleWithGroup(delivery);
     return true;
+  }
+
+  /** Stored with the open group; a source that starts again in this process goes on from here. */
+  #moveCursor(source: string, key: string, value: string): void {
+    this.#committer.setState(cursorKey(source, key), value);
+    let own = this.#cursors.get(source);
+    if (own === undefined) this.#cursors.set(source, (own = new Map<string, string>()));
+    own.set(key, value);
   }
 
   #takeRefused(record: RefusedRecord): boolean {
@@ -247,13 +283,13 @@ export class Intake implements Ingest, RetryIntake {
     return redelivery!.dup && this.#redeliveries.has(redelivery!.session, redelivery!.packetId, hash);
   }
 
-  #routeOf(delivery: Delivery): Route | BadRoute {
-    let routes = this.#routes.get(delivery.source);
-    if (routes === undefined) this.#routes.set(delivery.source, (routes = new Map<string, Route>()));
-    const cached = routes.get(delivery.address);
+  #routeOf({ source, address }: Pick<Delivery, "source" | "address">): Route | BadRoute {
+    let routes = this.#routes.get(source);
+    if (routes === undefined) this.#routes.set(source, (routes = new Map<string, Route>()));
+    const cached = routes.get(address);
     if (cached !== undefined) return cached;
-    const match = this.#router.match(delivery.source, delivery.address);
-    const topicHash = hashOfTopic(delivery.address);
+    const match = this.#router.match(source, address);
+    const topicHash = hashOfTopic(address);
     // Not cached: addresses that lead nowhere are chosen by strangers.
     if (match.kind === "bad") return { topicHash, reason: match.reason, detail: match.detail };
     const { device, isNew } = this.#devices.bind(match.binding);
@@ -261,7 +297,7 @@ export class Intake implements Ingest, RetryIntake {
     const { decoder } = match.binding;
     const route = { topicHash, device, decoder, scored: this.#events.isScored(device) };
     if (routes.size >= addressesCachedMax) routes.clear();
-    routes.set(delivery.address, route);
+    routes.set(address, route);
     return route;
   }
 

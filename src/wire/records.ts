@@ -221,6 +221,7 @@ const auditActions = [
   "quarantine-export",
   ...alertChangeKinds.map((kind) => `alert-${kind}` as const),
   "sign-in",
+  "config-reload",
 ] as const;
 
 /** What can happen to the packaged models of a gateway; `out-of-service`: it failed, or fits no device of a profile. */

@@ -21,10 +21,15 @@ export async function startAgent(t: TestContext, folder: string, text: string): 
   const file = join(folder, "tidegate.yaml");
   writeFileSync(file, text);
   const process = startNode(t, [...nodeFlags, main, "run", "-c", file, "--json"], { env: nodeEnvironment({}) });
-  const line = await until("the agent runs", () => {
-    if (!process.running) throw new Error(process.stdout + process.stderr);
-    return process.stdout.split("\n").find((candidate) => candidate.includes('"started"'));
-  });
+  const line = await until(
+    "the agent runs",
+    () => {
+      if (!process.running) throw new Error(process.stdout + process.stderr);
+      return process.stdout.split("\n").find((candidate) => candidate.includes('"started"'));
+    },
+    Boolean,
+    { withinMs: 40_000 },
+  );
   const { consoleUrl, consoleToken } = JSON.parse(line!) as { consoleUrl: string; consoleToken: string };
   return { process, consoleUrl, token: consoleToken };
 }

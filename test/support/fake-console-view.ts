@@ -16,6 +16,7 @@ import type {
   ModelView,
   QuarantinedMessage,
   QuarantineList,
+  ReloadResult,
   RetryResult,
   Suppression,
   TotalsView,
@@ -142,6 +143,7 @@ export class FakeConsoleActions implements ConsoleActions {
   readonly alertActions: { readonly by: Actor; readonly action: AlertAction }[] = [];
   /** Ids that a retry can read. */
   readonly readable: Set<number> = new Set();
+  reloadResult: ReloadResult = { kind: "done", changed: ["devices"] };
   readonly #view: FakeConsoleView;
 
   constructor(view: FakeConsoleView) {
@@ -174,6 +176,11 @@ export class FakeConsoleActions implements ConsoleActions {
     this.#view.messages = this.#view.messages.filter(({ id }) => !ids.includes(id));
     this.#view.changed();
     return before - this.#view.messages.length;
+  }
+
+  async reload(by: Actor): Promise<ReloadResult> {
+    this.audited.push({ by, action: "config-reload", ids: [] });
+    return this.reloadResult;
   }
 
   async changeAlerts(action: AlertAction, by: Actor): Promise<AlertOutcome> {

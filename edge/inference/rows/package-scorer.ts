@@ -72,7 +72,7 @@ const timedEvery = 8;
  * device is taken out of service for all: what it says elsewhere is not to be trusted either. It never throws.
  */
 export class PackageScorer {
-  readonly #rules: readonly ModelRule[];
+  #rules: readonly ModelRule[];
   readonly #events: PackageScorerEvents;
   readonly #served: Readonly<Record<Stage, Map<string, Served>>> = {
     live: new Map(),
@@ -91,6 +91,11 @@ export class PackageScorer {
   constructor(rules: readonly ModelRule[], events: PackageScorerEvents) {
     this.#rules = rules;
     this.#events = events;
+  }
+
+  /** Other rules from now on; devices follow with their next observation. */
+  useRules(rules: readonly ModelRule[]): void {
+    this.#rules = rules;
   }
 
   get devices(): number {

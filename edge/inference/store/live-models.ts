@@ -1,7 +1,7 @@
 import { TidegateError } from "../../../src/errors.ts";
 import type { TrustedKey } from "../package/signature.ts";
 import { scopeText, type CanaryScope } from "../rows/canary-scope.ts";
-import type { Stage } from "../rows/package-scorer.ts";
+import { stages, type Stage } from "../rows/package-scorer.ts";
 import { servedModel, type ServedModel } from "../rows/served-model.ts";
 import { verifyPackage, type LiveState, type ModelStore } from "./model-store.ts";
 
@@ -21,8 +21,8 @@ export interface LiveModelsEvents {
  */
 export class LiveModels {
   readonly #store: ModelStore;
-  readonly #trusted: readonly TrustedKey[];
-  readonly #names: readonly string[];
+  #trusted: readonly TrustedKey[];
+  #names: readonly string[];
   readonly #events: LiveModelsEvents;
   /** What was seen last, by name and stage. */
   readonly #seen = new Map<string, string>();
@@ -35,6 +35,24 @@ export class LiveModels {
     this.#events = events;
   }
 
+  /** Other models or keys from now on. With other keys every package is verified again, at the next look. */
+  use(trusted: readonly TrustedKey[], names: readonly string[]): void {
+    const before = this.#names;
+    this.#names = [...new Set(names)];
+    for (const name of before) if (!this.#names.includes(name)) this.#forget(name);
+    if (!isSameKeys(this.#trusted, trusted)) this.#seen.clear();
+    this.#trusted = trusted;
+  }
+
+  #forget(name: string): void {
+    for (const stage of stages) {
+      this.#events.deploy(name, stage, undefined);
+      this.#events.report(name, stage, `model ${name} is not used any more.`, false);
+      this.#seen.delete(`${name} ${stage}`);
+    }
+    this.#seen.delete(`${name} fault`);
+  }
+
   /** Loads what has changed since the last look. Never throws; true where something has changed. */
   async look(): Promise<boolean> {
     if (this.#looking) return false;
@@ -43,6 +61,8 @@ export class LiveModels {
     try {
       for (const name of this.#names) {
         const state = await this.#stateOf(name);
+        // Meanwhile the configuration may have changed.
+        if (!this.#names.includes(name)) continue;
         if (this.#showLive(name, state)) hasChanged = true;
         if (this.#showCanary(name, state)) hasChanged = true;
         if (this.#showShadow(name, state)) hasChanged = true;
@@ -127,4 +147,9 @@ export class LiveModels {
     this.#events.report(name, stage, `model ${what} cannot be used: ${message}.${hint}`, true);
     this.#events.refused(name, version, message);
   }
+}
+
+function isSameKeys(some: readonly TrustedKey[], others: readonly TrustedKey[]): boolean {
+  const isSame = (key: TrustedKey, other: TrustedKey): boolean => key.name === other.name && key.key.equals(other.key);
+  return some.length === others.length && some.every((key, at) => isSame(key, others[at]!));
 }

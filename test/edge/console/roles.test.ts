@@ -27,6 +27,7 @@ const bodies: Readonly<Record<string, object>> = {
   "/api/v1/alerts/unshelve": { device: "pump-1", metric: "flow" },
   "/api/v1/alerts/out-of-service": { device: "pump-1", reason: "overhaul" },
   "/api/v1/alerts/in-service": { device: "pump-1" },
+  "/api/v1/reload": {},
 };
 
 function post(path: string, body: unknown, token = running.token): Promise<Response> {

@@ -353,6 +353,18 @@ test("metrics whose data is no longer what was learned are named, and the others
   assert.equal(scorer.driftOf("pump-8", "energy"), undefined);
 });
 
+test("a profile that wants nothing watched any more closes what stands open", () => {
+  const watched = profileOf(metricOf("vibration", [0, 20]));
+  const scorer = new Scorer();
+  assert.equal(run(scorer, [...around(2.2, 300), ...around(9, 100)], watched).at(-1)?.kind, "raise");
+  const alerts = run(scorer, around(9, 2), profileOf({ ...metricOf("vibration"), detect: undefined }));
+  assert.deepEqual(
+    alerts.map(({ kind, explanation }) => [kind, explanation]),
+    [["clear", "vibration is no longer watched: its profile names nothing to watch"]],
+  );
+  assert.equal(scorer.knows("pump-1"), false);
+});
+
 test("a profile that wants nothing watched costs nothing and keeps nothing", () => {
   const { detect, ...plain } = metricOf("vibration");
   const profile = profileOf({ ...plain, detect: undefined });

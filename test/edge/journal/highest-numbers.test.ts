@@ -12,7 +12,7 @@ function numbered(devices: number, seq: number): Highest[] {
 test("numbers only grow, and each epoch, stream and device has its own", (t) => {
   const connection = new Connection(temporaryFolder(t), 0);
   t.after(() => connection.close());
-  const highest = new HighestNumbers(connection, 1_000_000);
+  const highest = new HighestNumbers(connection);
   highest.raise(1, numbered(2, 10));
   highest.raise(1, numbered(1, 7));
   highest.raise(2, [{ stream: "alerts", device: "d0", seq: 3 }]);
@@ -25,10 +25,10 @@ test("numbers only grow, and each epoch, stream and device has its own", (t) => 
 test("over the limit whole epochs are forgotten, the oldest first", (t) => {
   const connection = new Connection(temporaryFolder(t), 0);
   t.after(() => connection.close());
-  // A row per 1,000 bytes of the quota: 100.
-  const highest = new HighestNumbers(connection, 100_000);
+  const highest = new HighestNumbers(connection);
   for (let epoch = 1; epoch <= 9; epoch++) highest.raise(epoch, numbered(30, epoch));
-  highest.forgetOldest();
+  // A row per 1,000 bytes of the quota: 100.
+  highest.forgetOldest(100_000);
   const known = Array.from({ length: 9 }, (_, i) => highest.of(i + 1, "observations", "d29"));
   assert.deepEqual(known, [0, 0, 0, 0, 0, 0, 7, 8, 9]);
   assert.equal(connection.number("SELECT count(*) AS n FROM highest"), 90);

@@ -78,6 +78,22 @@ test("ranges that follow each other are one ledger entry, however many blocks he
   assert.equal(ledgerOf(store).length, 1);
 });
 
+test("other limits hold from then on: what is beyond them goes, and no more", (t) => {
+  const { store, append, options } = open(t, { quotaBytes: 10 * quotaBytes });
+  for (let i = 0; i < 24; i++) append([noise("observations", 1_000_000)]);
+  reclaimAll(store);
+  assert.equal(ledgerOf(store).length, 0);
+  store.limit({ ...options, quotaBytes });
+  reclaimAll(store);
+  assert.equal(store.usage().quotaBytes, quotaBytes);
+  assert(store.usage().bytes <= quotaBytes, `${store.usage().bytes} bytes`);
+  const [loss] = ledgerOf(store);
+  assert.deepEqual([loss?.first, loss?.reason], [1, "quota"]);
+  store.limit({ ...options, telemetryWhenFull: "stop", quotaBytes: quotaBytes / 2 });
+  reclaimAll(store);
+  assert.equal(append(observations("d", 1)), "full");
+});
+
 test("history beyond its share expires, oldest first, and is counted, not ledgered", (t) => {
   const { store, append } = open(t, { historySharePercent: 10 });
   for (let i = 0; i < 100; i++) append([noise("history", 40_000)]);

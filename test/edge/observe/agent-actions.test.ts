@@ -27,6 +27,7 @@ function make(): AgentActions {
     alerts: { change: async () => "done" },
     retry: { all: async (ids) => ids.map(() => ({ kind: "read" as const })) },
     journal: { deleteQuarantined: async (ids) => ids.length },
+    reload: async () => ({ kind: "done", changed: ["devices", "log.level"] }),
     append: (record) => {
       if (hasRoom) written.push(record);
       return hasRoom;

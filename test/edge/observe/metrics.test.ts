@@ -59,6 +59,8 @@ const from: MetricsSources = {
   devices: () => 9,
   scorerBehind: () => 12,
   drift: () => ({ learning: 20, ok: 21, warn: 22, degraded: 23 }),
+  reloads: () => ({ done: 2, refused: 1 }),
+  isConfigCurrent: () => false,
   droppedLogLines: () => 13,
 };
 
@@ -94,7 +96,7 @@ on a listener of its own without one. Counters begin at 0 with each start of the
 ${rows.join("\n")}
 
 Worth an alarm: \`tidegate_source_connected\` is 0, \`tidegate_forward_oldest_unsent_seconds\` grows, \`tidegate_journal_bytes\` nears
-\`tidegate_journal_quota_bytes\`, \`tidegate_journal_ledgered_records\` or \`tidegate_forward_refused_total\` rises.
+\`tidegate_journal_quota_bytes\`, \`tidegate_journal_ledgered_records\` or \`tidegate_forward_refused_total\` rises, \`tidegate_config_current\` is 0.
 `;
   if (process.env["TIDEGATE_UPDATE"] === "1") writeFileSync(file, page);
   assert.equal(readFileSync(file, "utf8"), page);
@@ -108,6 +110,9 @@ const samples = [
   "tidegate_observations_published_total 8",
   "tidegate_observations_history_total 4",
   "tidegate_log_lines_dropped_total 13",
+  "tidegate_config_reloads_total 2",
+  "tidegate_config_reloads_refused_total 1",
+  "tidegate_config_current 0",
   "tidegate_devices 9",
   "tidegate_alerts_open 5",
   "tidegate_scorer_commits_behind 12",

@@ -45,10 +45,21 @@ class HeldLog implements CommitLog {
   }
 }
 
+const rule = {
+  source: "s",
+  topic: "p/{device}",
+  device: "{device}",
+  path: "a/b/c/d",
+  item: undefined,
+  profile: new ProfileLibrary(undefined).get("generic/json-sensor", undefined)!,
+  devicesMax: 5,
+};
+
 class Bench {
   readonly log: HeldLog;
   readonly intake: Intake;
   readonly committer: Committer<Noted>;
+  readonly devices = new Devices(4);
   readonly settled: string[] = [];
   readonly trouble: (string | undefined)[] = [];
   readonly notes: Noted[] = [];
@@ -57,7 +68,7 @@ class Bench {
     const store = Store.open(storeOptions(folder), systemClock);
     t.after(() => store.abandon());
     this.log = new HeldLog(store);
-    const devices = new Devices(4);
+    const { devices } = this;
     const redeliveries = new RedeliveryLog();
     redeliveries.restore(store.redeliveries());
     const options = { groupBytesMax, commitLingerMs: 0, commitSpacingMs: 0 };
@@ -67,16 +78,6 @@ class Bench {
       sealed: () => this.intake.resume(),
       trouble: (error) => this.trouble.push(error?.code),
     });
-    const profile = new ProfileLibrary(undefined).get("generic/json-sensor", undefined)!;
-    const rule = {
-      source: "s",
-      topic: "p/{device}",
-      device: "{device}",
-      path: "a/b/c/d",
-      item: undefined,
-      profile,
-      devicesMax: 5,
-    };
     const limits = { gateway: "gw", epoch: store.epoch.text, payloadBytesMax: 10_000, inFlightMax: 1_000 };
     this.intake = new Intake(
       systemClock,
@@ -272,6 +273,33 @@ test("a burst beyond a group's room pauses the source, waits, and is stored whol
     Array.from({ length: 900 }, (_, i) => `${i + 1}:stored`),
   );
   assert(resumed > 0);
+});
+
+test("other rules hold for what comes from then on; what waits for room goes the way that it came", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t), 65_536);
+  bench.offer("0", value(0), { address: "p/d2" });
+  bench.log.hold();
+  for (let n = 1; n <= 900; n++) bench.offer(String(n), value(n));
+  assert(bench.intake.waiting > 0, "some had no room");
+  const before = new Map(bench.devices.all);
+  bench.intake.reroute(createRouter([{ ...rule, topic: "p/d2", device: "d2" }]));
+  assert.deepEqual([...bench.devices.all.keys()], ["d2"]);
+  assert.equal(bench.devices.all.get("d2"), before.get("d2"), "what did not change keeps what its curation remembers");
+  bench.offer("stranger", value(901));
+  bench.intake.reroute(createRouter([{ ...rule, topic: "p/d2", device: "d2", path: "a/b/c/other" }]));
+  assert.equal(bench.devices.all.get("d2")?.path, "a/b/c/other");
+  bench.log.letGo();
+  await bench.until(() => bench.settled.length === 902);
+  assert.equal(bench.stored().length, 901);
+  const [row] = bench.log.store.quarantinePage({}, Infinity, 10).rows;
+  assert.deepEqual([row?.reason, row?.address], ["unroutable", "p/d1"]);
+});
+
+test("a source that starts again in the same process finds its cursors where they are", async (t) => {
+  const bench = new Bench(t, temporaryFolder(t));
+  bench.offer("1", value(1), { cursor: { key: "at", value: "7" } });
+  await bench.until(() => bench.settled.length === 1);
+  assert.deepEqual([...bench.intake.cursors("s")], [["at", "7"]]);
 });
 
 test("after a pause sources take turns, so that one that fills each group does not keep the others waiting", async (t) => {

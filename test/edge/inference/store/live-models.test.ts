@@ -52,6 +52,28 @@ test("promotion and rollback are followed, each once", async (t) => {
   }
 });
 
+test("a model that the configuration no longer names stops, and with other keys all are verified again", async (t) => {
+  const { store, follow, take } = site(t);
+  store.promote("pump", "1.0.0", trusted);
+  const live = follow();
+  await live.look();
+  take();
+  live.use(trusted, ["pump"]);
+  assert.deepEqual([await live.look(), take()], [false, []], "nothing has changed");
+  live.use([makeSigner("stranger").trusted], ["pump"]);
+  await live.look();
+  const [fault, deployed] = take();
+  assert.match(fault!, /^fault: model pump 1\.0\.0 cannot be used/);
+  assert.equal(deployed, "pump none");
+  live.use(trusted, ["pump"]);
+  await live.look();
+  assert.deepEqual(take(), ["pump 1.0.0", "info: model pump 1.0.0 is live."]);
+  live.use(trusted, []);
+  const stopped = take();
+  assert.deepEqual([stopped.includes("pump none"), stopped.includes("pump shadow none")], [true, true]);
+  assert.deepEqual([await live.look(), take()], [false, []]);
+});
+
 test("what was changed on disk does not run: the version before does, or none", async (t) => {
   const { store, follow, take, file } = site(t);
   store.promote("pump", "1.0.0", trusted);
