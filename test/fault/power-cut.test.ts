@@ -18,22 +18,29 @@ test("after a power cut the journal opens and everything acknowledged is there",
       "simulated states": report.states,
       "of recorded runs": report.recordings,
       "system calls recorded": report.steps,
+      "times the file was cut": report.cuts,
       "states that break the promise": report.failures.length,
       "time per state, ms": Number(report.msPerState.toFixed(1)),
     },
   });
   assert.deepEqual(report.failures, []);
+  assert(report.cuts > 0, "the recorded runs give pages back");
 });
 
-test("FAULTS 4: killed at any write of a commit, checkpoint or start, the same holds", async (t) => {
+test("FAULTS 4: killed at any write of a commit, checkpoint, merge, reclaim, vacuum or start, the same holds", async (t) => {
   const { seed } = runSeed((line) => t.diagnostic(line));
   const report = await kills({ seed, places: scaled(300, 1_000_000) });
   publish(t, {
     proof: "killed at any system call that changes a file: the journal opens, and everything acknowledged is there",
     seed,
-    figures: { "places of the run": report.states, "that break the promise": report.failures.length },
+    figures: {
+      "places of the run": report.states,
+      "times the file was cut": report.cuts,
+      "that break the promise": report.failures.length,
+    },
   });
   assert.deepEqual(report.failures, []);
+  assert(report.cuts > 0, "the recorded run gives pages back");
 });
 
 for (const { name, edits } of brokenVariants) {

@@ -25,7 +25,8 @@ const slabBytes = 65_536;
  *   "there" means that the forwarder would still send it: a cursor ahead of what was delivered is a loss;
  * - numbers of a device are dense, no number has two records, nothing is there that was never written;
  * - source cursor and redelivery ids belong to the last group that is there;
- * - every earlier epoch is ended by a manifest with its true highest numbers, and the new epoch is a new one;
+ * - every earlier epoch is ended by a manifest with its true highest numbers, the journal knows them for itself, and the
+ *   new epoch is a new one;
  * - the journal appends, and gives back what was appended.
  */
 export class Oracle {
@@ -104,6 +105,7 @@ export class Oracle {
     this.#compareRecords(found);
     this.#compareHistory(found, store);
     this.#compareManifests(found, store.epoch.text);
+    this.#compareBounds(found, store);
     this.#compareCursor(found, store);
     this.#append(found, store);
     return found.problems;
@@ -189,6 +191,16 @@ export class Oracle {
     for (const [at, highest] of found.highest) {
       if (at.startsWith(`${current}/`) || at.includes("/ledger/")) continue;
       if (told.get(at) !== highest) found.problems.push(`manifests of ${at} say ${told.get(at)}, it is ${highest}`);
+    }
+  }
+
+  /** What a command of the cloud may ask for, also of what is reclaimed, and nothing above it. */
+  #compareBounds(found: Found, store: Store): void {
+    for (const [at, highest] of found.highest) {
+      const [epoch, stream, ...device] = at.split("/") as [string, Stream, ...string[]];
+      if (stream === "ledger") continue;
+      const [bound] = store.numberBounds([{ epoch, stream, device: device.join("/"), ranges: [] }]);
+      if (bound !== highest) found.problems.push(`the numbers of ${at} are said to end with ${bound}, not ${highest}`);
     }
   }
 

@@ -41,6 +41,8 @@ export interface PowerCutReport {
   readonly states: number;
   readonly recordings: number;
   readonly steps: number;
+  /** How often the database file was cut: pages that nothing used went back to the disk. */
+  readonly cuts: number;
   readonly msPerState: number;
   readonly failures: readonly PowerCutFailure[];
 }
@@ -51,11 +53,20 @@ export interface PowerCutFailure {
   readonly problems: readonly string[];
 }
 
-/** Smaller limits, so that a short run folds its log back, merges and reclaims many times. */
+/** Smaller limits, so that a short run folds its log back, merges, reclaims and gives pages back many times. */
 const smallLimits: readonly Edit[] = [
   { file: "edge/journal/database.ts", from: "const walPages = 1_000;", to: "const walPages = 48;" },
   { file: "edge/journal/merger.ts", from: "const mergeAtRecords = 8_192;", to: "const mergeAtRecords = 60;" },
   { file: "edge/journal/merging.ts", from: "const lookMs = 1_000;", to: "const lookMs = 30;" },
+  { file: "edge/journal/worker.ts", from: "const shrinkMs = 250;", to: "const shrinkMs = 20;" },
+  { file: "edge/journal/connection.ts", from: "const freePagesMin = 4_096;", to: "const freePagesMin = 8;" },
+  { file: "edge/journal/connection.ts", from: "const freeShareMin = 0.125;", to: "const freeShareMin = 0.02;" },
+  { file: "edge/journal/connection.ts", from: "const shrinkPages = 256;", to: "const shrinkPages = 4;" },
+  {
+    file: "edge/journal/connection.ts",
+    from: "const shrinksPerCheckpoint = 16;",
+    to: "const shrinksPerCheckpoint = 2;",
+  },
 ];
 const preload = join(import.meta.dirname, "../../support/edit-code.ts");
 const program = join(import.meta.dirname, "program.ts");
@@ -65,7 +76,7 @@ export async function powerCuts(options: PowerCutOptions): Promise<PowerCutRepor
   const { seed, states, statesPerRecording = 10_000, minutes = Infinity, stopAtFirst = false, print } = options;
   const random = randomOf(seed);
   const deadline = performance.now() + minutes * 60_000;
-  const total = { states: 0, recordings: 0, steps: 0, ms: 0, failures: [] as PowerCutFailure[] };
+  const total = { states: 0, recordings: 0, steps: 0, cuts: 0, ms: 0, failures: [] as PowerCutFailure[] };
   while (total.states < states && performance.now() < deadline) {
     const steps = await recordRun(options);
     const begun = performance.now();
@@ -75,6 +86,7 @@ export async function powerCuts(options: PowerCutOptions): Promise<PowerCutRepor
     total.states += done.states;
     total.recordings++;
     total.steps += steps.length;
+    total.cuts += cutsIn(steps);
     total.failures.push(...done.failures);
     print?.(`power cuts: ${total.states} states, ${total.failures.length} broken`);
     if (done.failures.length > 0) print?.(`kept for a replay: TIDEGATE_RECORDING=${keep(steps)} TIDEGATE_SEED=${seed}`);
@@ -110,7 +122,7 @@ export async function kills({ seed, places }: { seed: number; places: number }):
     rmSync(folder, { recursive: true });
   }
   const msPerState = (performance.now() - begun) / states;
-  return { states, recordings: 1, steps: steps.length, msPerState, failures };
+  return { states, recordings: 1, steps: steps.length, cuts: cutsIn(steps), msPerState, failures };
 }
 
 async function recordRun({ edits = [], groups = 60 }: PowerCutOptions): Promise<Step[]> {
@@ -191,6 +203,12 @@ export function lay(image: DiskImage, folder: string): string {
   for (const path of image.folders) mkdirSync(join(state, path));
   for (const [path, bytes] of image.files) writeFileSync(join(state, path), bytes);
   return join(state, "data");
+}
+
+function cutsIn(steps: readonly Step[]): number {
+  return steps.filter(
+    (step) => step.kind === "disk" && step.operation.kind === "truncate" && step.operation.path.endsWith("journal.db"),
+  ).length;
 }
 
 function marksOf(steps: readonly Step[]): Mark[] {
