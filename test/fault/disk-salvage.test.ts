@@ -11,7 +11,6 @@ import { Store } from "../../edge/journal/store.ts";
 import { systemClock } from "../../src/clock.ts";
 import { Ranges } from "../../src/wire/ranges.ts";
 import type { Edit } from "../support/edit-code.ts";
-import { fastFolder } from "../support/fast-folder.ts";
 import { publish } from "../support/figures.ts";
 import { GroupMaker, observations, storeOptions, temporaryFolder } from "../support/records.ts";
 import { runSeed, type Random } from "../support/seed.ts";
@@ -66,7 +65,7 @@ async function recordSalvage(
   t: TestContext,
   edits: readonly Edit[],
 ): Promise<{ steps: readonly Step[]; folder: string; epoch: string }> {
-  const folder = temporaryFolder(t, "tidegate-salvage-", fastFolder);
+  const folder = temporaryFolder(t, "tidegate-salvage-");
   const { damaged, epoch } = makeDamaged(folder);
   const root = join(folder, "root");
   const marks = join(folder, "marks");
