@@ -1,71 +1,62 @@
-import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { Command, InvalidArgumentError, Option } from "commander";
-import { unreadable } from "../../../src/config/unreadable.ts";
-import { formatKey } from "../../../src/config/problems.ts";
-import { validate } from "../../../src/config/validate.ts";
+import { existsSync, mkdirSync } from "node:fs";
+import { Command, Option } from "commander";
 import { TidegateError } from "../../../src/errors.ts";
 import { formatWireTime } from "../../../src/observation/time.ts";
 import type { MetricSpec } from "../../../src/profile/profile.ts";
 import { loadEdgeConfig } from "../../config.ts";
-import { FeaturePipeline } from "../../inference/features/pipeline.ts";
-import { train, type Trained } from "../../inference/learn/train.ts";
-import {
-  featuresSchema,
-  inputsMax,
-  modelNamePattern,
-  modelVersionPattern,
-  type Manifest,
-  type PackagedFeature,
-} from "../../inference/package/manifest.ts";
+import type { Manifest, PackagedFeature } from "../../inference/package/manifest.ts";
 import { makePackage } from "../../inference/package/model-package.ts";
-import { RowTable, type Reading } from "../../inference/rows/row-table.ts";
+import { RowTable } from "../../inference/rows/row-table.ts";
 import { writePackage } from "../../inference/store/files.ts";
-import { exportRecords } from "../../journal/offline/records.ts";
 import { ProfileLibrary } from "../../profile-library.ts";
-import { openJournal } from "../buffer/journal-path.ts";
 import { defaultConfigFile, type Cli } from "../terminal.ts";
 import { parseTime } from "../time-option.ts";
 import { count, counted } from "../words.ts";
-import { inOrderOfTime, readingOfExport, readingsOf, type ReadingOptions } from "./readings.ts";
+import { trainDetector } from "./train-detector.ts";
+import { readFeatures, recipeFeatures, recipes } from "./train-features.ts";
+import type { TrainFlags } from "./train-flags.ts";
+import {
+  parseCap,
+  parseCount,
+  parseDepth,
+  parseFactor,
+  parseList,
+  parseMetric,
+  parseName,
+  parsePart,
+  parsePeriod,
+  parsePositive,
+  parseRate,
+  parseSeed,
+  parseShare,
+  parseTrees,
+  parseUnit,
+  parseVersion,
+} from "./train-parsers.ts";
+import { trainPrediction } from "./train-prediction.ts";
+import type { TrainOutcome } from "./train-outcome.ts";
+import { inOrderOfTime } from "./readings.ts";
+import { sourceOf } from "./training-source.ts";
 
-interface TrainFlags {
-  readonly config: string;
-  readonly name: string;
-  readonly modelVersion: string;
-  readonly output: string;
-  readonly metrics: readonly string[];
-  readonly unit: ReadonlyMap<string, string>;
-  readonly profile?: string;
-  readonly device?: string;
-  readonly period: number;
-  readonly hold: number;
-  readonly gap: number;
-  readonly method: "mspc" | "var" | "cva";
-  readonly features?: string;
-  readonly falseAlarms: number;
-  readonly headroom: number;
-  readonly timeColumn?: string;
-  readonly from?: number;
-  readonly to?: number;
-  readonly fromBuffer: boolean;
-  readonly json: boolean;
-}
-
-const examples = `
-Normal operation only: what is in the data is what the model takes for normal. The first 60 % of the time are fitted,
-the next 20 % set the limits, the last 20 % say how often the model would have been wrong. docs/models/packages.md.
+const help = `
+Detectors (mspc, var, cva) learn from normal operation only: what is in the data is what the model takes for normal. The
+first 60 % of the time are fitted, the next 20 % set the limits, the last 20 % say how often it would have been wrong.
+Predictors (gbdt) learn a column, --target: from 10 devices on, the last fifth of them is only tested. Where it is 0 or 1
+everywhere, its probability is predicted. docs/models/packages.md.
 
 Examples:
   tidegate model train pump.csv --name pump-health --model-version 1.0.0 --profile acme/pump \\
     --metrics flow,pressure,current,vibration,bearingTemperature --period 1s -o pump-health
   tidegate model train --from-buffer /var/lib/tidegate --device press-17 --name press --model-version 1.0.0 \\
     --metrics force,position --unit force=kN --unit position=mm --period 100ms --method var -o press
+  tidegate model train lives.csv --name bearing-life --model-version 1.0.0 --profile acme/pump --method gbdt \\
+    --target remaining --unit remaining=h --cap 500 --recipe life --metrics vibration,bearingTemperature \\
+    --period 60min -o bearing-life
 `;
 
 export function trainCommand(cli: Cli): Command {
   return new Command("train")
-    .description("fit a detector of several metrics on normal data, and write a model package")
+    .description("fit a detector on normal data, or a predictor on a column of the data, and write a model package")
     .argument(
       "[data]",
       "CSV or NDJSON file; with --from-buffer a journal or data folder, by default the configured one",
@@ -81,117 +72,144 @@ export function trainCommand(cli: Cli): Command {
     .option("--period <time>", "time of a row, for example 1s, 200ms, 5min", parsePeriod, 1000)
     .option("--hold <rows>", "rows for which a metric that is silent keeps its value", parseCount, 10)
     .option("--gap <rows>", "more empty rows than this are a gap", parseCount, 5)
-    .addOption(new Option("--method <name>", "detector").choices(["mspc", "var", "cva"]).default("mspc"))
-    .option("--features <file>", "JSON list of features; default: the value of each metric")
-    .option("--false-alarms <part>", "part of normal rows that may be above the limit", parsePart, 0.001)
-    .option("--headroom <factor>", "widens the limits for what the data does not show", parseFactor, 1.5)
+    .addOption(
+      new Option("--method <name>", "detector, or gbdt: boosted trees that predict")
+        .choices(["mspc", "var", "cva", "gbdt"])
+        .default("mspc"),
+    )
+    .option("--features <file>", "JSON list of features")
+    .addOption(
+      new Option("--recipe <name>", "features without a file; default: value for detectors, trend for gbdt").choices(
+        recipes,
+      ),
+    )
+    .option(
+      "--false-alarms <part>",
+      "detectors: part of normal rows that may be above the limit; default: 0.001",
+      parsePart,
+    )
+    .option(
+      "--headroom <factor>",
+      "detectors: widens the limits for what the data does not show; default: 1.5",
+      parseFactor,
+    )
+    .option("--target <column>", "gbdt: the column that is to be predicted", parseMetric)
+    .option("--cap <number>", "gbdt: larger targets are cut to this, and intervals are open above it", parseCap)
+    .option("--coverage <part>", "gbdt: part of truths that the interval is to hold; default: 0.9", parseShare)
+    .option(
+      "--step <number>",
+      "gbdt: a change by less is not worth a record; default: a hundredth of the range",
+      parsePositive,
+    )
+    .option("--trees <count>", "gbdt: number of trees; default: 400", parseTrees)
+    .option("--depth <count>", "gbdt: depth of a tree; default: 5", parseDepth)
+    .option("--rate <part>", "gbdt: part of each tree's correction that is taken; default: 0.04", parseRate)
+    .option("--seed <number>", "gbdt: the same data and seed give the same trees; default: 1", parseSeed)
     .option("--time-column <name>", "column or key of the time; default: time, timestamp, datetime, date or ts")
     .option("--from <time>", "only readings of this time and later", parseTime)
     .option("--to <time>", "only readings before this time", parseTime)
     .option("--from-buffer", "train on what the journal of a stopped gateway, or a copy of it, holds", false)
     .option("--json", "print the result as one JSON object", false)
-    .addHelpText("after", examples)
+    .addHelpText("after", help)
     .action((data: string | undefined, flags: TrainFlags) => run(cli, data, flags));
 }
 
 async function run(cli: Cli, data: string | undefined, flags: TrainFlags): Promise<void> {
+  requireFitting(flags);
   const features = featuresOf(flags);
-  const profile = profileOf(flags);
-  const inputs = flags.metrics.map((metric) => {
-    const spec = profile?.specOf(metric);
-    const unit = flags.unit.get(metric) ?? spec?.unit;
-    if (unit !== undefined) return { metric, unit, ...rangeOf(spec) };
-    throw new TidegateError("USAGE", `the unit of ${metric} is not known`, {
-      hint: `Give --profile with a profile that has ${metric}, or --unit ${metric}=…`,
-    });
-  });
-  const { period: periodMs, hold: holdRows, gap: gapRows } = flags;
-  const table = new RowTable({ inputs: flags.metrics, periodMs, holdRows, gapRows });
-  for (const reading of await inOrderOfTime(sourceOf(data, flags, cli), flags.metrics)) table.take(reading);
-  const { falseAlarms, headroom, method } = flags;
-  const trained = train(table, { method, features, limits: { falseAlarms, headroom } });
-  const calibration = calibrationOf(flags, trained);
-  const manifest = manifestOf(flags, inputs, features, table, trained, calibration);
-  const bytes = makePackage(manifest, trained.recipe, trained.golden);
+  const unitOf = unitsOf(flags);
+  const inputs = flags.metrics.map((metric) => ({ metric, ...unitOf(metric) }));
+  const { period: periodMs, hold: holdRows, gap: gapRows, target } = flags;
+  const table = new RowTable({ inputs: flags.metrics, periodMs, holdRows, gapRows }, target);
+  const keys = target === undefined ? flags.metrics : [...flags.metrics, target];
+  for (const reading of await inOrderOfTime(sourceOf(data, flags, cli), keys)) table.take(reading);
+  const outcome =
+    flags.method === "gbdt"
+      ? trainPrediction(table, features, flags, unitOf)
+      : trainDetector(table, features, flags.method, flags);
+  const manifest = manifestOf(flags, inputs, features, table, outcome);
+  const bytes = makePackage(manifest, outcome.recipe, outcome.golden);
   makeNewFolder(flags.output);
   writePackage(flags.output, bytes);
-  for (const metric of trained.constant) cli.terminal.err(`warning: ${metric} never changes in the data`);
+  for (const metric of outcome.constant) cli.terminal.err(`warning: ${metric} never changes in the data`);
   cli.terminal.out(
     flags.json
       ? JSON.stringify({ ok: true, folder: flags.output, ...manifest })
-      : describe(manifest, calibration, flags.output),
+      : describe(manifest, outcome, flags.output),
   );
+}
+
+const ofDetectors = ["falseAlarms", "headroom"] as const;
+const ofTrees = ["target", "cap", "coverage", "step", "trees", "depth", "rate", "seed"] as const;
+
+/** An option of another method would do nothing, and nobody would know. */
+function requireFitting(flags: TrainFlags): void {
+  const foreign = flags.method === "gbdt" ? ofDetectors : ofTrees;
+  const stray = foreign.find((name) => flags[name] !== undefined);
+  if (stray !== undefined) {
+    const option = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new TidegateError("USAGE", `--${option} is no option of the method ${flags.method}`);
+  }
+  if (flags.method === "gbdt" && flags.target === undefined) {
+    throw new TidegateError("USAGE", "the method gbdt needs --target: the column that is to be predicted");
+  }
+  if (flags.target !== undefined && flags.metrics.includes(flags.target)) {
+    throw new TidegateError("USAGE", `${flags.target} is the target: it cannot be among --metrics too`);
+  }
+  if (flags.features !== undefined && flags.recipe !== undefined) {
+    throw new TidegateError("USAGE", "give --features or --recipe, not both");
+  }
+  if (flags.method !== "gbdt" && flags.recipe === "life") {
+    throw new TidegateError("USAGE", "--recipe life knows the age of a machine: no detector can judge by it");
+  }
+}
+
+function featuresOf({ features, recipe, method, metrics }: TrainFlags): PackagedFeature[] {
+  if (features !== undefined) return readFeatures(features, metrics);
+  return recipeFeatures(recipe ?? (method === "gbdt" ? "trend" : "value"), metrics);
+}
+
+/** Unit and range of a metric, or of the target. Throws USAGE where the unit is not known. */
+function unitsOf(flags: TrainFlags) {
+  const profile = profileOf(flags);
+  return (metric: string): { readonly unit: string; readonly range?: [number, number] } => {
+    const spec = profile?.specOf(metric);
+    const unit = flags.unit.get(metric) ?? spec?.unit;
+    if (unit !== undefined) return { unit, ...rangeOf(spec) };
+    throw new TidegateError("USAGE", `the unit of ${metric} is not known`, {
+      hint: `Give --profile with a profile that has ${metric}, or --unit ${metric}=…`,
+    });
+  };
 }
 
 function rangeOf(spec: MetricSpec | undefined): { readonly range?: [number, number] } {
   return spec?.range === undefined ? {} : { range: [spec.range[0], spec.range[1]] };
 }
 
-function sourceOf(data: string | undefined, flags: TrainFlags, cli: Cli): Iterable<Reading> | AsyncIterable<Reading> {
-  const { device, from: fromMicros, to: toMicros, timeColumn: timeName } = flags;
-  const options = { device, fromMicros, toMicros, timeName };
-  if (flags.fromBuffer) return readingsOfJournal(data, flags.config, options, cli);
-  if (data !== undefined) return readingsOf(data, options);
-  throw new TidegateError("USAGE", "there is no data", { hint: "Name a CSV or NDJSON file, or give --from-buffer." });
-}
-
-function* readingsOfJournal(
-  named: string | undefined,
-  config: string,
-  options: ReadingOptions,
-  cli: Cli,
-): Generator<Reading> {
-  using journal = openJournal(named, config);
-  const filter = options.device === undefined ? {} : { device: options.device };
-  for (const exported of exportRecords(journal, filter)) {
-    if (exported.kind === "damaged") {
-      cli.terminal.err(`damaged: ${counted(exported.records, "record")} cannot be read and are left out`);
-      continue;
-    }
-    const reading = readingOfExport(exported.line, options);
-    if (reading !== undefined) yield reading;
-  }
-}
-
-function calibrationOf({ falseAlarms, headroom }: TrainFlags, trained: Trained): NonNullable<Manifest["calibration"]> {
-  return {
-    rowsFitted: trained.rowsFitted,
-    rowsForLimits: trained.rowsForLimits,
-    falseAlarmsWanted: falseAlarms,
-    headroom,
-    rowsTested: trained.rowsTested,
-    falseAlarmsTested: trained.falseAlarmsTested,
-    episodesTested: trained.episodesTested,
-  };
-}
-
 function manifestOf(
-  flags: TrainFlags,
+  { name, modelVersion: version }: TrainFlags,
   inputs: readonly Omit<Manifest["inputs"][number], "usual">[],
   features: PackagedFeature[],
   table: RowTable,
-  { usual, clear }: Trained,
-  calibration: NonNullable<Manifest["calibration"]>,
+  { about: { format, method, output, ...purpose }, usual }: TrainOutcome,
 ): Omit<Manifest, "files"> {
   const { periodMs, holdRows, gapRows } = table.shape;
-  const devices = table.devices.slice(0, 100);
   return {
     tidegate: "model-package/1",
-    name: flags.name,
-    version: flags.modelVersion,
-    format: "builtin",
-    method: flags.method,
+    name,
+    version,
+    format,
+    method,
     inputs: inputs.map((input, i) => ({ ...input, usual: [...usual[i]!] })),
     rows: { periodMs, holdRows, gapRows },
     features,
-    output: { kind: "score", meaning: "How far the row is from normal operation; 1 is at the limit." },
-    threshold: { raise: 1, clear },
-    calibration,
+    output,
+    ...purpose,
     training: {
       trainedAt: formatWireTime(Date.now() * 1000),
       from: formatWireTime(table.fromMicros),
       to: formatWireTime(table.toMicros),
-      devices,
+      devices: table.devices.slice(0, 100),
       rows: table.rows,
       gaps: table.segments.length - table.devices.length,
       sha256: table.fingerprint(),
@@ -201,43 +219,15 @@ function manifestOf(
 
 function describe(
   { name, version, method, training }: Omit<Manifest, "files">,
-  c: NonNullable<Manifest["calibration"]>,
+  { lines }: TrainOutcome,
   folder: string,
 ): string {
-  const percent = (100 * c.falseAlarmsTested).toPrecision(2);
   return [
     `${name} ${version} (${method}) is in ${folder}.`,
     `rows      ${count(training.rows)} of ${counted(training.devices.length, "device")}, ${counted(training.gaps, "gap")}`,
-    `fitted    on ${count(c.rowsFitted)}, limits from ${count(c.rowsForLimits)}`,
-    `tested    on ${count(c.rowsTested)} rows: ${percent} % above the limit, ${counted(c.episodesTested, "alert")}`,
+    ...lines,
     `next      tidegate model sign ${folder} --key <file>`,
   ].join("\n");
-}
-
-function featuresOf({ features: file, metrics }: TrainFlags): PackagedFeature[] {
-  if (file === undefined) return metrics.map((input) => ({ kind: "value", input }));
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(file, "utf8"));
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw unreadable(file, cause);
-    throw new TidegateError("USAGE", `${file} is not JSON: ${cause.message}`, { cause });
-  }
-  const [fault] = validate(featuresSchema, value);
-  if (fault !== undefined) throw new TidegateError("USAGE", `${file}: ${formatKey(fault.path)} ${fault.message}`);
-  const features = value as PackagedFeature[];
-  const named = features.flatMap((feature) =>
-    "input" in feature ? [feature.input] : "left" in feature ? [feature.left, feature.right] : [],
-  );
-  const unknown = named.find((input) => !metrics.includes(input));
-  if (unknown !== undefined) throw new TidegateError("USAGE", `${file} names ${unknown}, which is not among --metrics`);
-  try {
-    assert.equal(new FeaturePipeline(metrics, features).features, features.length);
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new TidegateError("USAGE", `${file}: ${cause.message}`, { cause });
-  }
-  return features;
 }
 
 function profileOf({ profile: id, config }: TrainFlags) {
@@ -258,54 +248,4 @@ function makeNewFolder(folder: string): void {
       hint: "Name a folder that does not exist yet, in one that this user may write.",
     });
   }
-}
-
-function parseName(text: string): string {
-  if (new RegExp(modelNamePattern).test(text)) return text;
-  throw new InvalidArgumentError("Small letters, digits and hyphens, at most 63.");
-}
-
-function parseVersion(text: string): string {
-  if (new RegExp(modelVersionPattern).test(text)) return text;
-  throw new InvalidArgumentError("Write major.minor.patch, for example 1.0.0.");
-}
-
-function parseList(text: string): string[] {
-  const list = text.split(",").map((metric) => metric.trim());
-  if (list.length < 2 || list.length > inputsMax) throw new InvalidArgumentError(`Name 2 to ${inputsMax} metrics.`);
-  if (new Set(list).size !== list.length) throw new InvalidArgumentError("A metric is named twice.");
-  const wrong = list.find((metric) => !/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(metric));
-  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" cannot be a metric's name.`);
-  return list;
-}
-
-function parseUnit(text: string, units: Map<string, string>): Map<string, string> {
-  const [metric, unit] = text.split("=");
-  if (metric === undefined || unit === undefined || unit === "" || unit.length > 32)
-    throw new InvalidArgumentError("Write metric=unit, for example flow=m3/h.");
-  return units.set(metric, unit);
-}
-
-function parsePeriod(text: string): number {
-  const [, figure, unit] = /^(\d{1,7})(ms|s|min)$/.exec(text) ?? [];
-  const ms = Number(figure) * (unit === "min" ? 60_000 : unit === "s" ? 1000 : 1);
-  if (ms >= 10 && ms <= 3_600_000) return ms;
-  throw new InvalidArgumentError("Write it with its unit, 10ms to 60min.");
-}
-
-function parseCount(text: string): number {
-  if (/^\d{1,6}$/.test(text) && Number(text) <= 100_000) return Number(text);
-  throw new InvalidArgumentError("Write a whole number.");
-}
-
-function parsePart(text: string): number {
-  const part = Number(text);
-  if (part > 0 && part <= 0.1) return part;
-  throw new InvalidArgumentError("Write a part above 0 and up to 0.1, for example 0.001.");
-}
-
-function parseFactor(text: string): number {
-  const factor = Number(text);
-  if (factor >= 1 && factor <= 100) return factor;
-  throw new InvalidArgumentError("Write a factor from 1 to 100.");
 }

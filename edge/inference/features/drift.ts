@@ -16,7 +16,7 @@ export class Drift implements Step {
     this.#firstRows = firstRows;
   }
 
-  read(windows: readonly Window[], age: number): number {
+  read(windows: readonly Window[], _rows: number, age: number): number {
     const window = windows[this.#input]!;
     const value = window.back(0);
     if (age <= this.#firstRows && !Number.isNaN(value)) {

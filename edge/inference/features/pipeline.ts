@@ -15,48 +15,75 @@ const windowRowsMax = 10_000;
  */
 export class FeaturePipeline {
   readonly features: number;
-  readonly #steps: readonly Step[];
-  readonly #windows: readonly Window[];
+  readonly #inputs: readonly string[];
+  readonly #list: readonly Feature[];
+  #steps: readonly Step[];
+  #windows: readonly Window[];
+  /** Since the start or the last gap. */
+  #rows = 0;
+  /** Since the machine's first row. */
   #age = 0;
 
   /** Throws a RangeError where a feature names an unknown input, an impossible number of rows or an empty band. */
   constructor(inputs: readonly string[], features: readonly Feature[]) {
-    const lengths = inputs.map(() => 1);
-    const indexOf = (input: string): number => {
-      const index = inputs.indexOf(input);
-      if (index < 0) throw new RangeError(`the features name ${input}, which is no input`);
-      return index;
-    };
-    const windowOf = (input: string, rows: number): number => {
-      if (!Number.isInteger(rows) || rows < 1 || rows > windowRowsMax) throw new RangeError(`${rows} rows of ${input}`);
-      const index = indexOf(input);
-      lengths[index] = Math.max(lengths[index]!, rows);
-      return index;
-    };
-    const spectrumOf = sharedSpectra();
-    this.#steps = features.map((feature) => stepOf(feature, indexOf, windowOf, spectrumOf));
-    this.#windows = lengths.map((length) => new Window(length));
+    this.#inputs = inputs;
+    this.#list = features;
+    ({ steps: this.#steps, windows: this.#windows } = partsOf(inputs, features));
     this.features = features.length;
   }
 
   /** Takes the next row of the machine and writes its features. */
   observe(row: Float64Array, into: Float64Array): void {
+    this.#rows++;
     this.#age++;
     for (let i = 0; i < this.#windows.length; i++) this.#windows[i]!.push(row[i]!);
-    for (let i = 0; i < this.#steps.length; i++) into[i] = this.#steps[i]!.read(this.#windows, this.#age);
+    for (let i = 0; i < this.#steps.length; i++) into[i] = this.#steps[i]!.read(this.#windows, this.#rows, this.#age);
+  }
+
+  /** The next row does not follow the one before. The machine is still the same: its age and its first rows stay. */
+  forgetContext(): void {
+    const { steps, windows } = partsOf(this.#inputs, this.#list);
+    this.#steps = steps.map((step, i) => (isLifelong(this.#list[i]!) ? this.#steps[i]! : step));
+    this.#windows = windows;
+    this.#rows = 0;
   }
 
   save(to: StateWriter): void {
+    to.number(this.#rows);
     to.number(this.#age);
     for (const window of this.#windows) window.save(to);
     for (const step of this.#steps) step.save?.(to);
   }
 
   load(from: StateReader): void {
+    this.#rows = from.number();
     this.#age = from.number();
     for (const window of this.#windows) window.load(from);
     for (const step of this.#steps) step.load?.(from);
   }
+}
+
+/** What a feature knows of the machine's whole life, a gap does not end. */
+export function isLifelong({ kind }: Feature): boolean {
+  return kind === "age" || kind === "drift";
+}
+
+function partsOf(inputs: readonly string[], features: readonly Feature[]) {
+  const lengths = inputs.map(() => 1);
+  const indexOf = (input: string): number => {
+    const index = inputs.indexOf(input);
+    if (index < 0) throw new RangeError(`the features name ${input}, which is no input`);
+    return index;
+  };
+  const windowOf = (input: string, rows: number): number => {
+    if (!Number.isInteger(rows) || rows < 1 || rows > windowRowsMax) throw new RangeError(`${rows} rows of ${input}`);
+    const index = indexOf(input);
+    lengths[index] = Math.max(lengths[index]!, rows);
+    return index;
+  };
+  const spectrumOf = sharedSpectra();
+  const steps = features.map((feature) => stepOf(feature, indexOf, windowOf, spectrumOf));
+  return { steps, windows: lengths.map((length) => new Window(length)) };
 }
 
 function stepOf(
@@ -67,7 +94,7 @@ function stepOf(
 ): Step {
   switch (feature.kind) {
     case "age":
-      return { read: (_, age) => age };
+      return { read: (_windows, _rows, age) => age };
     case "value": {
       const input = indexOf(feature.input);
       return { read: (windows) => windows[input]!.back(0) };

@@ -30,9 +30,9 @@ export class Spectrum {
   }
 
   /** Looks at the window as it is at this row; several features of the same row cost one transform. */
-  take(window: Window, age: number): void {
-    if (age === this.#takenAt) return;
-    this.#takenAt = age;
+  take(window: Window, rows: number): void {
+    if (rows === this.#takenAt) return;
+    this.#takenAt = rows;
     const { size } = this.#fft;
     const mean = this.#copy(window, size);
     this.#measure(mean);

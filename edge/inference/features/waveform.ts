@@ -18,9 +18,9 @@ export class Waveform implements Step {
     this.#spectrum = spectrum;
   }
 
-  read(windows: readonly Window[], age: number): number {
-    if (age % this.#feature.everyRows === 0) {
-      this.#spectrum.take(windows[this.#input]!, age);
+  read(windows: readonly Window[], rows: number): number {
+    if (rows % this.#feature.everyRows === 0) {
+      this.#spectrum.take(windows[this.#input]!, rows);
       this.#kept = this.#measure(this.#feature);
     }
     return this.#kept;

@@ -1,3 +1,4 @@
+import { isLifelong } from "../features/pipeline.ts";
 import { FittedDetector, type RowModel } from "../fitted-detector.ts";
 import { invalid, readJson, textOf } from "../package/json.ts";
 import type { PackageFile } from "../package/manifest.ts";
@@ -31,8 +32,9 @@ export const builtinFormat: Format = {
     if (weights.chart.kind !== method) {
       throw invalid(`weights.json holds ${weights.chart.kind}, the manifest says ${method}`);
     }
-    // What grows for ever has no normal state.
-    if (features.some(({ kind }) => kind === "age")) throw new RangeError("a detector cannot judge by age");
+    // What grows for ever has no normal state, and rows of the training do not begin with the machine's first one.
+    if (features.some(isLifelong))
+      throw new RangeError("a detector cannot judge by age, or by drift since the beginning");
     return new BuiltinModel(modelOf(weights, features.length));
   },
 };

@@ -59,7 +59,13 @@ function lowerTail(sorted: Float64Array, share: number): number {
 }
 
 export function intervalOf({ edges, lower, upper }: Intervals, prediction: number): readonly [number, number] {
+  const range = rangeOf(edges, prediction);
+  return [prediction + lower[range]!, prediction + upper[range]!];
+}
+
+/** Which range a prediction lies in. */
+export function rangeOf(edges: ArrayLike<number>, prediction: number): number {
   let range = 0;
   while (range < edges.length && prediction >= edges[range]!) range++;
-  return [prediction + lower[range]!, prediction + upper[range]!];
+  return range;
 }

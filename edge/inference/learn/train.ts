@@ -8,6 +8,7 @@ import { makeGolden, type Golden } from "../package/golden.ts";
 import { RowScorer, type RowRecipe } from "../rows/row-scorer.ts";
 import type { RowTable, Segment } from "../rows/row-table.ts";
 import { onAlertScale } from "../rows/score-scale.ts";
+import { bandOf, constantInputs, waveformRows } from "./columns.ts";
 import { fitCva, fitMspc, fitVar, withLimits, type Fit, type LimitOptions } from "./fit-rows.ts";
 import { matrixFrom, type Matrix } from "./matrix.ts";
 import { quantileOf } from "./quantile.ts";
@@ -70,14 +71,9 @@ export function train(table: RowTable, { method, features, limits }: TrainOption
     usual,
     rowsFitted: fitRows.rows,
     rowsForLimits: limitRows.rows,
-    constant: inputs.filter((_, i) => isConstant(fitted, i)),
+    constant: constantInputs(fitted, inputs),
     ...testOf(recipe, tested, clear, table.shape.periodMs),
   };
-}
-
-/** The longest waveform: before it is complete its features are not known. */
-function waveformRows(features: readonly Feature[]): number {
-  return Math.max(0, ...features.map((feature) => ("everyRows" in feature ? feature.rows : 0)));
 }
 
 function fitOf(method: TrainOptions["method"], rows: Matrix): Fit {
@@ -106,7 +102,7 @@ function split(segments: readonly Segment[]): readonly [Segment[], Segment[], Se
     for (const { device, rows } of own) {
       for (const [p, part] of parts.entries()) {
         const cut = rows.slice(Math.max(0, borders[p]! - first), Math.max(0, borders[p + 1]! - first));
-        if (cut.length > 0) part.push({ device, rows: cut });
+        if (cut.length > 0) part.push({ device, rows: cut, labels: [] });
       }
       first += rows.length;
     }
@@ -167,18 +163,4 @@ function testOf(recipe: RowRecipe, segments: readonly Segment[], clear: number, 
   }
   const above = scores.filter((score) => score >= 1).length;
   return { rowsTested: scores.length, falseAlarmsTested: above / Math.max(1, scores.length), episodesTested };
-}
-
-function columnOf(segments: readonly Segment[], input: number): Float64Array {
-  return Float64Array.from(segments.flatMap(({ rows }) => rows.map((row) => row[input]!)).filter(Number.isFinite));
-}
-
-function bandOf(segments: readonly Segment[], input: number): readonly [number, number] {
-  const values = columnOf(segments, input);
-  return values.length === 0 ? [0, 0] : [quantileOf(values, 0.01), quantileOf(values, 0.99)];
-}
-
-function isConstant(segments: readonly Segment[], input: number): boolean {
-  const values = columnOf(segments, input);
-  return values.every((value) => value === values[0]);
 }

@@ -117,7 +117,8 @@ const interval = Type.Object(
     edges: Type.Array(Type.Number(), { maxItems: 63, description: "Upper end of each range but the last." }),
     lower: ends,
     upper: ends,
-    openAbove: Type.Optional(
+    least: Type.Optional(Type.Number({ description: "No truth is below." })),
+    openFrom: Type.Optional(
       Type.Number({ description: "An upper end from here on says `at least`: labels were cut to it." }),
     ),
   },

@@ -71,6 +71,11 @@ export class RowJoiner {
     }
   }
 
+  /** Nothing more comes: the row that is being filled is given as it is. */
+  end(sink: RowSink): void {
+    if (!Number.isNaN(this.#slot)) this.#give(this.#timeMicros, sink);
+  }
+
   #concerns({ values }: Pick<Observation, "values">): boolean {
     for (const name of this.#inputs) if (values[name] !== undefined) return true;
     return false;

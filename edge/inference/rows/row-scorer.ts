@@ -16,15 +16,13 @@ export interface RowRecipe<Model extends FittedModel = FittedModel> {
  * cannot differ.
  */
 export class RowScorer {
-  readonly #recipe: RowRecipe;
   readonly #run: ModelRun;
   readonly #row: Float64Array;
   readonly #shares: Float64Array;
   readonly #sources: readonly (readonly number[])[];
-  #pipeline: FeaturePipeline;
+  readonly #pipeline: FeaturePipeline;
 
   constructor(recipe: RowRecipe) {
-    this.#recipe = recipe;
     this.#run = recipe.model.start();
     this.#pipeline = new FeaturePipeline(recipe.inputs, recipe.features);
     this.#row = new Float64Array(recipe.features.length);
@@ -62,7 +60,7 @@ export class RowScorer {
   }
 
   gap(): void {
-    this.#pipeline = new FeaturePipeline(this.#recipe.inputs, this.#recipe.features);
+    this.#pipeline.forgetContext();
     this.#run.forgetContext();
   }
 

@@ -7,6 +7,8 @@ import { RowJoiner, type RowShape, type RowSink } from "./row-joiner.ts";
 export interface Segment {
   readonly device: string;
   readonly rows: Float64Array[];
+  /** What is to be predicted, row by row; NaN where the data does not say. Empty where nothing is. */
+  readonly labels: number[];
 }
 
 export type Reading = Pick<Observation, "device" | "values" | "quality" | "timeMicros">;
@@ -14,39 +16,66 @@ export type Reading = Pick<Observation, "device" | "values" | "quality" | "timeM
 /** All rows of a training must fit into memory: 160 MB. */
 const numbersMax = 20_000_000;
 
+interface Device {
+  readonly joiner: RowJoiner;
+  readonly sink: RowSink;
+  /** The newest value of the target in each period that is not a row yet. */
+  readonly labels: Map<number, number>;
+}
+
 /** Collects readings of any number of devices into rows, by the same joiner as the live scorer. */
 export class RowTable {
   readonly segments: Segment[] = [];
   readonly shape: RowShape;
-  readonly #joiners = new Map<string, { readonly joiner: RowJoiner; readonly sink: RowSink }>();
+  /** The key that holds what is to be predicted; a gateway never sees it. */
+  readonly target: string | undefined;
+  readonly #joiners = new Map<string, Device>();
   fromMicros = Infinity;
   toMicros = -Infinity;
   rows = 0;
 
-  constructor(shape: RowShape) {
+  constructor(shape: RowShape, target?: string) {
     this.shape = shape;
+    this.target = target;
   }
 
   get devices(): string[] {
     return [...this.#joiners.keys()];
   }
 
-  /** The last row of each device stays out, since it may not be complete. Throws TRAINING_DATA where there is too much. */
+  /** The last row of each device stays out until `end`, since it may grow. Throws TRAINING_DATA where there is too much. */
   take(reading: Reading): void {
-    let known = this.#joiners.get(reading.device);
-    if (known === undefined) {
-      known = { joiner: new RowJoiner(this.shape), sink: this.#sinkOf(reading.device) };
-      this.#joiners.set(reading.device, known);
+    let device = this.#joiners.get(reading.device);
+    if (device === undefined) {
+      const labels = new Map<number, number>();
+      device = { joiner: new RowJoiner(this.shape), sink: this.#sinkOf(reading.device, labels), labels };
+      this.#joiners.set(reading.device, device);
     }
-    known.joiner.take(reading, reading.timeMicros, known.sink);
+    const label = this.target === undefined ? undefined : reading.values[this.target];
+    if (typeof label === "number" && Number.isFinite(label)) device.labels.set(this.#slotOf(reading.timeMicros), label);
+    device.joiner.take(reading, reading.timeMicros, device.sink);
   }
 
-  #sinkOf(device: string): RowSink {
+  /** The data is complete: the last row of each device too. */
+  end(): void {
+    for (const { joiner, sink } of this.#joiners.values()) joiner.end(sink);
+  }
+
+  #slotOf(timeMicros: number): number {
+    return Math.floor(timeMicros / (this.shape.periodMs * 1000));
+  }
+
+  #sinkOf(device: string, labels: Map<number, number>): RowSink {
     let segment: Segment | undefined;
     return {
       row: (values, timeMicros) => {
-        if (segment === undefined) this.segments.push((segment = { device, rows: [] }));
+        if (segment === undefined) this.segments.push((segment = { device, rows: [], labels: [] }));
         segment.rows.push(values.slice());
+        if (this.target !== undefined) {
+          const slot = this.#slotOf(timeMicros);
+          segment.labels.push(labels.get(slot) ?? Number.NaN);
+          labels.delete(slot);
+        }
         this.fromMicros = Math.min(this.fromMicros, timeMicros);
         this.toMicros = Math.max(this.toMicros, timeMicros);
         if (++this.rows * values.length > numbersMax) throw this.#tooMuch();
@@ -64,9 +93,10 @@ export class RowTable {
   /** Of the rows themselves: two models with the same fingerprint learned from the same numbers. */
   fingerprint(): string {
     const hash = createHash("sha256").update(JSON.stringify(this.shape));
-    for (const { device, rows } of this.segments) {
+    for (const { device, rows, labels } of this.segments) {
       hash.update(`${device} ${rows.length}\n`);
       for (const row of rows) hash.update(row);
+      hash.update(Float64Array.from(labels));
     }
     return hash.digest("hex");
   }

@@ -6,6 +6,8 @@ import { test, type TestContext } from "node:test";
 import { encodeObservation, observationPrefix } from "../../../src/observation/observation.ts";
 import { Store } from "../../../edge/journal/store.ts";
 import { ManualClock } from "../../../src/clock.ts";
+import type { Manifest } from "../../../edge/inference/package/manifest.ts";
+import { lifeMetrics, lifeOf } from "../../support/machine-lives.ts";
 import { pumpMetrics, pumpReadings } from "../../support/model-package.ts";
 import { GroupMaker, storeOptions, temporaryFolder } from "../../support/records.ts";
 import { run } from "./run-cli.ts";
@@ -149,6 +151,39 @@ const mistakes: readonly { name: string; data?: string; flags: readonly string[]
   { name: "a name that is a path", flags: ["--name", "../x"], code: 64, says: /Small letters/ },
   { name: "a version that is none", flags: ["--model-version", "1"], code: 64, says: /major\.minor\.patch/ },
   { name: "an unknown profile", flags: ["--profile", "acme/none"], code: 64, says: /no profile acme\/none/ },
+  {
+    name: "an option of another method",
+    flags: ["--cap", "125"],
+    code: 64,
+    says: /--cap is no option of the method mspc/,
+  },
+  { name: "trees without a target", flags: ["--method", "gbdt"], code: 64, says: /needs --target/ },
+  {
+    name: "trees with limits",
+    flags: ["--method", "gbdt", "--target", "rul", "--false-alarms", "0.01"],
+    code: 64,
+    says: /--false-alarms is no option of the method gbdt/,
+  },
+  {
+    name: "a target that is an input",
+    flags: ["--method", "gbdt", "--target", "flow"],
+    code: 64,
+    says: /cannot be among --metrics/,
+  },
+  {
+    name: "a target without a unit",
+    data: "time,flow,pressure,rul\n2026-11-21T00:00:00Z,2,3,17\n",
+    flags: ["--method", "gbdt", "--target", "rul"],
+    code: 64,
+    says: /the unit of rul is not known/,
+  },
+  { name: "a detector that grows old", flags: ["--recipe", "life"], code: 64, says: /no detector can judge by it/ },
+  {
+    name: "too many features",
+    flags: ["--recipe", "trend", "--metrics", Array.from({ length: 26 }, (_, i) => `m${i}`).join(",")],
+    code: 64,
+    says: /makes 130 features of 26 metrics/,
+  },
   { name: "features of unknown kind", flags: ["--features", "features.json"], code: 64, says: /features\.json: \[0\]/ },
   {
     name: "an empty band",
@@ -189,4 +224,41 @@ test("features as data become part of the package", async (t) => {
   assert.equal(made.code, 0, made.err);
   const manifest = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8")) as { features: object; method: string };
   assert.deepEqual([manifest.features, manifest.method], [features, "var"]);
+});
+
+test("boosted trees: from lives in a file to a package in the store, with what was measured", async (t) => {
+  const { folder, config } = await site(t);
+  const lives = Array.from({ length: 20 }, (_, d) => lifeOf(`machine-${d}`, d)).flat();
+  const keys = [...lifeMetrics, "remaining"];
+  const lines = lives.map(({ device, timeMicros, values }) =>
+    [timeMicros / 1e6, device, ...keys.map((key) => String(values[key]))].join(","),
+  );
+  const data = join(folder, "lives.csv");
+  writeFileSync(data, `ts,device,${keys.join(",")}\n${lines.join("\n")}\n`);
+  const fixed = ["--name", "life", "--method", "gbdt", "--profile", "acme/pump", "--metrics", lifeMetrics.join(",")];
+  const target = ["--target", "remaining", "--unit", "remaining=s"];
+  const make = (version: string, ...flags: string[]) => {
+    const each = ["--model-version", version, "-o", join(folder, version)];
+    return run("model", "train", data, ...fixed, ...target, ...each, ...flags);
+  };
+  const made = await make("1.0.0", "--recipe", "life", "--cap", "60", "--trees", "50", "--rate", "0.15");
+  assert.equal(made.code, 0, made.err);
+  assert.match(made.out, /tested {4}on [\d,]+ rows of 4 devices that nothing was fitted on: error \(RMSE\) [\d.]+/);
+  assert.match(made.out, /interval {2}holds [\d.]+ % of the tested truths, wanted 90\.0 %/);
+  const again = await make("1.0.1", "--recipe", "life", "--cap", "60", "--trees", "50", "--rate", "0.15", "--json");
+  const { output, prediction, features } = JSON.parse(again.out) as Manifest;
+  assert.deepEqual(output, {
+    kind: "quantity",
+    name: "remaining",
+    unit: "s",
+    range: [0, 60],
+    meaning: "What remaining is.",
+  });
+  assert.deepEqual([features.length, prediction!.step, prediction!.interval!.coverage], [13, 0.6, 0.9]);
+  const weights = (version: string): Buffer => readFileSync(join(folder, version, "weights.bin"));
+  assert.deepEqual(weights("1.0.0"), weights("1.0.1"));
+  const key = join(folder, "lab.key");
+  assert.equal((await run("model", "sign", join(folder, "1.0.0"), "--key", key)).code, 0);
+  assert.match((await run("model", "import", join(folder, "1.0.0"), "-c", config)).out, /\(gbdt\), signed by lab/);
+  assert.match((await run("model", "list", "-c", config)).out, /life +1\.0\.0 +gbdt/);
 });

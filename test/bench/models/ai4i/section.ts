@@ -1,3 +1,4 @@
+import { areaUnderCurve } from "../../../../edge/inference/learn/figures.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Feature } from "../../../../edge/inference/features/feature.ts";
@@ -132,22 +133,4 @@ function scoresOf(labels: Float64Array, probabilities: Float64Array) {
     auc: areaUnderCurve(labels, probabilities),
     far: (100 * falseAlarms) / (falseAlarms + silent),
   };
-}
-
-/** Mann and Whitney: the part of pairs of a failure and a normal row that are in order; ties count half. */
-function areaUnderCurve(labels: Float64Array, probabilities: Float64Array): number {
-  const order = [...labels.keys()].sort((a, b) => probabilities[a]! - probabilities[b]!);
-  let [normal, failures, pairs] = [0, 0, 0];
-  for (let i = 0; i < order.length;) {
-    let [tiedNormal, tiedFailures] = [0, 0];
-    const value = probabilities[order[i]!];
-    for (; i < order.length && probabilities[order[i]!] === value; i++) {
-      if (labels[order[i]!] === 1) tiedFailures++;
-      else tiedNormal++;
-    }
-    pairs += tiedFailures * (normal + tiedNormal / 2);
-    normal += tiedNormal;
-    failures += tiedFailures;
-  }
-  return pairs / (normal * failures);
 }

@@ -133,3 +133,34 @@ function featuresOf(pipeline: FeaturePipeline, series: readonly (readonly [numbe
     return into;
   });
 }
+
+test("after a gap every feature begins anew, but the machine is as old as it is and its first rows stay", () => {
+  const lifelong: Feature[] = [{ kind: "age" }, { kind: "drift", input: "a", rows: 2, firstRows: 3 }];
+  const others: Feature[] = [
+    { kind: "lag", input: "a", rows: 2 },
+    { kind: "mean", input: "a", rows: 4 },
+    { kind: "rms", input: "a", rows: 4, everyRows: 3 },
+    { kind: "cycle", input: "a", trigger: "b", above: 1, of: "max" },
+  ];
+  const feed = (pipeline: FeaturePipeline, from: number, to: number): number[][] =>
+    Array.from({ length: to - from }, (_, i) => {
+      const into = new Float64Array(pipeline.features);
+      pipeline.observe(Float64Array.of(Math.sin(from + i), (from + i) % 3), into);
+      return [...into];
+    });
+  const all = new FeaturePipeline(["a", "b"], [...lifelong, ...others]);
+  feed(all, 0, 17);
+  all.forgetContext();
+  const after = feed(all, 40, 60);
+  const fresh = feed(new FeaturePipeline(["a", "b"], others), 40, 60);
+  assert.deepEqual(
+    after.map((row) => row.slice(2)),
+    fresh,
+  );
+  const first = (Math.sin(0) + Math.sin(1) + Math.sin(2)) / 3;
+  assert.deepEqual(
+    after.map(([age]) => age),
+    Array.from({ length: 20 }, (_, i) => 18 + i),
+  );
+  assert.ok(Math.abs(after.at(-1)![1]! - ((Math.sin(58) + Math.sin(59)) / 2 - first)) < 1e-12);
+});
