@@ -89,9 +89,11 @@ export interface SiteConfig {
   /** Undefined: the gateway only buffers. */
   readonly kafka: { readonly bootstrap: string; readonly topicPrefix: string } | undefined;
   readonly pressEndpoint: string;
+  /** Undefined: the detectors of the device profiles alone. */
+  readonly models: object | undefined;
 }
 
-export async function writeConfigs(files: Files, { ports, kafka, pressEndpoint }: SiteConfig): Promise<void> {
+export async function writeConfigs(files: Files, { ports, kafka, pressEndpoint, models }: SiteConfig): Promise<void> {
   const brokers = kafka && { brokers: kafka.bootstrap.split(","), topicPrefix: kafka.topicPrefix };
   const edge = {
     gateway: { id: gatewayId, dataFolder: "./edge-data", path: "acme/berlin" },
@@ -133,6 +135,7 @@ export async function writeConfigs(files: Files, { ports, kafka, pressEndpoint }
         profile: "acme/press",
       },
     ],
+    ...(models && { models }),
     console: { listen: { host: "127.0.0.1", port: ports.console } },
   };
   await writePrivate(files.edgeConfig, stringify(edge));

@@ -6,6 +6,7 @@ import { Api } from "./apis.ts";
 import { Child } from "./child.ts";
 import { consoleToken, trustPress, writeConfigs, type Files, type Ports } from "./folder.ts";
 import type { KafkaBroker } from "./kafka/broker.ts";
+import { installPumpNetwork } from "./networks/pump-network.ts";
 
 const project = resolve(import.meta.dirname, "..");
 const readyWithinMs = 60_000;
@@ -77,7 +78,8 @@ export interface Started {
 export async function startServices({ files, ports, plant, kafka, show, onChild }: Started): Promise<Site> {
   const press = await plant.started;
   await trustPress(files, press.certificateFile);
-  await writeConfigs(files, { ports, kafka, pressEndpoint: press.endpoint });
+  const models = await installPumpNetwork(files.edgeData);
+  await writeConfigs(files, { ports, kafka, pressEndpoint: press.endpoint, models });
   const token = await consoleToken(files);
   if (kafka !== undefined) await runOnce(files, "topics", ["edge/main.ts", "topics", "create", "-c", files.edgeConfig]);
   const edge = start(files, "edge", ["edge/main.ts", "run", "-c", files.edgeConfig], onChild);

@@ -144,6 +144,8 @@ class Agent implements RunningAgent {
   readonly #metrics: () => Promise<string>;
   readonly #servers: HttpServer[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
+  /** Resolves when the models are loaded and scoring has begun. */
+  #scoring: Promise<void> = Promise.resolve();
   #forward: ForwardLink | undefined;
   #usage: Usage;
   #kafkaSaid = "";
@@ -215,8 +217,7 @@ class Agent implements RunningAgent {
       this.#journal.onOwnBlocks((blocks) => this.#forward?.announce(blocks));
     }
     await this.#startServers();
-    await this.#liveModels.look();
-    await this.#scores.start();
+    this.#scoring = this.#startScoring();
     this.#publishStatus("running");
     const { sources } = this.#setup;
     await this.#sources.preload(sources);
@@ -228,6 +229,16 @@ class Agent implements RunningAgent {
       setInterval(() => this.#publishStatus("running"), statusEveryMs),
     );
     this.#log.info({ epoch: this.epoch, sources: sources.length, console: this.consoleUrl }, "the agent runs");
+  }
+
+  /** Beside the sources: a network that is slow to load must not keep them waiting. What comes meanwhile is read from the journal. */
+  async #startScoring(): Promise<void> {
+    try {
+      await this.#liveModels.look();
+      await this.#scores.start();
+    } catch (error) {
+      this.#die(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   async #commandPorts(): Promise<CommandPorts | undefined> {
@@ -251,7 +262,9 @@ class Agent implements RunningAgent {
     this.#modelAudit.look();
     await this.#sources[Symbol.asyncDispose]();
     this.#publishStatus("stopped");
+    await this.#scoring;
     await this.#scores.close();
+    await this.#models.packages.close();
     this.#actions[Symbol.dispose]();
     await this.#committer.drain();
     this.#intake.abandon();
@@ -389,6 +402,11 @@ class Agent implements RunningAgent {
         this.#sayModel(`${name} ${stage}`, `model ${name} ${version} is taken out of service: ${reason}.`, true);
         this.#auditModel(name, version, reason);
       },
+      setback: ({ name, version }, stage, reason) =>
+        this.#log.warn(
+          { model: `${name} ${stage}` },
+          `model ${name} ${version} has lost rows and begins anew: ${reason}.`,
+        ),
       nowMs: () => systemClock.monotonicMs(),
     });
     return new GatewayModels(new Scorer(), packages);

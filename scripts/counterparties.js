@@ -1,8 +1,8 @@
-// The programs that the tests use and that we did not write: mosquitto, chromium, strace, asyncua, Eclipse Milo, Kafka.
+// What the tests use and we did not write: mosquitto, chromium, strace, asyncua, Eclipse Milo, Kafka, ONNX Runtime, TensorFlow.js.
 // Plain JavaScript for Node 20. Each function returns undefined when its counterparty is there, or one line that says
 // what to install: a missing counterparty is a failure, never a skipped test.
 import { spawn } from "node:child_process";
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { node, project, toolEnvironment } from "./install.js";
@@ -13,7 +13,7 @@ const requirements = join(project, "test", "support", "requirements.txt");
 /** All of them, at the same time: they wait for different servers. Returns the problems. */
 export async function ensureCounterparties() {
   const packages = ensurePackages(["mosquitto", "chromium", "strace"]);
-  const found = await Promise.all([packages, ensurePython(), ensureJars()]);
+  const found = await Promise.all([packages, ensurePython(), ensureJars(), ensureNetworkLibraries()]);
   return found.filter((problem) => problem !== undefined);
 }
 
@@ -48,6 +48,18 @@ export async function ensurePython() {
   const installed = await capture(join(folder, "bin", "python"), pip);
   if (installed.code !== 0) return `pip could not install ${wanted.trim()}: ${lastLine(installed.output)}`;
   writeFileSync(stamp, wanted);
+  return undefined;
+}
+
+/** What runs imported networks, beside the product as docs/models/networks.md says. */
+export async function ensureNetworkLibraries() {
+  for (const name of ["onnx", "tensorflow"]) {
+    const folder = join(project, "libraries", name);
+    const installed = statSync(join(folder, "node_modules", ".package-lock.json"), { throwIfNoEntry: false });
+    if (installed !== undefined && installed.mtimeMs >= statSync(join(folder, "package-lock.json")).mtimeMs) continue;
+    const { code, output } = await capture("npm", ["ci", "--ignore-scripts", "--loglevel=error", "--prefix", folder]);
+    if (code !== 0) return `npm could not install libraries/${name}: ${lastLine(output)}`;
+  }
   return undefined;
 }
 

@@ -37,6 +37,7 @@ export const errorCodes = {
     meaning: "a newer version of the model was imported before, or this one with other content",
   },
   MODEL_MISSING: { retryable: false, meaning: "there is no model package where one was named" },
+  MODEL_LIBRARY: { retryable: false, meaning: "the library that a model's format needs is not installed" },
   TRAINING_DATA: { retryable: false, meaning: "a model cannot be trained on the data that was given" },
   WORKER_DIED: { retryable: false, meaning: "a worker thread of the agent ended unexpectedly" },
 } as const satisfies Record<string, { retryable: boolean; meaning: string }>;
@@ -108,6 +109,7 @@ export function exitCodeOf(error: unknown): number {
     case "JOURNAL_MISSING":
     case "MODEL_MISSING":
       return exitCodes.noInput;
+    case "MODEL_LIBRARY":
     case "PORT_IN_USE":
     case "SOURCE_UNREACHABLE":
     case "SINK_UNREACHABLE":

@@ -142,6 +142,15 @@ export interface ModelView {
   /** Time that an observation took, since the start of the agent. */
   readonly microsMean: number;
   readonly microsMax: number;
+  /** Of an imported network; absent for others. */
+  readonly network?: NetworkView;
+}
+
+export interface NetworkView {
+  /** Name and version of the library that runs it. */
+  readonly library: string;
+  /** Rows that got no answer since it was loaded: it was late, had failed or had too much to do. */
+  readonly droppedRows: number;
 }
 
 export interface RetryResult {

@@ -40,6 +40,11 @@ export class GatewayModels {
     return alerts.length === 0 ? more : [...alerts, ...more];
   }
 
+  /** As `PackageScorer.settle`. */
+  settle(): Promise<readonly AlertRecord[]> | undefined {
+    return this.packages.settle();
+  }
+
   /** The newest scores of the model that raised an alert, later than `afterMicros`, oldest first; empty after a restart. */
   recentScores({ device, metric, model }: AlertRecord, afterMicros: number): readonly ScorePoint[] {
     return (

@@ -76,6 +76,12 @@ export class Replay {
     this.#beside.take(observation, profile);
   }
 
+  /** Waits for models that answer later; to be called now and then, and before the report. */
+  async settle(): Promise<void> {
+    await this.#candidate.settle();
+    await this.#beside.settle();
+  }
+
   report(): ReplayReport {
     const difference = this.#beside.view("shadow")!;
     return {
@@ -113,9 +119,18 @@ class ReplaySide {
   }
 
   take(observation: Observation, profile: CompiledProfile): void {
-    const alerts = this.#scorer.score(observation, profile);
+    this.#hear(this.#scorer.score(observation, profile), [observation.device]);
+  }
+
+  async settle(): Promise<void> {
+    const alerts = await this.#scorer.settle();
+    if (alerts !== undefined)
+      this.#hear(alerts, [...new Set([...this.#open.keys(), ...alerts.map(({ device }) => device)])]);
+  }
+
+  #hear(alerts: readonly AlertRecord[], devices: readonly string[]): void {
     for (const alert of alerts) if (alert.kind === "raise") this.#raise(alert);
-    this.#followPeak(observation.device);
+    for (const device of devices) this.#followPeak(device);
     for (const alert of alerts) if (alert.kind === "clear") this.#clear(alert);
   }
 

@@ -7,6 +7,12 @@ import { recordsOf, type Block } from "../journal/block.ts";
 /** The models as this reader sees them: pure, and equal inputs in equal order give equal outputs. */
 export interface ObservationScorer {
   score(observation: Observation, profile: CompiledProfile): readonly AlertRecord[];
+  /**
+   * The rest of what there is to say of the observations since the last call, where a part of the models answers later;
+   * undefined where nothing is outstanding. Promises resolve in the order of the calls and never reject. While one is
+   * outstanding no snapshot is taken.
+   */
+  settle(): Promise<readonly AlertRecord[]> | undefined;
   snapshot(): Uint8Array;
   /** False where the bytes cannot be used; the scorer then stays as it was. */
   restore(bytes: Uint8Array): boolean;
@@ -35,18 +41,25 @@ export interface ScoreReaderOptions {
 }
 
 const cursorKey = "scorer:cursor";
+/** The same of models that answer later: up to here their alerts are in the journal. Absent before there were any. */
+const laterCursorKey = "scorer:cursor:later";
 const snapshotKey = "scorer:snapshot";
 const snapshotEveryMs = 30_000;
 /** Snapshots may not cost more flash than this. */
 const snapshotBytesPerSecond = 5_000;
 /** Alerts that wait for room; beyond it the reader falls back to the journal and comes again. */
 const pendingMax = 1_000;
+/** A snapshot that is due waits so long for a moment in which nothing is outstanding; then the reader makes one. */
+const snapshotPatienceMs = 10_000;
 
 /**
  * Feeds the journal to the models in the order of arrival and brings their alerts back into it. The alerts of a commit
  * and the cursor that says so become durable together; the models' state follows less often with a cursor of its own.
  * After a crash the commits between the two are scored again with their alerts suppressed, so that each alert is
  * raised once. Live commits come from memory; after a start, or when the reader fell behind, from the journal.
+ *
+ * Models that answer later have a cursor of their own, so that the others never wait for them: a commit is behind it when
+ * the last of them has answered. Snapshots are of moments in which nothing is outstanding.
  */
 export class ScoreReader {
   readonly #log: ScoreLog;
@@ -57,6 +70,12 @@ export class ScoreReader {
   #scored = 0;
   /** Alerts up to this commit are in the journal already. */
   #suppressTo = 0;
+  /** The last commit of which every model has said everything, and up to which these alerts are in the journal. */
+  #answered = 0;
+  #suppressLaterTo = 0;
+  /** Commits for which models still have to answer, and when the last of them has. */
+  #outstanding = 0;
+  #settled: Promise<void> = Promise.resolve();
   /** The last commit that exists. */
   #newest = 0;
   #live = false;
@@ -76,6 +95,7 @@ export class ScoreReader {
 
   async start(): Promise<void> {
     this.#suppressTo = Number((await this.#log.state(cursorKey)) ?? 0);
+    this.#suppressLaterTo = Number((await this.#log.state(laterCursorKey)) ?? this.#suppressTo);
     const stored = await this.#log.state(snapshotKey);
     if (stored instanceof Uint8Array) this.#restore(stored);
     this.#catchUp = this.#readJournal();
@@ -99,7 +119,8 @@ export class ScoreReader {
     if (!this.#live) return;
     for (const { observation, device } of notes) this.#score(observation, device.profile, commit);
     this.#done(commit);
-    if (this.#pending.length > pendingMax) {
+    const wantsPause = this.#outstanding > 0 && this.#options.monotonicMs() >= this.#snapshotAtMs + snapshotPatienceMs;
+    if (this.#pending.length > pendingMax || wantsPause) {
       this.#live = false;
       this.#catchUp = this.#readJournal();
     }
@@ -113,12 +134,14 @@ export class ScoreReader {
     if (this.#pending.length > 0 || !this.#changed) return;
     this.#changed = false;
     this.#output.setState(cursorKey, String(this.#scored));
+    this.#output.setState(laterCursorKey, String(this.#answered));
   }
 
   /** Leaves a snapshot for the next start; call before the last commit. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#catchUp;
+    await this.#settled;
     this.flush();
     if (this.#pending.length === 0) this.#writeSnapshot();
   }
@@ -134,6 +157,8 @@ export class ScoreReader {
         await new Promise((resolve) => setTimeout(resolve, 20));
         continue;
       }
+      // Here nobody waits for an alert of this second: models that answer later are asked no faster than they answer.
+      await this.#settled;
       const before = this.#newest;
       const next = await this.#log.nextCommit(this.#scored);
       if (next !== undefined) this.#scoreBlocks(next.commit, next.blocks);
@@ -168,9 +193,32 @@ export class ScoreReader {
 
   #done(commit: number): void {
     this.#scored = commit;
+    const rest = this.#scorer.settle();
+    if (rest !== undefined) {
+      this.#outstanding++;
+      this.#settled = this.#take(commit, rest);
+    }
+    this.#move();
+  }
+
+  async #take(commit: number, rest: Promise<readonly AlertRecord[]>): Promise<void> {
+    for (const alert of await rest) {
+      if (commit <= this.#suppressLaterTo) continue;
+      this.#pending.push(alert);
+      this.#options.onAlert(alert, commit);
+    }
+    this.#outstanding--;
+    this.#answered = commit;
+    this.#move();
+  }
+
+  /** Alerts go into the open group together with the cursors that say so. */
+  #move(): void {
+    if (this.#outstanding === 0) this.#answered = this.#scored;
     this.#changed = true;
     this.flush();
-    if (this.#pending.length === 0 && this.#options.monotonicMs() >= this.#snapshotAtMs) this.#writeSnapshot();
+    const isDue = this.#options.monotonicMs() >= this.#snapshotAtMs;
+    if (isDue && this.#pending.length === 0 && this.#outstanding === 0) this.#writeSnapshot();
   }
 
   #writeSnapshot(): void {

@@ -259,12 +259,15 @@ for (const view of [narrow, wide]) {
       const page = await open(view);
       await page.goto(`${running.server.url}/#/models`);
       await page.getByText("No packaged model runs on this gateway.").waitFor();
-      running.view.modelViews = [live, shadow, { ...live, name: "press", state: "failed" }];
+      const network = { library: "TensorFlow.js 4.22.0 (wasm)", droppedRows: 17 };
+      running.view.modelViews = [live, { ...shadow, network }, { ...live, name: "press", state: "failed" }];
       running.view.changed();
       const panel = (name: string) => page.getByRole("region", { name });
       await panel("pump-health 1.2.0").getByText("3 alerts").waitFor();
       await panel("pump-health 1.3.0").getByText("12 devices, 2 still learning").waitFor();
       await panel("pump-health 1.3.0").getByText("2.50 %").waitFor();
+      await panel("pump-health 1.3.0").getByText("TensorFlow.js 4.22.0 (wasm)").waitFor();
+      await panel("pump-health 1.3.0").getByText("17 rows").waitFor();
       await panel("press 1.2.0").getByText("has failed, and is out of service").waitFor();
       assert.equal(await overflow(page), 0);
     });

@@ -28,7 +28,7 @@ export function canaryCommand(cli: Cli): Command {
       "after",
       "\nOf these devices, those that `models.use` gives to the model. There is one canary of a model; another takes its place.\n`tidegate model promote` makes it the version of all devices.\n\nExample:\n  tidegate model canary pump-health 1.3.0 --path acme/berlin/line-2\n",
     )
-    .action((name: string, version: string | undefined, flags: Flags) => {
+    .action(async (name: string, version: string | undefined, flags: Flags) => {
       const { config, device: devices, path: paths, stop, reason, json } = flags;
       if (stop && (version !== undefined || devices.length + paths.length > 0)) {
         throw new TidegateError("USAGE", "--stop ends the canary of a model, whatever its version and devices");
@@ -36,6 +36,7 @@ export function canaryCommand(cli: Cli): Command {
       const desk = deskOf(loadEdgeConfig(config));
       const change = localChange(reason);
       const scope = { devices: [...new Set(devices)], paths: [...new Set(paths)] };
+      if (!stop) await desk.proveStored("model-canary", name, version, change);
       const state = stop ? desk.stopCanary(name, change) : desk.canary(name, version, scope, change);
       const text = stop
         ? `${name} has no canary.`

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { Cli } from "../terminal.ts";
 import { canaryCommand } from "./canary.ts";
 import { listCommand } from "./list.ts";
+import { packCommand } from "./pack.ts";
 import { promoteCommand, rollbackCommand } from "./promote.ts";
 import { replayCommand } from "./replay.ts";
 import { shadowCommand } from "./shadow.ts";
@@ -12,10 +13,11 @@ import { importCommand, verifyCommand } from "./verify.ts";
 
 export function modelCommand(cli: Cli): Command {
   const command = new Command("model").description(
-    "train, sign, verify, import and try model packages; say which version is live",
+    "train, pack, sign, verify, import and try model packages; say which version is live",
   );
   const commands = [
     trainCommand,
+    packCommand,
     keygenCommand,
     signCommand,
     verifyCommand,

@@ -16,9 +16,12 @@ export function promoteCommand(cli: Cli): Command {
       "after",
       "\nThe package is verified again. A gateway that runs follows within a few seconds; `models.use` says for which devices.\n\nExample:\n  tidegate model promote pump-health 1.2.0\n",
     )
-    .action((name: string, version: string | undefined, { config: file, reason, json }: ChangeFlags) => {
+    .action(async (name: string, version: string | undefined, { config: file, reason, json }: ChangeFlags) => {
       const loaded = loadEdgeConfig(file);
-      const state = deskOf(loaded).promote(name, version, localChange(reason));
+      const desk = deskOf(loaded);
+      const change = localChange(reason);
+      await desk.proveStored("model-promote", name, version, change);
+      const state = desk.promote(name, version, change);
       const isUsed = loaded.config.models.use.some((rule) => rule.model === name);
       if (!isUsed) cli.terminal.err(`warning: no entry of \`models.use\` names ${name}, so no device is scored by it`);
       const before = state.previous === undefined ? "" : `; before it was ${state.previous}`;

@@ -7,6 +7,7 @@ import {
   type ReplayedVersion,
   type ReplayReport,
 } from "../../inference/replay.ts";
+import { bringUp, closeModel } from "../../inference/package/bring-up.ts";
 import { servedModel, type ServedModel } from "../../inference/rows/served-model.ts";
 import { readTrustedKeys } from "../../inference/store/keys.ts";
 import { ModelStore, verifyPackage } from "../../inference/store/model-store.ts";
@@ -14,6 +15,9 @@ import { defaultConfigFile, type Cli } from "../terminal.ts";
 import { parseTime } from "../time-option.ts";
 import { count, counted, plainText, tableText, timeText } from "../words.ts";
 import { historyOfFile, historyOfJournal, type HistoryFlags } from "./history.ts";
+
+/** Observations that a network is asked about together. */
+const settleEvery = 100;
 
 interface ReplayFlags extends HistoryFlags {
   readonly against?: string;
@@ -66,15 +70,24 @@ async function run(
   const loaded = loadEdgeConfig(flags.config);
   const store = new ModelStore(loaded.config.gateway.dataFolder);
   const trusted = readTrustedKeys(loaded.config.models, loaded.config.gateway.dataFolder);
-  const load = (wanted: string): ServedModel =>
-    servedModel(verifyPackage(store.read({ name, version: wanted }), trusted));
-  const candidate = load(version);
+  const load = async (wanted: string): Promise<ServedModel> => {
+    const verified = verifyPackage(store.read({ name, version: wanted }), trusted);
+    await bringUp(verified);
+    return servedModel(verified);
+  };
+  const candidate = await load(version);
   const besideVersion = flags.against ?? (await store.live(name)).live;
-  const beside = besideVersion === undefined || besideVersion === version ? undefined : load(besideVersion);
+  const beside = besideVersion === undefined || besideVersion === version ? undefined : await load(besideVersion);
   const about = { cli, loaded, flags, candidate };
   const { rules, observations } = flags.fromBuffer ? historyOfJournal(about, data) : await historyOfFile(about, data);
   const replay = new Replay(candidate, beside, rules);
-  for (const [observation, profile] of observations) replay.take(observation, profile);
+  let taken = 0;
+  for (const [observation, profile] of observations) {
+    replay.take(observation, profile);
+    if (++taken % settleEvery === 0) await replay.settle();
+  }
+  await replay.settle();
+  for (const { recipe } of [candidate, beside ?? []].flat()) await closeModel(recipe);
   const report = replay.report();
   for (const { version: faulty, faults } of [report.candidate, report.beside ?? []].flat()) {
     for (const fault of faults) cli.terminal.err(`warning: ${name} ${faulty}: ${fault}`);

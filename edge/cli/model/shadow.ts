@@ -22,12 +22,13 @@ export function shadowCommand(cli: Cli): Command {
       "after",
       "\n`tidegate model status` says what the shadow finds; `tidegate model promote` makes it the live version.\n\nExample:\n  tidegate model shadow pump-health 1.3.0\n",
     )
-    .action((name: string, version: string | undefined, { config, stop, reason, json }: Flags) => {
+    .action(async (name: string, version: string | undefined, { config, stop, reason, json }: Flags) => {
       if (stop && version !== undefined) {
         throw new TidegateError("USAGE", "--stop ends the shadow of a model, whatever its version");
       }
       const desk = deskOf(loadEdgeConfig(config));
       const change = localChange(reason);
+      if (!stop) await desk.proveStored("model-shadow", name, version, change);
       const state = stop ? desk.stopShadow(name, change) : desk.shadow(name, version, change);
       const text = stop ? `${name} has no shadow.` : `${name} ${state.shadow} runs as a shadow.`;
       cli.terminal.out(json ? JSON.stringify({ ok: true, name, ...state }) : text);

@@ -5,7 +5,7 @@ import { scopeText } from "../../inference/rows/canary-scope.ts";
 import { ModelStore, type LiveState } from "../../inference/store/model-store.ts";
 import { ConsoleClient, type ConsoleFlags } from "../console-client.ts";
 import { defaultConfigFile, type Cli } from "../terminal.ts";
-import { count, plainText, tableText } from "../words.ts";
+import { count, counted, plainText, tableText } from "../words.ts";
 
 interface Flags extends ConsoleFlags {
   readonly config: string;
@@ -55,10 +55,21 @@ function describe({ store, running }: Status): string {
     return [...lines, "", "With --token-file: what they say on the running gateway."].join("\n");
   if (running.length === 0)
     return [...lines, "", "The gateway runs none: `models.use` names none that is live."].join("\n");
-  return [...lines, "", ...tableText([head, ...running.map(rowOf)], [4, 5, 6, 7, 8, 9])].join("\n");
+  return [
+    ...lines,
+    "",
+    ...tableText([head, ...running.map(rowOf)], [4, 5, 6, 7, 8, 9]),
+    ...running.flatMap(networkLine),
+  ].join("\n");
 }
 
 const head = ["runs", "as", "state", "open", "devices", "hours", "abnormal", "alerts", "differs", "µs"];
+
+function networkLine({ name, version, network }: ModelView): string[] {
+  if (network === undefined) return [];
+  const { library, droppedRows } = network;
+  return [`${name} ${version} is run by ${library}; ${counted(droppedRows, "row")} without an answer`];
+}
 
 function rowOf(model: ModelView): string[] {
   const { name, version, stage, state, openEpisodes, devices, learning, hours, rows, abnormalRows, episodes } = model;

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
 import { TidegateError } from "../../../src/errors.ts";
 import { formatWireTime } from "../../../src/observation/time.ts";
@@ -12,6 +12,7 @@ import { ProfileLibrary } from "../../profile-library.ts";
 import { defaultConfigFile, type Cli } from "../terminal.ts";
 import { parseTime } from "../time-option.ts";
 import { count, counted } from "../words.ts";
+import { makeNewFolder } from "./new-folder.ts";
 import { trainDetector } from "./train-detector.ts";
 import { readFeatures, recipeFeatures, recipes } from "./train-features.ts";
 import type { TrainFlags } from "./train-flags.ts";
@@ -237,15 +238,4 @@ function profileOf({ profile: id, config }: TrainFlags) {
   const profile = library.get(id, undefined);
   if (profile !== undefined) return profile;
   throw new TidegateError("USAGE", `there is no profile ${id}`, { hint: "`tidegate check` lists those in use." });
-}
-
-function makeNewFolder(folder: string): void {
-  try {
-    mkdirSync(folder);
-  } catch (cause) {
-    throw new TidegateError("USAGE", `${folder} could not be made: ${(cause as NodeJS.ErrnoException).code}`, {
-      cause,
-      hint: "Name a folder that does not exist yet, in one that this user may write.",
-    });
-  }
 }

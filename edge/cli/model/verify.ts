@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { Command } from "commander";
 import { loadEdgeConfig } from "../../config.ts";
 import type { TrustedKey } from "../../inference/package/signature.ts";
+import { prove } from "../../inference/package/bring-up.ts";
 import { readPackage } from "../../inference/store/files.ts";
 import { readPublicKey, readTrustedKeys } from "../../inference/store/keys.ts";
 import { verifyPackage, type VerifiedPackage } from "../../inference/store/model-store.ts";
@@ -25,8 +26,9 @@ export function verifyCommand(cli: Cli): Command {
       "after",
       "\nChanges nothing. Ends with 65 where the package is damaged, with 77 where nobody trusted has signed it.\n\nExample:\n  tidegate model verify /mnt/usb/pump-health\n",
     )
-    .action((folder: string, flags: VerifyFlags) => {
+    .action(async (folder: string, flags: VerifyFlags) => {
       const verified = verifyPackage(readPackage(folder), trustedBy(flags));
+      await prove(verified);
       const { name, version } = verified.manifest;
       cli.terminal.out(
         flags.json ? summary({ name, version, signer: verified.signer }) : `${describe(verified)}: it is sound.`,
@@ -44,9 +46,12 @@ export function importCommand(cli: Cli): Command {
       "after",
       "\nThe gateway may run meanwhile. A version never changes, and none that is older than the newest is taken.\n\nExample:\n  tidegate model import /mnt/usb/pump-health\n",
     )
-    .action((folder: string, { config: file, json }: Omit<VerifyFlags, "trustedKey">) => {
+    .action(async (folder: string, { config: file, json }: Omit<VerifyFlags, "trustedKey">) => {
       const desk = deskOf(loadEdgeConfig(file));
-      const { kind, ...verified } = desk.import(readPackage(folder), localChange(`from ${folder}`.slice(0, 200)));
+      const bytes = readPackage(folder);
+      const change = localChange(`from ${folder}`.slice(0, 200));
+      await desk.prove("model-import", bytes, change);
+      const { kind, ...verified } = desk.import(bytes, change);
       const { name, version } = verified.manifest;
       const result = kind === "known" ? "it was in the store already" : "it is in the store";
       cli.terminal.out(
@@ -63,8 +68,8 @@ function trustedBy({ config, trustedKey }: VerifyFlags): TrustedKey[] {
   return [{ name: basename(trustedKey), key: readPublicKey(trustedKey) }];
 }
 
-function describe({ manifest: { name, version, method }, signer }: VerifiedPackage): string {
-  return `${name} ${version} (${method}), signed by ${signer}`;
+function describe({ manifest: { name, version, format, method }, signer }: VerifiedPackage): string {
+  return `${name} ${version} (${format}, ${method}), signed by ${signer}`;
 }
 
 function summary(result: object): string {

@@ -54,7 +54,7 @@ function scopeText({ devices, paths }) {
 }
 
 function factsOf({ stage, devices, learning, openEpisodes, hours, rows, abnormalRows, episodes, ...rest }) {
-  const { compared, onlyLive, onlyShadow, microsMean, microsMax } = rest;
+  const { compared, onlyLive, onlyShadow, microsMean, microsMax, network } = rest;
   const isShadow = stage === "shadow";
   const facts = [
     [
@@ -67,6 +67,9 @@ function factsOf({ stage, devices, learning, openEpisodes, hours, rows, abnormal
     [isShadow ? "Would have raised" : "Has raised", counted(episodes, "alert")],
     ["Time per message", `${microsMean.toFixed(1)} µs, at most ${Math.round(microsMax)} µs`],
   ];
+  if (network !== undefined) {
+    facts.push(["Network, run by", network.library], ["Without an answer", counted(network.droppedRows, "row")]);
+  }
   if (isShadow) {
     facts.push(
       ["Alert only in the live one", part(onlyLive, compared)],

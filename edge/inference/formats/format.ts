@@ -24,6 +24,8 @@ export interface Format {
 export interface FittedModel {
   /** What `contributions` of a prediction add to; 0 where the output is a score. */
   readonly base: number;
+  /** Where the model itself runs, if that is another thread: its runs are `AskingRun`s then. */
+  readonly remote?: RemoteModel;
   /** A run over the rows of one device. */
   start(): ModelRun;
   /** As a package carries them: loaded again they give the same outputs, bit for bit. */
@@ -55,6 +57,39 @@ export interface ModelRun {
   forgetContext(): void;
   save(to: StateWriter): void;
   load(from: StateReader): void;
+}
+
+/**
+ * A run whose model answers later. Instead of `observe`, which it does not have, a row is asked about and judged when the answer has come, in the
+ * order of the rows. All of its state is of the asking, so it can be saved whenever nothing is outstanding.
+ */
+export interface AskingRun extends ModelRun {
+  /** The row as the model takes it; undefined where there is nothing to ask. `learning` and `quality` are of this row then. */
+  ask(features: Float64Array): Float32Array | undefined;
+  /** The output that the answer means; `contributions` are of it from now on. */
+  judge(asked: Float32Array, answer: Float32Array): number;
+}
+
+export function isAsking(run: ModelRun): run is AskingRun {
+  return "ask" in run;
+}
+
+/** A model in another thread: a pure function of a row. */
+export interface RemoteModel {
+  /** Why it does not answer any more; undefined while it does. */
+  readonly fault: string | undefined;
+  /** Name and version of what runs it. */
+  readonly library: string;
+  /** Rows that got no answer so far. */
+  readonly dropped: number;
+  /** Called when it has lost rows and begins anew. */
+  onSetback: (reason: string) => void;
+  /**
+   * The answers to rows, in their order; undefined where the rows were dropped, since it was late, had failed or had too
+   * much to do. Answers to several calls come in the order of the calls. Never rejects.
+   */
+  answer(rows: readonly Float32Array[]): Promise<readonly Float32Array[] | undefined>;
+  close(): Promise<void>;
 }
 
 /** With more than this part of the features missing nothing can be said. */

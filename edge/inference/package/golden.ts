@@ -20,7 +20,12 @@ const missingEvery = 7;
 const disturbedEvery = 11;
 
 export function makeGolden(recipe: RowRecipe, rows: readonly Float64Array[]): Golden {
-  const given = rows.map((row, r) =>
+  const given = disturbed(rows);
+  return { rows: given, scores: scoresOf(recipe, given) };
+}
+
+export function disturbed(rows: readonly Float64Array[]): Golden["rows"] {
+  return rows.map((row, r) =>
     Array.from(row, (value, i) => {
       if (r % missingEvery === missingEvery - 1 && i === Math.floor(r / missingEvery) % row.length) return null;
       if (!Number.isFinite(value)) return null;
@@ -29,16 +34,19 @@ export function makeGolden(recipe: RowRecipe, rows: readonly Float64Array[]): Go
       return isDisturbed ? value * 1.5 + 1 : value;
     }),
   );
-  return { rows: given, scores: scoresOf(recipe, given) };
+}
+
+/** What is wrong with their shape, before anything is run. */
+export function goldenShapeFault({ inputs }: RowRecipe, { rows, scores }: Golden): string | undefined {
+  if (rows.length !== scores.length) return `${rows.length} rows have ${scores.length} scores`;
+  if (scores.every((score) => score === scores[0])) return `every row gives ${scores[0]}: nothing is proven by them`;
+  const wide = rows.findIndex((row) => row.length !== inputs.length);
+  return wide < 0 ? undefined : `row ${wide} has ${rows[wide]!.length} values instead of ${inputs.length}`;
 }
 
 /** What is wrong; undefined where every row gives its output. */
 export function goldenFault(recipe: RowRecipe, { rows, scores }: Golden): string | undefined {
-  if (rows.length !== scores.length) return `${rows.length} rows have ${scores.length} scores`;
-  const wide = rows.findIndex((row) => row.length !== recipe.inputs.length);
-  if (wide >= 0) return `row ${wide} has ${rows[wide]!.length} values instead of ${recipe.inputs.length}`;
   const given = scoresOf(recipe, rows);
-  if (given.every((score) => score === given[0])) return `every row gives ${given[0]}: nothing is proven by them`;
   const wrong = given.findIndex((score, r) => score !== scores[r]);
   return wrong < 0 ? undefined : `row ${wrong} gives ${given[wrong]} instead of ${scores[wrong]}`;
 }

@@ -2,7 +2,7 @@ import { Type, type Static } from "typebox";
 import { oneOf } from "../../../src/wire/fields.ts";
 
 /*
- * A model package is a folder of three or four files:
+ * A model package is a folder of a few files:
  *
  *   manifest.json    what follows here; names every other file with its size and SHA-256
  *   weights.json     the fitted numbers, in a file of the package's format: see formats/
@@ -18,12 +18,15 @@ export const manifestBytesMax = 256 * 1024;
 export const fileBytesMax = {
   "weights.json": 4 * 1024 * 1024,
   "weights.bin": 12 * 1024 * 1024,
+  "network.json": 64 * 1024,
+  "model.onnx": 12 * 1024 * 1024,
+  "model.json": 2 * 1024 * 1024,
   "golden.json": 4 * 1024 * 1024,
 } as const;
 export type PackageFile = keyof typeof fileBytesMax;
 
 /** What reads the weights; each has its file in formats/. */
-const formatNames = ["builtin", "gbdt"] as const;
+const formatNames = ["builtin", "gbdt", "onnx", "tfjs-layers", "tfjs-graph"] as const;
 
 export const inputsMax = 64;
 export const featuresMax = 128;

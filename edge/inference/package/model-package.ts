@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { formats } from "../formats/formats.ts";
+import { NetworkModel } from "../formats/network.ts";
 import type { RowRecipe } from "../rows/row-scorer.ts";
-import { goldenFault, goldenSchema, type Golden } from "./golden.ts";
+import { goldenFault, goldenSchema, goldenShapeFault, type Golden } from "./golden.ts";
 import { invalid, readJson, textOf } from "./json.ts";
 import { fileBytesMax, manifestSchema, type Manifest, type PackageFile } from "./manifest.ts";
 import { signatureSchema, type Signature } from "./signature.ts";
@@ -17,6 +18,7 @@ export interface PackageBytes {
 export interface ModelPackage {
   readonly manifest: Manifest;
   readonly recipe: RowRecipe;
+  readonly golden: Golden;
 }
 
 export const signatureBytesMax = 4096;
@@ -67,8 +69,8 @@ export function readSignature(bytes: Uint8Array | undefined): Signature | undefi
 }
 
 /**
- * Checks everything but the signature: sizes, hashes, shapes, and that the golden rows give their scores. Throws
- * MODEL_INVALID.
+ * Checks everything but the signature: sizes, hashes, shapes, and that the golden rows give their scores; a network gives
+ * them when it is brought up. Throws MODEL_INVALID.
  */
 export function openPackage({ manifest: bytes, files }: PackageBytes): ModelPackage {
   const manifest = readManifest(bytes);
@@ -77,9 +79,11 @@ export function openPackage({ manifest: bytes, files }: PackageBytes): ModelPack
     const { features, format } = manifest;
     const inputs = manifest.inputs.map(({ metric }) => metric);
     const recipe = { inputs, features, model: formats[format].load(manifest, files) };
-    const fault = goldenFault(recipe, readJson(goldenSchema, files.get("golden.json")!, "golden.json"));
+    const golden = readJson(goldenSchema, files.get("golden.json")!, "golden.json");
+    const isElsewhere = recipe.model instanceof NetworkModel;
+    const fault = goldenShapeFault(recipe, golden) ?? (isElsewhere ? undefined : goldenFault(recipe, golden));
     if (fault !== undefined) throw invalid(`golden.json: ${fault}`);
-    return { manifest, recipe };
+    return { manifest, recipe, golden };
   } catch (error) {
     // Of the shapes that no schema can say: a feature that names no input, numbers that are too many or too few.
     if (error instanceof RangeError) throw invalid(error.message, error);

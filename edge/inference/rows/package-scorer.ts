@@ -10,7 +10,7 @@ import { StateReader, StateWriter } from "../state.ts";
 import { ruleFor } from "./model-rule.ts";
 import { ModelTally } from "./model-tally.ts";
 import { rowAlert, rowAlertHead } from "./row-alert.ts";
-import { RowWatch, type RowJudgement } from "./row-watch.ts";
+import { RowWatch, type AskedRow, type RowJudgement } from "./row-watch.ts";
 import { isInScope, type CanaryScope } from "./canary-scope.ts";
 import { profileFault, type ServedModel } from "./served-model.ts";
 
@@ -57,9 +57,37 @@ interface DeviceWatch {
   lastReceivedMicros: number;
 }
 
+/** Which of a device's two models: the one that raises its alerts, or the one that only counts. */
+type Place = "alerting" | "shadow";
+
+/** What has to wait until models in other threads have answered; done in the order of the observations. */
+type Deferred =
+  | {
+      readonly kind: "rows";
+      readonly device: DeviceWatch;
+      readonly which: Place;
+      readonly watch: RowWatch;
+      readonly served: Served;
+      readonly rows: readonly AskedRow[];
+      readonly rule: ModelRule;
+      readonly profile: CompiledProfile;
+    }
+  /** `alerting` and `shadow`: whether there was an alert, as far as it was known at once. */
+  | {
+      readonly kind: "compare";
+      readonly device: DeviceWatch;
+      readonly tally: ModelTally;
+      readonly alerting: RowWatch | boolean;
+      readonly shadow: RowWatch | boolean;
+    };
+
+type DeferredRows = Extract<Deferred, { kind: "rows" }>;
+
 export interface PackageScorerEvents {
   /** A model is out of service, or for the profile that the reason names. */
   fault(model: ServedModel, stage: Stage, reason: string): void;
+  /** A model in another thread failed there, has lost rows and begins anew. */
+  setback?(model: ServedModel, stage: Stage, reason: string): void;
   /** For measuring what a model costs; no score depends on it. */
   nowMs(): number;
 }
@@ -83,6 +111,11 @@ export class PackageScorer {
   /** Profiles that do not fit a model, by the id of the model and of the profile. */
   readonly #misfits = new Set<string>();
   readonly #devices = new Map<string, DeviceWatch>();
+  /** Of the observations since `settle` was called last. */
+  #deferred: Deferred[] = [];
+  /** Resolves when all that was outstanding at the last `settle` is done. */
+  #settled: Promise<unknown> = Promise.resolve();
+  #outstanding = 0;
   #searchIn = 0;
   #taken = 0;
   /** Observations that were not scored because `devicesMax` was reached. */
@@ -104,8 +137,20 @@ export class PackageScorer {
 
   /** Makes a version live, the canary (with its `scope`) or the shadow, or none. Devices follow with their next observation. */
   deploy(name: string, stage: Stage, model: ServedModel | undefined, scope?: CanaryScope): void {
+    const before = this.#served[stage].get(name)?.model;
     if (model === undefined) this.#served[stage].delete(name);
     else this.#served[stage].set(name, { model, tally: new ModelTally(), scope });
+    if (before !== model) void before?.recipe.model.remote?.close();
+    const remote = model?.recipe.model.remote;
+    if (model !== undefined && remote !== undefined) {
+      remote.onSetback = (reason) => this.#events.setback?.(model, stage, reason);
+    }
+  }
+
+  /** Ends the threads of models that have one. */
+  async close(): Promise<void> {
+    const all = stages.flatMap((stage) => [...this.#served[stage].values()]);
+    await Promise.all(all.map(async ({ model }) => model.recipe.model.remote?.close()));
   }
 
   status(): ModelView[] {
@@ -122,7 +167,7 @@ export class PackageScorer {
       version: model.version,
       stage,
       ...(scope === undefined ? {} : { scope }),
-      state: this.#failed.has(model.id) ? "failed" : "running",
+      state: this.#failed.has(model.id) || model.recipe.model.remote?.fault !== undefined ? "failed" : "running",
       unfitProfiles: [...this.#misfits].filter((pair) => pair.startsWith(`${model.id} `)).length,
       devices: watches.length,
       learning: watches.filter((watch) => watch?.learning).length,
@@ -136,6 +181,7 @@ export class PackageScorer {
       onlyShadow,
       microsMean,
       microsMax,
+      ...networkOf(model),
     };
   }
 
@@ -173,11 +219,13 @@ export class PackageScorer {
       for (const judgement of this.#take(device, "alerting", alerting, observation, timeMicros) ?? []) {
         alerts.push(rowAlert(device, device.alerting.watch!, judgement, rule, profile));
       }
+      this.#defer(device, "alerting", alerting, rule, profile);
       if (device.alerting.watch === undefined) this.#close(device, timeMicros, "it has failed", alerts);
     }
-    if (shadow !== undefined) {
+    if (rule !== undefined && shadow !== undefined) {
       this.#take(device, "shadow", shadow, observation, timeMicros);
-      compare(device, shadow.tally);
+      this.#defer(device, "shadow", shadow, rule, profile);
+      this.#compare(device, shadow.tally);
     }
     if (device.alerting.watch === undefined && device.shadow.watch === undefined) this.#devices.delete(device.device);
     return alerts;
@@ -193,6 +241,12 @@ export class PackageScorer {
   #servedFor({ model: name }: ModelRule, stage: Stage, profile: CompiledProfile): Served | undefined {
     const served = this.#served[stage].get(name);
     if (served === undefined || this.#failed.has(served.model.id)) return undefined;
+    const { remote } = served.model.recipe.model;
+    if (remote?.fault !== undefined) {
+      this.#failed.add(served.model.id);
+      this.#events.fault(served.model, stage, remote.fault);
+      return undefined;
+    }
     const pair = `${served.model.id} ${profile.id}`;
     if (this.#misfits.has(pair)) return undefined;
     const fault = profileFault(served.model, profile);
@@ -219,26 +273,100 @@ export class PackageScorer {
   /** Undefined where there is nothing to hear, or where the model has failed: its watch is gone then. */
   #take(
     device: DeviceWatch,
-    which: "alerting" | "shadow",
+    which: Place,
     served: Served,
     observation: Observation,
     timeMicros: number,
   ): readonly RowJudgement[] | undefined {
-    const slot = device[which];
-    const { model, tally } = served;
     const isTimed = this.#taken % timedEvery === 0;
     const startMs = isTimed ? this.#events.nowMs() : 0;
+    const judgements = this.#tried(device, which, served, (watch) => watch.take(observation, timeMicros));
+    if (isTimed) served.tally.took((this.#events.nowMs() - startMs) * 1000);
+    return judgements;
+  }
+
+  #tried<Result>(
+    device: DeviceWatch,
+    which: Place,
+    { model, scope }: Served,
+    work: (watch: RowWatch) => Result,
+  ): Result | undefined {
+    const slot = device[which];
+    if (slot.watch === undefined) return undefined;
     try {
-      return slot.watch?.take(observation, timeMicros);
+      return work(slot.watch);
     } catch (error) {
       this.#failed.add(model.id);
-      const stage = which === "shadow" ? "shadow" : served.scope === undefined ? "live" : "canary";
+      const stage = which === "shadow" ? "shadow" : scope === undefined ? "live" : "canary";
       this.#events.fault(model, stage, error instanceof Error ? error.message : String(error));
       if (which === "alerting") device.orphan ??= openAlert(device, slot.watch);
       slot.watch = undefined;
       return undefined;
-    } finally {
-      if (isTimed) tally.took((this.#events.nowMs() - startMs) * 1000);
+    }
+  }
+
+  #defer(device: DeviceWatch, which: Place, served: Served, rule: ModelRule, profile: CompiledProfile): void {
+    const { watch } = device[which];
+    const rows = watch?.takeAsked();
+    if (watch === undefined || rows === undefined) return;
+    this.#deferred.push({ kind: "rows", device, which, watch, served, rows, rule, profile });
+  }
+
+  /** Where there is no live version, it is as one that never says anything. */
+  #compare(device: DeviceWatch, tally: ModelTally): void {
+    const { alerting, shadow } = device;
+    if (shadow.watch === undefined || shadow.watch.learning || alerting.watch?.learning === true) return;
+    const stateOf = (watch: RowWatch): RowWatch | boolean =>
+      watch.model.recipe.model.remote === undefined ? watch.episode.open : watch;
+    const alertingState = alerting.watch === undefined ? false : stateOf(alerting.watch);
+    const shadowState = stateOf(shadow.watch);
+    if (typeof alertingState === "boolean" && typeof shadowState === "boolean") {
+      tally.compare(alertingState, shadowState);
+    } else {
+      this.#deferred.push({ kind: "compare", device, tally, alerting: alertingState, shadow: shadowState });
+    }
+  }
+
+  /**
+   * What models in other threads have to say of the observations since the last call, as soon as they have answered;
+   * undefined where nothing is outstanding. Promises resolve in the order of the calls, and until then there is nothing
+   * to `save`. Never rejects: rows without an answer are left out.
+   */
+  settle(): Promise<readonly AlertRecord[]> | undefined {
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    if (deferred.length === 0 && this.#outstanding === 0) return undefined;
+    this.#outstanding++;
+    const answers = answersTo(deferred.filter(({ kind }) => kind === "rows") as DeferredRows[]);
+    const before = this.#settled;
+    const settling = (async () => {
+      await before;
+      const answered = await answers;
+      const alerts: AlertRecord[] = [];
+      for (const entry of deferred) {
+        if (entry.kind === "compare") entry.tally.compare(isOpen(entry.alerting), isOpen(entry.shadow));
+        else this.#judge(entry, answered, alerts);
+      }
+      this.#outstanding--;
+      return alerts;
+    })();
+    this.#settled = settling;
+    return settling;
+  }
+
+  #judge(
+    { device, which, watch, served, rows, rule, profile }: DeferredRows,
+    answers: ReadonlyMap<AskedRow, Float32Array>,
+    alerts: AlertRecord[],
+  ): void {
+    for (const row of rows) {
+      const answer = answers.get(row);
+      // Meanwhile another version may have come, or this one may have failed on another device.
+      if (answer === undefined || device[which].watch !== watch || this.#failed.has(served.model.id)) continue;
+      const judgements = this.#tried(device, which, served, () => watch.judge(row, answer));
+      if (which !== "alerting") continue;
+      for (const judgement of judgements ?? []) alerts.push(rowAlert(device, watch, judgement, rule, profile));
+      if (device.alerting.watch === undefined) this.#close(device, row.timeMicros, "it has failed", alerts);
     }
   }
 
@@ -337,10 +465,27 @@ function follow(slot: Slot, served: Served | undefined): boolean {
   return loaded !== undefined;
 }
 
-/** Where there is no live version, it is as one that never says anything. */
-function compare({ alerting, shadow }: DeviceWatch, tally: ModelTally): void {
-  if (shadow.watch === undefined || shadow.watch.learning || alerting.watch?.learning === true) return;
-  tally.compare(alerting.watch?.episode.open ?? false, shadow.watch.episode.open);
+function networkOf({ recipe }: ServedModel): Pick<ModelView, "network"> {
+  const { remote } = recipe.model;
+  return remote === undefined ? {} : { network: { library: remote.library, droppedRows: remote.dropped } };
+}
+
+function isOpen(state: RowWatch | boolean): boolean {
+  return typeof state === "boolean" ? state : state.episode.open;
+}
+
+/** One question to each model for all of its rows. Rows that it has dropped are not in the answer. */
+async function answersTo(deferred: readonly DeferredRows[]): Promise<ReadonlyMap<AskedRow, Float32Array>> {
+  const answers = new Map<AskedRow, Float32Array>();
+  const byModel = Map.groupBy(deferred, ({ served }) => served.model.recipe.model.remote);
+  await Promise.all(
+    [...byModel].map(async ([remote, entries]) => {
+      const rows = entries.flatMap((entry) => entry.rows);
+      const given = await remote?.answer(rows.map(({ asked }) => asked));
+      given?.forEach((answer, r) => answers.set(rows[r]!, answer));
+    }),
+  );
+  return answers;
 }
 
 function saveSlot({ watch, saved }: Slot, to: StateWriter): void {

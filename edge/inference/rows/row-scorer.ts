@@ -1,7 +1,8 @@
+import assert from "node:assert/strict";
 import type { ScoreQuality } from "../detector.ts";
 import type { Feature } from "../features/feature.ts";
 import { FeaturePipeline } from "../features/pipeline.ts";
-import type { FittedModel, ModelRun } from "../formats/format.ts";
+import { isAsking, type AskingRun, type FittedModel, type ModelRun } from "../formats/format.ts";
 import type { StateReader, StateWriter } from "../state.ts";
 
 /** A model of rows together with the way from a row to what the model looks at. */
@@ -48,6 +49,22 @@ export class RowScorer {
   observe(row: Float64Array): number {
     this.#pipeline.observe(row, this.#row);
     return this.#run.observe(this.#row);
+  }
+
+  /** For a model in another thread, instead of `observe`: the row as it wants it, if there is anything to ask. */
+  ask(row: Float64Array): Float32Array | undefined {
+    this.#pipeline.observe(row, this.#row);
+    return this.#asking.ask(this.#row);
+  }
+
+  /** The output that follows from the answer to what was asked. In the order of the rows. */
+  judge(asked: Float32Array, answer: Float32Array): number {
+    return this.#asking.judge(asked, answer);
+  }
+
+  get #asking(): AskingRun {
+    assert(isAsking(this.#run), "its model is in this thread");
+    return this.#run;
   }
 
   /** The share of each input (not feature) in the score given last; together 1. */

@@ -19,6 +19,14 @@ export interface RowJudgement {
   readonly shares: Float64Array;
 }
 
+/** A row that a model in another thread is asked about. */
+export interface AskedRow {
+  readonly asked: Float32Array;
+  readonly values: Float64Array;
+  readonly timeMicros: number;
+  readonly uncertain: boolean;
+}
+
 /** One device under one packaged model. */
 export class RowWatch {
   readonly model: ServedModel;
@@ -32,6 +40,7 @@ export class RowWatch {
   readonly #sink: RowSink;
   readonly #tally: ModelTally;
   #judgements: RowJudgement[] | undefined;
+  #asked: AskedRow[] | undefined;
 
   constructor(model: ServedModel, tally: ModelTally) {
     this.model = model;
@@ -39,7 +48,10 @@ export class RowWatch {
     this.#joiner = new RowJoiner(model.shape);
     this.#scorer = new RowScorer(model.recipe);
     this.#sink = {
-      row: (values, timeMicros, uncertain) => this.#score(values, timeMicros, uncertain),
+      row:
+        model.recipe.model.remote === undefined
+          ? (values, timeMicros, uncertain) => this.#score(values, timeMicros, uncertain)
+          : (values, timeMicros, uncertain) => this.#ask(values, timeMicros, uncertain),
       gap: () => this.#scorer.gap(),
     };
   }
@@ -55,12 +67,39 @@ export class RowWatch {
     return this.#judgements;
   }
 
+  /** What the observation that was taken last gives to ask; each is to be judged, in this order, or left out. */
+  takeAsked(): readonly AskedRow[] | undefined {
+    const asked = this.#asked;
+    this.#asked = undefined;
+    return asked;
+  }
+
+  /** What follows from the answer to a row. Throws as `take`. */
+  judge({ asked, values, timeMicros, uncertain }: AskedRow, answer: Float32Array): readonly RowJudgement[] | undefined {
+    this.#judgements = undefined;
+    const ratio = this.#scorer.judge(asked, answer);
+    requireScore(ratio);
+    this.#judge(ratio, values, timeMicros, uncertain);
+    return this.#judgements;
+  }
+
+  #ask(values: Float64Array, timeMicros: number, uncertain: boolean): void {
+    const asked = this.#scorer.ask(values);
+    if (asked === undefined) return;
+    const isUncertain = uncertain || this.#scorer.quality === "uncertain";
+    (this.#asked ??= []).push({ asked, values: values.slice(), timeMicros, uncertain: isUncertain });
+  }
+
   #score(values: Float64Array, timeMicros: number, uncertain: boolean): void {
     const wasLearning = this.#scorer.learning;
     const ratio = this.#scorer.observe(values);
-    if (!(ratio >= 0 && ratio < Infinity)) throw new RangeError(`the score of a row is ${ratio}`);
+    requireScore(ratio);
     const { quality } = this.#scorer;
     if (wasLearning || quality === "bad") return;
+    this.#judge(ratio, values, timeMicros, uncertain || quality === "uncertain");
+  }
+
+  #judge(ratio: number, values: Float64Array, timeMicros: number, uncertain: boolean): void {
     this.lastScore = onAlertScale(ratio, this.model.clear);
     this.trace.push(timeMicros, this.lastScore);
     const step = this.episode.step(this.lastScore, ratio, false, timeMicros);
@@ -69,8 +108,7 @@ export class RowWatch {
     const shares = new Float64Array(values.length);
     this.#scorer.contributions(shares);
     if (step === "raise") this.lead = shares.indexOf(Math.max(...shares));
-    const isUncertain = uncertain || quality === "uncertain";
-    (this.#judgements ??= []).push({ step, timeMicros, ratio, uncertain: isUncertain, values: values.slice(), shares });
+    (this.#judgements ??= []).push({ step, timeMicros, ratio, uncertain, values: values.slice(), shares });
   }
 
   save(to: StateWriter): void {
@@ -88,4 +126,9 @@ export class RowWatch {
     this.#scorer.load(from);
     this.episode.load(from);
   }
+}
+
+/** What is no number must be seen by whoever runs the model, not taken for normal. */
+function requireScore(ratio: number): void {
+  if (!(ratio >= 0 && ratio < Infinity)) throw new RangeError(`the score of a row is ${ratio}`);
 }

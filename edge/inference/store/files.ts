@@ -66,7 +66,7 @@ export function makeFolder(folder: string): void {
 }
 
 /** Undefined where there is no such file. Throws MODEL_INVALID where it is a link, no file, or too large. */
-function readSmall(folder: string, name: string, bytesMax: number): Uint8Array | undefined {
+export function readSmall(folder: string, name: string, bytesMax: number): Uint8Array | undefined {
   let descriptor: number;
   try {
     descriptor = openSync(join(folder, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

@@ -1,4 +1,5 @@
 import { TidegateError } from "../../../src/errors.ts";
+import { bringUp } from "../package/bring-up.ts";
 import type { TrustedKey } from "../package/signature.ts";
 import { scopeText, type CanaryScope } from "../rows/canary-scope.ts";
 import { stages, type Stage } from "../rows/package-scorer.ts";
@@ -63,9 +64,9 @@ export class LiveModels {
         const state = await this.#stateOf(name);
         // Meanwhile the configuration may have changed.
         if (!this.#names.includes(name)) continue;
-        if (this.#showLive(name, state)) hasChanged = true;
-        if (this.#showCanary(name, state)) hasChanged = true;
-        if (this.#showShadow(name, state)) hasChanged = true;
+        if (await this.#showLive(name, state)) hasChanged = true;
+        if (await this.#showCanary(name, state)) hasChanged = true;
+        if (await this.#showShadow(name, state)) hasChanged = true;
       }
     } finally {
       this.#looking = false;
@@ -88,10 +89,10 @@ export class LiveModels {
     return true;
   }
 
-  #showLive(name: string, { live, previous }: LiveState): boolean {
+  async #showLive(name: string, { live, previous }: LiveState): Promise<boolean> {
     const isFirst = !this.#seen.has(`${name} live`);
     if (!this.#isNew(`${name} live`, JSON.stringify([live, previous]))) return false;
-    const model = this.#load(name, "live", live) ?? this.#load(name, "live", previous);
+    const model = (await this.#load(name, "live", live)) ?? (await this.#load(name, "live", previous));
     this.#events.deploy(name, "live", model);
     if (model !== undefined && model.version === live) {
       this.#seen.delete(`${name} fault`);
@@ -103,11 +104,11 @@ export class LiveModels {
   }
 
   /** Where it is not sound, its devices stay with the live version. */
-  #showCanary(name: string, { canary }: LiveState): boolean {
+  async #showCanary(name: string, { canary }: LiveState): Promise<boolean> {
     const text = canary === undefined ? "" : JSON.stringify(canary);
     if (text === (this.#seen.get(`${name} canary`) ?? "")) return false;
     this.#seen.set(`${name} canary`, text);
-    const model = this.#load(name, "canary", canary?.version);
+    const model = await this.#load(name, "canary", canary?.version);
     this.#events.deploy(name, "canary", model, canary?.scope);
     if (model !== undefined) {
       const message = `model ${name} ${canary?.version} is the canary on ${scopeText(canary!.scope)}.`;
@@ -118,10 +119,10 @@ export class LiveModels {
     return true;
   }
 
-  #showShadow(name: string, { shadow }: LiveState): boolean {
+  async #showShadow(name: string, { shadow }: LiveState): Promise<boolean> {
     if ((shadow ?? "") === (this.#seen.get(`${name} shadow`) ?? "")) return false;
     this.#seen.set(`${name} shadow`, shadow ?? "");
-    const model = this.#load(name, "shadow", shadow);
+    const model = await this.#load(name, "shadow", shadow);
     this.#events.deploy(name, "shadow", model);
     if (model !== undefined) this.#events.report(name, "shadow", `model ${name} ${shadow} runs as a shadow.`, false);
     else if (shadow === undefined) {
@@ -130,10 +131,13 @@ export class LiveModels {
     return true;
   }
 
-  #load(name: string, stage: Stage, version: string | undefined): ServedModel | undefined {
+  async #load(name: string, stage: Stage, version: string | undefined): Promise<ServedModel | undefined> {
     if (version === undefined) return undefined;
     try {
-      return servedModel(verifyPackage(this.#store.read({ name, version }), this.#trusted));
+      const verified = verifyPackage(this.#store.read({ name, version }), this.#trusted);
+      const served = servedModel(verified);
+      await bringUp(verified);
+      return served;
     } catch (error) {
       this.#reportFault(name, stage, version, error);
       return undefined;

@@ -2,11 +2,12 @@ import { systemClock, type Clock } from "../../../src/clock.ts";
 import { formatWireTime } from "../../../src/observation/time.ts";
 import type { AuditActor } from "../../../src/wire/audit.ts";
 import type { AuditModel, ModelAuditAction } from "../../../src/wire/records.ts";
-import { readManifest, type PackageBytes } from "../package/model-package.ts";
+import { prove } from "../package/bring-up.ts";
+import { readManifest, type ModelPackage, type PackageBytes } from "../package/model-package.ts";
 import { scopeText, type CanaryScope } from "../rows/canary-scope.ts";
 import type { TrustedKey } from "../package/signature.ts";
 import { ModelNotes } from "./model-notes.ts";
-import { ModelStore, type Imported, type LiveState } from "./model-store.ts";
+import { ModelStore, verifyPackage, type Imported, type LiveState } from "./model-store.ts";
 
 /** Who changes something, and why in their own words; empty where they give no reason. */
 export interface ModelChange {
@@ -29,6 +30,39 @@ export class ModelDesk {
     this.#trusted = trusted;
     this.#notes = new ModelNotes(dataFolder);
     this.#clock = clock;
+  }
+
+  /**
+   * To be called before a package is imported, or a version put to work: where it holds a network, it has to answer its
+   * golden rows. What else is wrong, the action itself finds. Throws MODEL_LIBRARY and MODEL_INVALID; the refusal is noted
+   * as that of the action.
+   */
+  async prove(action: ModelAuditAction, bytes: PackageBytes, change: ModelChange): Promise<void> {
+    let opened: ModelPackage;
+    try {
+      opened = verifyPackage(bytes, this.#trusted);
+    } catch {
+      return;
+    }
+    try {
+      await prove(opened);
+    } catch (error) {
+      this.#note(action, nameOf(bytes), change, () => {
+        throw error;
+      });
+    }
+  }
+
+  /** The same for a version of the store, the newest by default. */
+  async proveStored(
+    action: ModelAuditAction,
+    name: string,
+    wanted: string | undefined,
+    change: ModelChange,
+  ): Promise<void> {
+    const version = wanted ?? this.store.versions(name)[0];
+    if (version === undefined || !this.store.versions(name).includes(version)) return;
+    await this.prove(action, this.store.read({ name, version }), change);
   }
 
   import(bytes: PackageBytes, change: ModelChange): Imported {

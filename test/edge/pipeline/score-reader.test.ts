@@ -14,19 +14,61 @@ import { commitReader } from "../../support/stored.ts";
 
 const profile = { id: "p", metrics: new Map() } as unknown as CompiledProfile;
 
-/** Raises an alert at every third observation, whose text is a hash of all that came before. */
-class Chain implements ObservationScorer {
-  #hash = 7;
-  #count = 0;
+/** Raises an alert at every third number, whose text is a hash of all that came before. */
+class Chain {
+  hash = 7;
+  count = 0;
+
+  take(n: number, mark: string): AlertRecord[] {
+    this.hash = (this.hash * 31 + n) % 1_000_003;
+    return ++this.count % 3 === 0 ? [{ episode: `${mark}${this.hash}` } as AlertRecord] : [];
+  }
+}
+
+/** A chain that answers at once, and one that takes its turns to do so; 0 turns: there is no such one. */
+class Chains implements ObservationScorer {
+  readonly #now = new Chain();
+  readonly #later = new Chain();
+  readonly #turns: () => number;
+  #given: number[] = [];
+  #before: Promise<unknown> = Promise.resolve();
+  #outstanding = 0;
+
+  constructor(turns: () => number) {
+    this.#turns = turns;
+  }
+
   score(observation: { values: Record<string, unknown> }): readonly AlertRecord[] {
-    this.#hash = (this.#hash * 31 + Number(observation.values.n)) % 1_000_003;
-    return ++this.#count % 3 === 0 ? [{ episode: String(this.#hash) } as AlertRecord] : [];
+    const n = Number(observation.values.n);
+    this.#given.push(n);
+    return this.#now.take(n, "");
   }
+
+  settle(): Promise<readonly AlertRecord[]> | undefined {
+    const turns = this.#turns();
+    const given = this.#given.splice(0);
+    if (turns === 0 || (given.length === 0 && this.#outstanding === 0)) return undefined;
+    this.#outstanding++;
+    const before = this.#before;
+    const answer = (async () => {
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      await before;
+      this.#outstanding--;
+      return given.flatMap((n) => this.#later.take(n, "later "));
+    })();
+    this.#before = answer;
+    return answer;
+  }
+
   snapshot(): Uint8Array {
-    return Buffer.from(`${this.#hash},${this.#count}`);
+    assert.equal(this.#outstanding, 0, "a snapshot in the middle of an answer");
+    return Buffer.from([this.#now, this.#later].map(({ hash, count }) => `${hash},${count}`).join());
   }
+
   restore(bytes: Uint8Array): boolean {
-    [this.#hash, this.#count] = Buffer.from(bytes).toString().split(",").map(Number) as [number, number];
+    const [nowHash, nowCount, hash, count] = Buffer.from(bytes).toString().split(",").map(Number);
+    Object.assign(this.#now, { hash: nowHash, count: nowCount });
+    Object.assign(this.#later, { hash, count });
     return true;
   }
 }
@@ -39,12 +81,14 @@ class Process {
   #alerts: TestRecord[] = [];
   #state = new Map<string, string | Uint8Array>();
   #nowMs = 0;
+  #isKilled = false;
 
-  constructor(folder: string) {
+  constructor(folder: string, turns: () => number = () => 0) {
     this.store = Store.open(storeOptions(folder), systemClock);
     const commits = commitReader(this.store);
     const log = {
-      nextCommit: (commit: number) => commits.next(commit),
+      // Of a killed process nobody hears any more.
+      nextCommit: (commit: number) => (this.#isKilled ? new Promise<never>(() => undefined) : commits.next(commit)),
       state: (key: string) => Promise.resolve(this.store.state(key)),
     };
     const output = {
@@ -56,7 +100,7 @@ class Process {
     };
     // Each look at the clock is 4 s later, so that snapshots are taken every few commits.
     const options = { profileOf: () => profile, monotonicMs: () => (this.#nowMs += 4_000), onAlert: () => undefined };
-    this.reader = new ScoreReader(log, new Chain(), output, options);
+    this.reader = new ScoreReader(log, new Chains(turns), output, options);
   }
 
   commit(numbers: readonly number[]): void {
@@ -72,6 +116,11 @@ class Process {
     assert(committed.kind === "stored");
     const notes = numbers.map((n) => ({ observation: { values: { n } } as never, device: { profile } }));
     this.reader.stored(committed.commit, notes);
+  }
+
+  kill(): void {
+    this.#isKilled = true;
+    this.store.abandon();
   }
 
   alerts(): string[] {
@@ -94,21 +143,28 @@ function observationText(n: number): string {
 
 async function untilLive(process: Process): Promise<void> {
   await process.reader.start();
+  await caughtUp(process);
+}
+
+async function caughtUp(process: Process): Promise<void> {
   while (!process.reader.isLive) await new Promise((resolve) => setImmediate(resolve));
 }
 
-async function run(t: TestContext, killEvery: (commit: number) => boolean): Promise<string[]> {
+async function run(t: TestContext, killEvery: (commit: number) => boolean, turns?: () => number): Promise<string[]> {
   const folder = temporaryFolder(t);
-  let process = new Process(folder);
+  let process = new Process(folder, turns);
   await untilLive(process);
   let n = 0;
   for (let commit = 0; commit < 60; commit++) {
     process.commit(Array.from({ length: 1 + (commit % 5) }, () => ++n));
+    if (turns !== undefined) await new Promise((resolve) => setImmediate(resolve));
     if (!killEvery(commit)) continue;
-    process.store.abandon();
-    process = new Process(folder);
+    process.kill();
+    process = new Process(folder, turns);
     await untilLive(process);
   }
+  await caughtUp(process);
+  await process.reader.close();
   // What the last commits raised is in the open group: two more commits bring it to disk.
   process.commit([]);
   process.commit([]);
@@ -137,5 +193,28 @@ test("alerts after kills at random commits equal those of an undisturbed run", a
   const random = runSeed((line) => t.diagnostic(line));
   for (const share of [0.02, 0.1, 0.5, 1]) {
     assert.deepEqual(await run(t, () => random.next() < share), undisturbed);
+  }
+});
+
+test("models that answer later: their alerts too are raised once, in their order, and nobody waits for them", async (t) => {
+  const isLater = (alert: string): boolean => alert.startsWith("later ");
+  const undisturbed = await run(
+    t,
+    () => false,
+    () => 1,
+  );
+  assert(undisturbed.filter(isLater).length > 50);
+  const random = runSeed((line) => t.diagnostic(line));
+  for (const share of [0.02, 0.1, 0.5, 1]) {
+    const alerts = await run(
+      t,
+      () => random.next() < share,
+      () => 1 + Math.floor(random.next() * 8),
+    );
+    assert.deepEqual(alerts.filter(isLater), undisturbed.filter(isLater));
+    assert.deepEqual(
+      alerts.filter((alert) => !isLater(alert)),
+      undisturbed.filter((alert) => !isLater(alert)),
+    );
   }
 });
