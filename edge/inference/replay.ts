@@ -124,14 +124,17 @@ class ReplaySide {
 
   async settle(): Promise<void> {
     const alerts = await this.#scorer.settle();
-    if (alerts !== undefined)
-      this.#hear(alerts, [...new Set([...this.#open.keys(), ...alerts.map(({ device }) => device)])]);
+    if (alerts !== undefined) this.#hear(alerts, this.#open.keys());
   }
 
-  #hear(alerts: readonly AlertRecord[], devices: readonly string[]): void {
-    for (const alert of alerts) if (alert.kind === "raise") this.#raise(alert);
+  #hear(alerts: readonly AlertRecord[], devices: Iterable<string>): void {
+    for (const alert of alerts) {
+      if (alert.kind === "raise") this.#raise(alert);
+      if (alert.kind !== "clear") continue;
+      this.#followPeak(alert.device);
+      this.#clear(alert);
+    }
     for (const device of devices) this.#followPeak(device);
-    for (const alert of alerts) if (alert.kind === "clear") this.#clear(alert);
   }
 
   #raise({ device, time, metric, priority, score, explanation }: AlertRecord): void {

@@ -178,7 +178,8 @@ class Device {
       clean: false,
       properties: { sessionExpiryInterval: 86_400 },
       reconnectPeriod: reconnectMs,
-      connectTimeout: 5000,
+      // A gateway that is busy takes its time with a password; giving up would only make it begin anew.
+      connectTimeout: 30_000,
       keepalive: 30,
     });
     // A gateway that is away is what this program is made for: `connected` in the counts shows it.

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { Command } from "commander";
 import { loadEdgeConfig } from "../../config.ts";
 import type { TrustedKey } from "../../inference/package/signature.ts";
+import { networkFiles } from "../../inference/networks/network.ts";
 import { prove } from "../../inference/package/bring-up.ts";
 import { readPackage } from "../../inference/store/files.ts";
 import { readPublicKey, readTrustedKeys } from "../../inference/store/keys.ts";
@@ -69,7 +70,8 @@ function trustedBy({ config, trustedKey }: VerifyFlags): TrustedKey[] {
 }
 
 function describe({ manifest: { name, version, format, method }, signer }: VerifiedPackage): string {
-  return `${name} ${version} (${format}, ${method}), signed by ${signer}`;
+  const kind = format in networkFiles ? `${format}, ${method}` : method;
+  return `${name} ${version} (${kind}), signed by ${signer}`;
 }
 
 function summary(result: object): string {
