@@ -1,5 +1,5 @@
 import { TidegateError } from "../../../src/errors.ts";
-import { bringUp } from "../package/bring-up.ts";
+import { bringUp, closeModel } from "../package/bring-up.ts";
 import type { TrustedKey } from "../package/signature.ts";
 import { scopeText, type CanaryScope } from "../rows/canary-scope.ts";
 import { stages, type Stage } from "../rows/package-scorer.ts";
@@ -137,7 +137,10 @@ export class LiveModels {
       const verified = verifyPackage(this.#store.read({ name, version }), this.#trusted);
       const served = servedModel(verified);
       await bringUp(verified);
-      return served;
+      if (this.#names.includes(name)) return served;
+      // The configuration has changed while it was loaded: nobody would close it.
+      await closeModel(verified.recipe);
+      return undefined;
     } catch (error) {
       this.#reportFault(name, stage, version, error);
       return undefined;

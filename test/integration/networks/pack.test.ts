@@ -51,7 +51,8 @@ const wrong: readonly { name: string; change: (folder: string) => void; code: nu
   { name: "no rows", change: (folder) => rmSync(join(folder, "rows.json")), code: 66, says: /holds no rows.json/ },
   {
     name: "rows that are too short",
-    change: (folder) => writeFileSync(join(folder, "rows.json"), JSON.stringify(Array.from({ length: 10 }, () => [1, 2]))),
+    change: (folder) =>
+      writeFileSync(join(folder, "rows.json"), JSON.stringify(Array.from({ length: 10 }, () => [1, 2]))),
     code: 64,
     says: /row 0 has 2 values instead of 5/,
   },
