@@ -65,7 +65,7 @@ test("delayed bytes are not overtaken when the delay ends", async (t) => {
   proxy.fault("up", { kind: "delay", ms: 150 });
   const start = performance.now();
   client.socket.write("first ");
-  await pauseMs(30);
+  await until("the first part is held", () => proxy.heldBytes > 0);
   proxy.fault("up", { kind: "none" });
   client.socket.write("second");
   await until("both", () => client.text === "first second");

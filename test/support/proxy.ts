@@ -26,6 +26,8 @@ export interface FaultProxy {
   /** Connections that are open now, and that were ever made. */
   readonly open: number;
   readonly accepted: number;
+  /** Bytes that it has read and not passed on yet. */
+  readonly heldBytes: number;
   /** Holds until the next call, for present and future connections. Back to `none` goes on with what was held. */
   fault(direction: Direction | "both", fault: Fault): void;
   /** Resets every connection (RST); new ones are welcome. */
@@ -92,6 +94,10 @@ class Proxy implements FaultProxy {
     return this.#pipes.size / 2;
   }
 
+  get heldBytes(): number {
+    return [...this.#pipes].reduce((sum, pipe) => sum + pipe.heldBytes, 0);
+  }
+
   #accept(client: Socket): void {
     if (this.#refused) {
       client.on("error", () => client.destroy());
@@ -152,8 +158,8 @@ interface Held {
 /** One direction of one connection. Bytes never overtake earlier ones, whatever the fault was when they came. */
 class Pipe {
   done = false;
+  heldBytes = 0;
   readonly #held: Held[] = [];
-  #heldBytes = 0;
   #dueMs = 0;
   #portionMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -179,7 +185,7 @@ class Pipe {
     const now = performance.now();
     this.#dueMs = Math.max(this.#dueMs, now + (fault.kind === "delay" ? fault.ms : 0));
     this.#held.push({ dueMs: this.#dueMs, bytes });
-    this.#heldBytes += bytes?.length ?? 0;
+    this.heldBytes += bytes?.length ?? 0;
     this.adjust();
   }
 
@@ -204,7 +210,7 @@ class Pipe {
     const portion = head.bytes?.subarray(0, size);
     if (head.bytes === undefined || head.bytes.length <= size) this.#held.shift();
     else head.bytes = head.bytes.subarray(size);
-    this.#heldBytes -= portion?.length ?? 0;
+    this.heldBytes -= portion?.length ?? 0;
     if (portion === undefined) this.#end();
     else if (this.#to.writable) this.#to.write(portion);
   }
@@ -217,7 +223,7 @@ class Pipe {
   /** After anything that may let bytes flow or stop them. */
   adjust(): void {
     this.#pump();
-    const full = this.#heldBytes >= heldBytesMax || this.#to.writableNeedDrain;
+    const full = this.heldBytes >= heldBytesMax || this.#to.writableNeedDrain;
     if (full || this.#fault().kind === "blackhole") this.#from.pause();
     else this.#from.resume();
   }
