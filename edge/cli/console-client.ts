@@ -13,7 +13,7 @@ export interface ConsoleFlags {
   readonly tokenFile?: string;
 }
 
-const silenceMs = 10_000;
+const answerWithinMs = 10_000;
 const refusalBytesMax = 65_536;
 
 /**
@@ -49,8 +49,9 @@ export class ConsoleClient {
     return undefined;
   }
 
-  async post<T>(path: string, body: object): Promise<T> {
-    return JSON.parse(await textOf(await this.open("POST", path, JSON.stringify(body)))) as T;
+  async post<T>(path: string, body: object, withinMs = answerWithinMs): Promise<T> {
+    const answer = await this.#send("POST", path, JSON.stringify(body), withinMs);
+    return JSON.parse(await textOf(await this.#requireOk(answer))) as T;
   }
 
   /** An answer with status 200, to be read as it comes. Throws SOURCE_UNREACHABLE, ACCESS_REFUSED and SOURCE_REFUSED. */
@@ -78,15 +79,15 @@ export class ConsoleClient {
     throw refusal(this.url, answer.statusCode ?? 0, messageOf(text));
   }
 
-  #send(method: string, path: string, body: string | undefined): Promise<IncomingMessage> {
+  #send(method: string, path: string, body: string | undefined, withinMs = answerWithinMs): Promise<IncomingMessage> {
     const headers = {
       authorization: `Bearer ${this.#token}`,
       ...(body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
     };
     const send = this.url.startsWith("https:") ? httpsRequest : httpRequest;
     return new Promise((resolve, reject) => {
-      const request = send(new URL(path, this.url), { ...this.#tls, method, headers, timeout: silenceMs }, resolve);
-      request.on("timeout", () => request.destroy(new Error(`no answer for ${silenceMs / 1000} s`)));
+      const request = send(new URL(path, this.url), { ...this.#tls, method, headers, timeout: withinMs }, resolve);
+      request.on("timeout", () => request.destroy(new Error(`no answer for ${withinMs / 1000} s`)));
       request.on("error", (cause) => {
         reject(
           new TidegateError("SOURCE_UNREACHABLE", `the console at ${this.url} does not answer: ${cause.message}`, {

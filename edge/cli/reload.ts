@@ -5,6 +5,9 @@ import type { ReloadResult } from "../console/view.ts";
 import { ConsoleClient, type ConsoleFlags } from "./console-client.ts";
 import { defaultConfigFile, type Cli } from "./terminal.ts";
 
+/** A source that stops acknowledges what is stored, and a connection that is dead takes its time to be closed. */
+const answerWithinMs = 60_000;
+
 interface ReloadFlags extends ConsoleFlags {
   readonly config: string;
   readonly json: boolean;
@@ -27,7 +30,7 @@ export function reloadCommand(cli: Cli): Command {
 async function reload({ terminal }: Cli, flags: ReloadFlags): Promise<void> {
   // A mistake in the file is told as `tidegate check` tells it, before the agent is asked.
   const { config, warnings } = loadEdgeConfig(flags.config);
-  const result = await new ConsoleClient(config, flags).post<ReloadResult>("/api/v1/reload", {});
+  const result = await new ConsoleClient(config, flags).post<ReloadResult>("/api/v1/reload", {}, answerWithinMs);
   if (result.kind === "refused") {
     const { code, message, hint } = result;
     throw new TidegateError(code, message, hint === undefined ? {} : { hint });
