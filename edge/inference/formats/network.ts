@@ -33,8 +33,9 @@ export const networkSchema = Type.Object(
 );
 export type NetworkReading = Static<typeof networkSchema>;
 
-/** What the output is cut to. */
-interface Range {
+/** What the output is, and what it is cut to. */
+interface NetworkOutput {
+  readonly kind: Manifest["output"]["kind"];
   readonly low: number;
   readonly high: number;
 }
@@ -46,16 +47,16 @@ export class NetworkModel implements FittedModel {
   readonly base = 0;
   readonly network: Network;
   readonly reading: NetworkReading;
-  readonly range: Range;
+  readonly output: NetworkOutput;
   /** Rows until every feature that looks back has enough of them. */
   readonly settlingRows: number;
   /** Set when it was brought up; it cannot be asked before. */
   remote?: RemoteNetwork;
 
-  constructor(network: Network, reading: NetworkReading, range: Range, settlingRows: number) {
+  constructor(network: Network, reading: NetworkReading, output: NetworkOutput, settlingRows: number) {
     this.network = network;
     this.reading = reading;
-    this.range = range;
+    this.output = output;
     this.settlingRows = settlingRows;
   }
 
@@ -117,14 +118,15 @@ class NetworkRun implements AskingRun {
   }
 
   judge(asked: Float32Array, answer: Float32Array): number {
-    const { reading, range } = this.#model;
+    const { reading, output } = this.#model;
     if (reading.answer.kind === "value") {
-      // Of what the network made of each input nothing is known: what is unusual about the row stands in for it.
+      // What the network made of each input is not known. For a score, what is unusual about the row stands in for it; of a
+      // prediction nothing is said.
       for (let i = 0; i < asked.length; i++) this.#shares[i] = asked[i]! ** 2;
       const value = reading.answer.scale * answer[0]! + reading.answer.offset;
       // Not cut: NaN must be seen.
-      if (value < range.low) return range.low;
-      return value > range.high ? range.high : value;
+      if (value < output.low) return output.low;
+      return value > output.high ? output.high : value;
     }
     let sum = 0;
     for (let i = 0; i < asked.length; i++) sum += this.#shares[i] = (answer[i]! - asked[i]!) ** 2;
@@ -132,6 +134,10 @@ class NetworkRun implements AskingRun {
   }
 
   contributions(into: Float64Array): void {
+    if (this.#model.output.kind !== "score") {
+      into.fill(0);
+      return;
+    }
     const total = this.#shares.reduce((sum, share) => sum + share, 0);
     for (let i = 0; i < into.length; i++) into[i] = total > 0 ? this.#shares[i]! / total : 1 / into.length;
   }
@@ -179,15 +185,16 @@ function load(
   const network: Network = { format, files, inputShape: input, outputs };
   if (format === "onnx") readOnnx(files["model.onnx"]!, network);
   else readTfjs(format, files["model.json"]!, files["weights.bin"]!.length);
-  return new NetworkModel(network, reading, rangeOf(output), Math.max(...features.map(rowsBack)));
+  return new NetworkModel(network, reading, outputOf(output), Math.max(...features.map(rowsBack)));
 }
 
-function rangeOf(output: Manifest["output"]): Range {
-  if (output.kind === "probability") return { low: 0, high: 1 };
-  if (output.kind === "score") return { low: 0, high: Infinity };
+function outputOf(output: Manifest["output"]): NetworkOutput {
+  const { kind } = output;
+  if (kind === "probability") return { kind, low: 0, high: 1 };
+  if (kind === "score") return { kind, low: 0, high: Infinity };
   const [low, high] = output.range;
   if (!(low < high)) throw new RangeError(`the range of the output is ${low} to ${high}`);
-  return { low, high };
+  return { kind, low, high };
 }
 
 /** A network was trained on full windows: half of one is nothing that it knows. */

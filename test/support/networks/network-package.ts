@@ -21,8 +21,8 @@ export function networkPackage(
   { version = "1.0.0", network = denseNetwork(format, sizes, layers) }: { version?: string; network?: Network } = {},
 ): PackageBytes {
   const answer = { kind: "reconstruction", limit } as const;
-  const range = { low: 0, high: Infinity };
-  const model = new NetworkModel(network, { input: [5], means, deviations, answer }, range, 0);
+  const output = { kind: "score", low: 0, high: Infinity } as const;
+  const model = new NetworkModel(network, { input: [5], means, deviations, answer }, output, 0);
   const rows = pumpReadings("pump-01", 1, 60, { startSeconds: 0, seconds: 60 }).map(({ values }) =>
     metrics.map((metric) => Number(values[metric])),
   );

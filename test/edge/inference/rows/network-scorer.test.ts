@@ -32,7 +32,12 @@ const flowOf = (code: number): number => means[0]! + code * deviations[0]!;
 async function networkOf(t: TestContext, version = "2.0.0"): Promise<ServedModel> {
   const network = { format: "onnx", files: {}, inputShape: [5], outputs: 5 } as const;
   const answer = { kind: "reconstruction", limit: 4 } as const;
-  const model = new NetworkModel(network, { input: [5], means, deviations, answer }, { low: 0, high: Infinity }, 0);
+  const model = new NetworkModel(
+    network,
+    { input: [5], means, deviations, answer },
+    { kind: "score", low: 0, high: Infinity },
+    0,
+  );
   model.remote = await RemoteNetwork.open(
     network,
     { ...networkLimits, batchMsMax: 500, pauseMs: 1, faultsMax: 3 },
