@@ -5,6 +5,7 @@ import { compactHeap } from "../src/compact-heap.ts";
 import { TidegateError } from "../src/errors.ts";
 import type { CompiledProfile } from "../src/profile/profile.ts";
 import { auditKey, type AuditActor } from "../src/wire/audit.ts";
+import { insightStream, type InsightRecord } from "../src/wire/predictions.ts";
 import type { AlertRecord, AuditRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
 import { readMemory, stateKeys, type Memory } from "./agent-memory.ts";
@@ -382,9 +383,9 @@ class Agent implements RunningAgent {
 
   #makeScoreReader(): ScoreReader {
     const output = {
-      append: (alert: AlertRecord): boolean => {
-        if (!this.#append("alerts", alert.device, alert)) return false;
-        this.#committer.setState(stateKeys.alerts, this.#alerts.toText());
+      append: (record: InsightRecord): boolean => {
+        if (!this.#append(insightStream(record), record.device, record)) return false;
+        if (record.kind !== "prediction") this.#committer.setState(stateKeys.alerts, this.#alerts.toText());
         return true;
       },
       setState: (key: string, value: string | Uint8Array): void => this.#committer.setState(key, value),
@@ -392,7 +393,8 @@ class Agent implements RunningAgent {
     return new ScoreReader(this.#journal, this.#models, output, {
       profileOf: (device) => this.#profileOf(device),
       monotonicMs: () => systemClock.monotonicMs(),
-      onAlert: (alert, commit) => this.#onAlert(alert, commit),
+      onRecord: (record, commit) =>
+        record.kind === "prediction" ? this.#view.changed() : this.#onAlert(record, commit),
     });
   }
 
@@ -635,6 +637,7 @@ class Agent implements RunningAgent {
         specOf: (device, metric) => this.#rememberedProfile(device)?.specOf(metric),
       }),
       models: () => this.#models.packages.status(),
+      predictions: (device) => this.#models.packages.predictions(device),
       counters: () => this.#intake.counters,
       usage: () => this.#usage,
       forward: () => this.#forward?.report,

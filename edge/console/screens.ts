@@ -1,3 +1,4 @@
+import type { PredictionRecord } from "../../src/wire/predictions.ts";
 import type {
   AlertFigures,
   AlertView,
@@ -71,6 +72,7 @@ export interface DeviceScreen {
   readonly gateway: GatewayView;
   readonly device: DeviceView & { readonly silent: boolean };
   readonly alerts: readonly AlertView[];
+  readonly predictions: readonly PredictionRecord[];
   readonly suppressions: readonly Suppression[];
 }
 
@@ -85,6 +87,8 @@ export interface AlertsScreen {
 export interface ModelsScreen {
   readonly gateway: GatewayView;
   readonly models: readonly ModelView[];
+  /** The newest of each device, those that came last first; bounded. */
+  readonly predictions: readonly PredictionRecord[];
 }
 
 export interface AlertScreen {
@@ -96,6 +100,7 @@ const overviewDevicesMax = 48;
 const overviewAlertsMax = 5;
 const lineDevicesMax = 200;
 const alertsMax = 200;
+const predictionsMax = 40;
 const cardMetricsMax = 3;
 
 export function overviewScreen(view: ConsoleView): OverviewScreen {
@@ -121,7 +126,8 @@ export function bufferScreen(view: ConsoleView): BufferScreen {
 }
 
 export function modelsScreen(view: ConsoleView): ModelsScreen {
-  return { gateway: view.gateway(), models: view.models() };
+  const predictions = [...view.predictions()].sort((a, b) => compareText(b.time, a.time));
+  return { gateway: view.gateway(), models: view.models(), predictions: predictions.slice(0, predictionsMax) };
 }
 
 export function lineScreen(view: ConsoleView, path: string, search: string): LineScreen {
@@ -140,6 +146,7 @@ export function deviceScreen(view: ConsoleView, id: string): DeviceScreen | unde
     gateway: view.gateway(),
     device: { ...device, silent: isSilent(device) },
     alerts: alerts.slice(0, alertsMax),
+    predictions: view.predictions(id),
     suppressions: view.suppressions().filter((suppression) => suppression.device === id),
   };
 }

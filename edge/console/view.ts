@@ -3,6 +3,7 @@ import type { ErrorCode } from "../../src/errors.ts";
 import type { Quality, Value } from "../../src/observation/observation.ts";
 import type { MetricSpec } from "../../src/profile/profile.ts";
 import type { AuditEntry } from "../../src/wire/audit.ts";
+import type { PredictionRecord } from "../../src/wire/predictions.ts";
 import type { Actor, AlertRecord, AlertVerdict, QuarantineRecord, Role } from "../../src/wire/records.ts";
 import type { Lane } from "../../src/wire/streams.ts";
 import type { LossRow, QuarantineFilter } from "../journal/protocol.ts";
@@ -40,6 +41,8 @@ export interface ConsoleView {
   suppressions(): readonly Suppression[];
   /** Packaged models that run, live ones first; bounded. */
   models(): readonly ModelView[];
+  /** The newest prediction of each device that has one, or of one device. */
+  predictions(device?: string): readonly PredictionRecord[];
   /** Messages in the quarantine that fit, newest first, below `before`, at most `limit`. */
   quarantine(filter: QuarantineFilter, before: number | undefined, limit: number): Promise<QuarantineList>;
   /** One quarantined message with its bytes; undefined where it is gone by now. */
@@ -113,6 +116,8 @@ export type AlertOutcome = "done" | "gone" | "full" | "abandoned";
 export interface ModelView {
   readonly name: string;
   readonly version: string;
+  /** What it predicts; undefined of a detector. */
+  readonly predicts: string | undefined;
   /**
    * A canary takes the place of the live version on some devices; a shadow runs beside them on the same observations,
    * and raises no alerts.

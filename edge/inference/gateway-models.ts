@@ -1,5 +1,6 @@
 import type { Observation } from "../../src/observation/observation.ts";
 import type { CompiledProfile } from "../../src/profile/profile.ts";
+import type { InsightRecord } from "../../src/wire/predictions.ts";
 import type { AlertRecord } from "../../src/wire/records.ts";
 import type { PackageScorer } from "./rows/package-scorer.ts";
 import type { Scorer } from "./scorer.ts";
@@ -33,7 +34,7 @@ export class GatewayModels {
     return this.metrics.knows(device);
   }
 
-  score(observation: Observation, profile: CompiledProfile): readonly AlertRecord[] {
+  score(observation: Observation, profile: CompiledProfile): readonly InsightRecord[] {
     const alerts = this.metrics.score(observation, profile);
     const more = this.packages.score(observation, profile);
     if (more.length === 0) return alerts;
@@ -41,7 +42,7 @@ export class GatewayModels {
   }
 
   /** As `PackageScorer.settle`. */
-  settle(): Promise<readonly AlertRecord[]> | undefined {
+  settle(): Promise<readonly InsightRecord[]> | undefined {
     return this.packages.settle();
   }
 

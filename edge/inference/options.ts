@@ -16,6 +16,48 @@ const trustedKey = Type.Object(
   closed,
 );
 
+const limitFields = {
+  of: Type.Optional(
+    Type.Enum(["value", "low", "high"], {
+      description: "What is compared: an end of the interval, or (value, by default) the prediction itself.",
+    }),
+  ),
+  margin: Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      description: "Normal again so far before the limit; by default a tenth of what is possible.",
+    }),
+  ),
+};
+
+const prediction = Type.Object(
+  {
+    pauseSeconds: Type.Number({
+      default: 60,
+      minimum: 1,
+      maximum: 86_400,
+      description: "Between two records of a device at least, by the time of its readings.",
+    }),
+    heartbeatSeconds: Type.Number({
+      default: 3600,
+      minimum: 1,
+      maximum: 604_800,
+      description: "A record so often where nothing changes.",
+    }),
+    alert: Type.Optional(
+      Type.Union(
+        [
+          Type.Object({ below: Type.Number({ description: "An alert from here down." }), ...limitFields }, closed),
+          Type.Object({ above: Type.Number({ description: "An alert from here up." }), ...limitFields }, closed),
+        ],
+        { description: "From when on a prediction is an alert; without it none is." },
+      ),
+    ),
+  },
+  { ...closed, description: "Of a model that predicts: how often there is a record, and when an alert." },
+);
+export type PredictionOptions = Readonly<Static<typeof prediction>>;
+
 const rule = Type.Object(
   {
     model: Type.String({ pattern: modelNamePattern, description: "Name of a model in the store." }),
@@ -30,6 +72,7 @@ const rule = Type.Object(
       default: "medium",
       description: "Priority of the model's alerts.",
     }),
+    prediction: Type.Optional(prediction),
     consequence: Type.Optional(Type.String({ maxLength: 500, description: "What an alert may mean." })),
     action: Type.Optional(Type.String({ maxLength: 500, description: "What to do then." })),
   },

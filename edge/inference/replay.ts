@@ -1,6 +1,7 @@
 import type { Observation } from "../../src/observation/observation.ts";
 import { formatWireTime, parseWireTime } from "../../src/observation/time.ts";
 import type { CompiledProfile } from "../../src/profile/profile.ts";
+import type { InsightRecord } from "../../src/wire/predictions.ts";
 import type { AlertRecord } from "../../src/wire/records.ts";
 import type { ModelView } from "../console/view.ts";
 import type { ModelRule } from "./options.ts";
@@ -127,7 +128,7 @@ class ReplaySide {
     if (alerts !== undefined) this.#hear(alerts, this.#open.keys());
   }
 
-  #hear(alerts: readonly AlertRecord[], devices: Iterable<string>): void {
+  #hear(alerts: readonly InsightRecord[], devices: Iterable<string>): void {
     for (const alert of alerts) {
       if (alert.kind === "raise") this.#raise(alert);
       if (alert.kind !== "clear") continue;

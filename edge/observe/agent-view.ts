@@ -1,4 +1,5 @@
 import type { Clock } from "../../src/clock.ts";
+import type { PredictionRecord } from "../../src/wire/predictions.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import type {
   AlertFigures,
@@ -40,6 +41,7 @@ export interface AgentViewParts {
   readonly suppressions: Suppressions;
   readonly alertWindows: AlertWindows;
   readonly models: () => readonly ModelView[];
+  readonly predictions: (device: string | undefined) => readonly PredictionRecord[];
   readonly feedback: FeedbackCounts;
   readonly counters: () => { readonly received: number; readonly acknowledged: number; readonly quarantined: number };
   readonly usage: () => Usage | undefined;
@@ -222,6 +224,10 @@ export class AgentView implements ConsoleView {
   async alertWindow(episode: string): Promise<AlertWindowView | undefined> {
     const alert = this.#parts.alerts.find(episode);
     return alert === undefined ? undefined : this.#parts.alertWindows.of(alert);
+  }
+
+  predictions(device?: string): readonly PredictionRecord[] {
+    return this.#parts.predictions(device);
   }
 
   models(): readonly ModelView[] {

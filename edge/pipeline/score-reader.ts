@@ -1,18 +1,18 @@
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { decodeObservation, type Observation } from "../../src/observation/observation.ts";
 import type { CompiledProfile } from "../../src/profile/profile.ts";
-import type { AlertRecord } from "../../src/wire/records.ts";
+import type { InsightRecord } from "../../src/wire/predictions.ts";
 import { recordsOf, type Block } from "../journal/block.ts";
 
 /** The models as this reader sees them: pure, and equal inputs in equal order give equal outputs. */
 export interface ObservationScorer {
-  score(observation: Observation, profile: CompiledProfile): readonly AlertRecord[];
+  score(observation: Observation, profile: CompiledProfile): readonly InsightRecord[];
   /**
    * The rest of what there is to say of the observations since the last call, where a part of the models answers later;
    * undefined where nothing is outstanding. Promises resolve in the order of the calls and never reject. While one is
    * outstanding no snapshot is taken.
    */
-  settle(): Promise<readonly AlertRecord[]> | undefined;
+  settle(): Promise<readonly InsightRecord[]> | undefined;
   snapshot(): Uint8Array;
   /** False where the bytes cannot be used; the scorer then stays as it was. */
   restore(bytes: Uint8Array): boolean;
@@ -24,9 +24,9 @@ export interface ScoreLog {
 }
 
 export interface ScoreOutput {
-  /** Appends an alert to the open group. False: no room, try again in the next group. */
-  append(alert: AlertRecord): boolean;
-  /** Becomes durable with the open group, and so together with the alerts that were appended before. */
+  /** Appends an alert or a prediction to the open group. False: no room, try again in the next group. */
+  append(record: InsightRecord): boolean;
+  /** Becomes durable with the open group, and so together with the records that were appended before. */
   setState(key: string, value: string | Uint8Array): void;
 }
 
@@ -34,10 +34,10 @@ export interface ScoreReaderOptions {
   readonly profileOf: (device: string) => CompiledProfile | undefined;
   readonly monotonicMs: () => number;
   /**
-   * An alert that is on its way into the journal, and the commit whose observation it is about: for live views. Not
-   * called for alerts that a replay repeats.
+   * A record that is on its way into the journal, and the commit whose observation it is about: for live views. Not
+   * called for records that a replay repeats.
    */
-  readonly onAlert: (alert: AlertRecord, commit: number) => void;
+  readonly onRecord: (record: InsightRecord, commit: number) => void;
 }
 
 const cursorKey = "scorer:cursor";
@@ -47,16 +47,16 @@ const snapshotKey = "scorer:snapshot";
 const snapshotEveryMs = 30_000;
 /** Snapshots may not cost more flash than this. */
 const snapshotBytesPerSecond = 5_000;
-/** Alerts that wait for room; beyond it the reader falls back to the journal and comes again. */
+/** Records that wait for room; beyond it the reader falls back to the journal and comes again. */
 const pendingMax = 1_000;
 /** A snapshot that is due waits so long for a moment in which nothing is outstanding; then the reader makes one. */
 const snapshotPatienceMs = 10_000;
 
 /**
- * Feeds the journal to the models in the order of arrival and brings their alerts back into it. The alerts of a commit
+ * Feeds the journal to the models in the order of arrival and brings their alerts and predictions back into it. Those of a commit
  * and the cursor that says so become durable together; the models' state follows less often with a cursor of its own.
- * After a crash the commits between the two are scored again with their alerts suppressed, so that each alert is
- * raised once. Live commits come from memory; after a start, or when the reader fell behind, from the journal.
+ * After a crash the commits between the two are scored again with their records suppressed, so that each is
+ * written once. Live commits come from memory; after a start, or when the reader fell behind, from the journal.
  *
  * Models that answer later have a cursor of their own, so that the others never wait for them: a commit is behind it when
  * the last of them has answered. Snapshots are of moments in which nothing is outstanding.
@@ -68,7 +68,7 @@ export class ScoreReader {
   readonly #options: ScoreReaderOptions;
   /** The last commit whose observations were scored. */
   #scored = 0;
-  /** Alerts up to this commit are in the journal already. */
+  /** Records up to this commit are in the journal already. */
   #suppressTo = 0;
   /** The last commit of which every model has said everything, and up to which these alerts are in the journal. */
   #answered = 0;
@@ -80,7 +80,7 @@ export class ScoreReader {
   #newest = 0;
   #live = false;
   #closed = false;
-  #pending: AlertRecord[] = [];
+  #pending: InsightRecord[] = [];
   #changed = false;
   #snapshotAtMs: number;
   #catchUp: Promise<void> = Promise.resolve();
@@ -184,10 +184,10 @@ export class ScoreReader {
   }
 
   #score(observation: Observation, profile: CompiledProfile, commit: number): void {
-    for (const alert of this.#scorer.score(observation, profile)) {
+    for (const record of this.#scorer.score(observation, profile)) {
       if (commit <= this.#suppressTo) continue;
-      this.#pending.push(alert);
-      this.#options.onAlert(alert, commit);
+      this.#pending.push(record);
+      this.#options.onRecord(record, commit);
     }
   }
 
@@ -201,11 +201,11 @@ export class ScoreReader {
     this.#move();
   }
 
-  async #take(commit: number, rest: Promise<readonly AlertRecord[]>): Promise<void> {
-    for (const alert of await rest) {
+  async #take(commit: number, rest: Promise<readonly InsightRecord[]>): Promise<void> {
+    for (const record of await rest) {
       if (commit <= this.#suppressLaterTo) continue;
-      this.#pending.push(alert);
-      this.#options.onAlert(alert, commit);
+      this.#pending.push(record);
+      this.#options.onRecord(record, commit);
     }
     this.#outstanding--;
     this.#answered = commit;

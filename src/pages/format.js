@@ -50,6 +50,13 @@ export function unit(ucum) {
     .replace(/^u(?=[A-Za-z])/, "µ");
 }
 
+/** A probability: `7 %`, and never 0 or 100 % where it is not. */
+export function percent(part) {
+  const whole = Math.round(100 * part);
+  if (whole === 0 && part > 0) return "below 1 %";
+  return whole === 100 && part < 1 ? "above 99 %" : `${whole} %`;
+}
+
 /** `40 to 75 °C`. */
 export function rangeText(range, ucum) {
   return `${value(range[0])} to ${value(range[1])} ${unit(ucum)}`.trim();

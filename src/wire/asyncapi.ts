@@ -2,6 +2,7 @@ import type { TSchema } from "typebox";
 import { observationSchema } from "../observation/schema.ts";
 import { cloudEventsVersion, cloudSource, headerNames, schemaOf, typeOf } from "./headers.ts";
 import { commandResultSchema, commandSchema, commandSchemaId, commandType, resendLimits } from "./commands.ts";
+import { predictionSchema } from "./predictions.ts";
 import {
   alertChangeSchema,
   alertSchema,
@@ -56,6 +57,12 @@ const written: Partial<Record<Stream, { readonly description: string; readonly m
         summary: "Alerts are acknowledged, judged, shelved or taken out of service, or come back.",
         key: device,
       },
+    },
+  },
+  predictions: {
+    description: "What models expect of a device: sent when it has changed, at a bounded rate, and as a heartbeat.",
+    messages: {
+      prediction: { schema: predictionSchema, summary: "A quantity or a probability, with its interval.", key: device },
     },
   },
   ledger: {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import type { ModelView } from "../../edge/console/view.ts";
+import type { PredictionRecord } from "../../src/wire/predictions.ts";
 import { runConsole, type RunningConsole } from "../support/console.ts";
 import {
   contrastFaults,
@@ -238,6 +239,7 @@ for (const view of [narrow, wide]) {
       const live: ModelView = {
         name: "pump-health",
         version: "1.2.0",
+        predicts: undefined,
         stage: "live",
         state: "running",
         devices: 12,
@@ -270,6 +272,50 @@ for (const view of [narrow, wide]) {
       await panel("pump-health 1.3.0").getByText("17 rows").waitFor();
       await panel("press 1.2.0").getByText("has failed, and is out of service").waitFor();
       assert.equal(await overflow(page), 0);
+    });
+
+    test("predictions say what is expected, how surely and why, on the page of models and of the device", async () => {
+      const time = (minutesAgo: number): string =>
+        new Date(Date.now() - minutesAgo * 60_000).toISOString().replace("Z", "000Z");
+      const [device] = running.view.deviceViews.map(({ id }) => id);
+      const prediction: PredictionRecord = {
+        kind: "prediction",
+        id: "00112233445566778899",
+        device: device!,
+        path: "acme/berlin",
+        time: time(3),
+        model: "bearing-life",
+        version: "2.0.0",
+        output: "quantity",
+        name: "remaining",
+        value: 17.25,
+        unit: "h",
+        interval: { coverage: 0.9, low: 9.5, high: 24 },
+        trend: [60, 30, 12].map((minutesAgo) => ({ time: time(minutesAgo), value: minutesAgo + 15 })),
+        base: 80,
+        contributions: [
+          { metric: "vibration", value: 4.8, effect: -40.5 },
+          { metric: "age", effect: -22.25 },
+        ],
+      };
+      const { interval: _interval, ...bare } = prediction;
+      const chance = { ...bare, model: "fails-soon", output: "probability", name: "failure", unit: "1" } as const;
+      running.view.predictionViews = [prediction, { ...chance, value: 0.0712, device: "gone", trend: [] }];
+      const page = await open(view);
+      await page.goto(`${running.server.url}/#/models`);
+      const panel = page.getByRole("region", { name: "Predictions" });
+      await panel.getByText("17.25 h").waitFor();
+      await panel.getByText("9.5 to 24 in 90 of 100 cases").waitFor();
+      const told = "3 min ago · was 75 h 60 min ago · mostly vibration 4.8 (−40.5), age (−22.25) · bearing-life 2.0.0";
+      await panel.getByText(told).waitFor();
+      await panel.getByText("7 %").waitFor();
+      assert.equal(await panel.locator("svg.spark path").count(), 1);
+      assert.equal(await overflow(page), 0);
+      await panel.getByRole("link", { name: device! }).click();
+      await page.getByRole("region", { name: "Predictions" }).getByText("17.25 h").waitFor();
+      assert.equal(await page.getByText("fails-soon").count(), 0);
+      assert.equal(await overflow(page), 0);
+      running.view.predictionViews = [];
     });
 
     test("ledger and buffer say what was lost and why, and until when each lane lasts", async () => {

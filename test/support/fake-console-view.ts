@@ -25,6 +25,7 @@ import type {
 import { alertFigures } from "../../edge/observe/alert-figures.ts";
 import type { QuarantineFilter } from "../../edge/journal/protocol.ts";
 import type { AuditEntry } from "../../src/wire/audit.ts";
+import type { PredictionRecord } from "../../src/wire/predictions.ts";
 import type { Actor } from "../../src/wire/records.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 
@@ -61,6 +62,7 @@ export class FakeConsoleView implements ConsoleView {
   feedbackCounts: FeedbackCount[] = [];
   windowChanges: Partial<AlertWindowView> = {};
   modelViews: ModelView[] = [];
+  predictionViews: PredictionRecord[] = [];
   messages: QuarantinedMessage[] = [];
   lossesView: LossesView = { reasons: [], latest: [] };
   readonly #listeners = new Set<() => void>();
@@ -82,6 +84,9 @@ export class FakeConsoleView implements ConsoleView {
   }
   device(id: string): DeviceView | undefined {
     return this.deviceViews.find((device) => device.id === id);
+  }
+  predictions(device?: string): readonly PredictionRecord[] {
+    return this.predictionViews.filter((one) => device === undefined || one.device === device);
   }
   models(): readonly ModelView[] {
     return this.modelViews;

@@ -6,6 +6,7 @@ import { h, name } from "./dom.js";
 import { age, rangeText } from "./format.js";
 import { address } from "./frame.js";
 import { levels } from "./levels.js";
+import { predictedName, predictionItem } from "./prediction.js";
 import { flags, reading } from "./reading.js";
 import { spark } from "./spark.js";
 
@@ -26,7 +27,7 @@ export function deviceView(id, session) {
   };
 }
 
-function render({ gateway, device, alerts, suppressions }, context, actions) {
+function render({ gateway, device, alerts, predictions, suppressions }, context, actions) {
   const { now, elapsedMs } = context;
   const isOut = suppressions.some(({ kind, metric }) => kind === "out-of-service" && metric === undefined);
   return [
@@ -52,6 +53,19 @@ function render({ gateway, device, alerts, suppressions }, context, actions) {
             "ul",
             {},
             alerts.map((alert) => alertItem(alertOf(alert, now), now, actions.ofAlert(alert, context))),
+          ),
+        ),
+      predictions.length > 0 &&
+        h(
+          "section",
+          { class: "panel", "aria-labelledby": "predictions" },
+          h("h2", { id: "predictions" }, "Predictions"),
+          h(
+            "ul",
+            { class: "rows" },
+            predictions.map((record) =>
+              predictionItem(record, gateway.nowMicros / 1000 + elapsedMs, predictedName(record)),
+            ),
           ),
         ),
       suppressions.length > 0 &&

@@ -1,26 +1,45 @@
-import { h } from "./dom.js";
+import { h, name } from "./dom.js";
 import { count, counted } from "./format.js";
+import { address } from "./frame.js";
 import { levels } from "./levels.js";
+import { predictedName, predictionItem } from "./prediction.js";
 
 /** Which packaged models run, live, as canaries and as shadows, and what they have said so far. */
 export function modelsView() {
   return { title: "Models", screen: { stream: "of=models", get: "/api/v1/models" }, render };
 }
 
-function render({ gateway, models }) {
+function render({ gateway, models, predictions }, { elapsedMs }) {
   return [
     levels(gateway, { list: "Models" }),
     h("h1", {}, "Models"),
     h(
       "p",
       { class: "quiet" },
-      "Models of several metrics together, from signed packages. The detectors of single metrics come with the device profiles and run in any case.",
+      "Models of several metrics together, from signed packages, that find what is not normal or predict. The detectors of single metrics come with the device profiles and run in any case.",
     ),
     models.length === 0
       ? h("p", { class: "notice" }, "No packaged model runs on this gateway.")
       : h("div", { class: "panels" }, models.map(modelPanel)),
+    predictions.length > 0 && predictionsPanel(predictions, gateway.nowMicros / 1000 + elapsedMs),
     h("p", { class: "quiet" }, "tidegate model promote, canary, shadow and rollback say which version runs as what."),
   ];
+}
+
+function predictionsPanel(predictions, nowMs) {
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "predictions" },
+    h("h2", { id: "predictions" }, "Predictions"),
+    h(
+      "ul",
+      { class: "rows" },
+      predictions.map((record) => {
+        const device = h("a", { href: address("device", record.device) }, name(record.device));
+        return predictionItem(record, nowMs, [device, ": ", predictedName(record)]);
+      }),
+    ),
+  );
 }
 
 function modelPanel(model) {
@@ -53,17 +72,18 @@ function scopeText({ devices, paths }) {
   return [...devices.map((device) => `device ${device}`), ...paths.map((path) => `path ${path}`)].join(", ");
 }
 
-function factsOf({ stage, devices, learning, openEpisodes, hours, rows, abnormalRows, episodes, ...rest }) {
+function factsOf({ stage, predicts, devices, learning, openEpisodes, hours, rows, abnormalRows, episodes, ...rest }) {
   const { compared, onlyLive, onlyShadow, microsMean, microsMax, network } = rest;
   const isShadow = stage === "shadow";
   const facts = [
+    ...(predicts === undefined ? [] : [["Predicts", predicts]]),
     [
       "Watches",
       learning > 0 ? `${counted(devices, "device")}, ${count(learning)} still learning` : counted(devices, "device"),
     ],
     [isShadow ? "Would be open" : "Open alerts", count(openEpisodes)],
     ["Has judged", `${counted(rows, "row")}, ${hours.toFixed(1)} h of machines`],
-    ["Abnormal", part(abnormalRows, rows)],
+    [predicts === undefined ? "Abnormal" : "Beyond the limit", part(abnormalRows, rows)],
     [isShadow ? "Would have raised" : "Has raised", counted(episodes, "alert")],
     ["Time per message", `${microsMean.toFixed(1)} µs, at most ${Math.round(microsMax)} µs`],
   ];

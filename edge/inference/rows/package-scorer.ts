@@ -1,6 +1,7 @@
 import type { Observation } from "../../../src/observation/observation.ts";
 import { formatWireTime } from "../../../src/observation/time.ts";
 import type { CompiledProfile } from "../../../src/profile/profile.ts";
+import type { InsightRecord, PredictionRecord } from "../../../src/wire/predictions.ts";
 import type { AlertRecord } from "../../../src/wire/records.ts";
 import type { ModelView } from "../../console/view.ts";
 import type { ScorePoint } from "../score-trace.ts";
@@ -10,7 +11,7 @@ import { StateReader, StateWriter } from "../state.ts";
 import { ruleFor } from "./model-rule.ts";
 import { ModelTally } from "./model-tally.ts";
 import { rowAlert, rowAlertHead } from "./row-alert.ts";
-import { RowWatch, type AskedRow, type RowJudgement } from "./row-watch.ts";
+import { RowWatch, type AskedRow, type RowReport } from "./row-watch.ts";
 import { isInScope, type CanaryScope } from "./canary-scope.ts";
 import { profileFault, type ServedModel } from "./served-model.ts";
 
@@ -20,7 +21,7 @@ const silentMicros = 3600 * 1_000_000;
 /** Looking for a silent device walks through all: not more often than this. */
 const searchEvery = 1000;
 
-const nothing: readonly AlertRecord[] = [];
+const nothing: readonly InsightRecord[] = [];
 
 /** The head of an open episode, for closing it without the model that raised it. */
 type OpenAlert = Omit<AlertRecord, "kind" | "priority" | "explanation" | "contributions" | "time">;
@@ -165,6 +166,7 @@ export class PackageScorer {
     return {
       name: model.name,
       version: model.version,
+      predicts: model.purpose.kind === "predicts" ? model.purpose.output.name : undefined,
       stage,
       ...(scope === undefined ? {} : { scope }),
       state: this.#failed.has(model.id) || model.recipe.model.remote?.fault !== undefined ? "failed" : "running",
@@ -197,14 +199,20 @@ export class PackageScorer {
     return watch?.model.name === model ? watch.trace.since(afterMicros) : undefined;
   }
 
-  score(observation: Observation, profile: CompiledProfile): readonly AlertRecord[] {
+  /** The newest prediction of each device, or of one. */
+  predictions(device?: string): PredictionRecord[] {
+    const watched = device === undefined ? [...this.#devices.values()] : [this.#devices.get(device)];
+    return watched.flatMap((one) => one?.alerting.watch?.prediction ?? []);
+  }
+
+  score(observation: Observation, profile: CompiledProfile): readonly InsightRecord[] {
     if (this.#rules.length === 0 && this.#devices.size === 0) return nothing;
     const known = this.#devices.get(observation.device);
     const rule = ruleFor(this.#rules, observation, profile.id);
     if (known === undefined && rule === undefined) return nothing;
     const timeMicros = timeOf(observation);
     if (timeMicros === undefined) return nothing;
-    const alerts: AlertRecord[] = [];
+    const alerts: InsightRecord[] = [];
     const alerting = rule === undefined ? undefined : this.#alertingFor(rule, observation, profile);
     const shadow = rule === undefined ? undefined : this.#servedFor(rule, "shadow", profile);
     const isWanted = alerting !== undefined || shadow !== undefined;
@@ -213,11 +221,11 @@ export class PackageScorer {
     this.#taken++;
     device.path = observation.path;
     device.lastReceivedMicros = observation.receivedMicros;
-    this.#followAlerting(device, alerting, timeMicros, alerts);
-    follow(device.shadow, shadow);
+    this.#followAlerting(device, alerting, rule, timeMicros, alerts);
+    follow(device.shadow, shadow, rule, device.alerting);
     if (rule !== undefined && alerting !== undefined) {
-      for (const judgement of this.#take(device, "alerting", alerting, observation, timeMicros) ?? []) {
-        alerts.push(rowAlert(device, device.alerting.watch!, judgement, rule, profile));
+      for (const report of this.#take(device, "alerting", alerting, observation, timeMicros) ?? []) {
+        alerts.push(recordOf(device, device.alerting.watch!, report, rule, profile));
       }
       this.#defer(device, "alerting", alerting, rule, profile);
       if (device.alerting.watch === undefined) this.#close(device, timeMicros, "it has failed", alerts);
@@ -257,15 +265,21 @@ export class PackageScorer {
   }
 
   /** Makes the device's watch that of the model that alerts now, and closes what the one before had open. */
-  #followAlerting(device: DeviceWatch, served: Served | undefined, timeMicros: number, alerts: AlertRecord[]): void {
+  #followAlerting(
+    device: DeviceWatch,
+    served: Served | undefined,
+    rule: ModelRule | undefined,
+    timeMicros: number,
+    alerts: InsightRecord[],
+  ): void {
     const before = device.alerting.watch;
-    if (follow(device.alerting, served)) device.orphan = undefined;
+    if (follow(device.alerting, served, rule, device.shadow)) device.orphan = undefined;
     else if (before !== undefined && before !== device.alerting.watch) device.orphan ??= openAlert(device, before);
     const why = served === undefined ? "it is not in service" : `${served.model.version} is in service now`;
     this.#close(device, timeMicros, why, alerts);
   }
 
-  #close(device: DeviceWatch, timeMicros: number, why: string, alerts: AlertRecord[]): void {
+  #close(device: DeviceWatch, timeMicros: number, why: string, alerts: InsightRecord[]): void {
     if (device.orphan !== undefined) alerts.push(closing(device.orphan, timeMicros, why));
     device.orphan = undefined;
   }
@@ -277,7 +291,7 @@ export class PackageScorer {
     served: Served,
     observation: Observation,
     timeMicros: number,
-  ): readonly RowJudgement[] | undefined {
+  ): readonly RowReport[] | undefined {
     const isTimed = this.#taken % timedEvery === 0;
     const startMs = isTimed ? this.#events.nowMs() : 0;
     const judgements = this.#tried(device, which, served, (watch) => watch.take(observation, timeMicros));
@@ -332,7 +346,7 @@ export class PackageScorer {
    * undefined where nothing is outstanding. Promises resolve in the order of the calls, and until then there is nothing
    * to `save`. Never rejects: rows without an answer are left out.
    */
-  settle(): Promise<readonly AlertRecord[]> | undefined {
+  settle(): Promise<readonly InsightRecord[]> | undefined {
     const deferred = this.#deferred;
     this.#deferred = [];
     if (deferred.length === 0 && this.#outstanding === 0) return undefined;
@@ -342,7 +356,7 @@ export class PackageScorer {
     const settling = (async () => {
       await before;
       const answered = await answers;
-      const alerts: AlertRecord[] = [];
+      const alerts: InsightRecord[] = [];
       for (const entry of deferred) {
         if (entry.kind === "compare") entry.tally.compare(isOpen(entry.alerting), isOpen(entry.shadow));
         else this.#judge(entry, answered, alerts);
@@ -357,20 +371,20 @@ export class PackageScorer {
   #judge(
     { device, which, watch, served, rows, rule, profile }: DeferredRows,
     answers: ReadonlyMap<AskedRow, Float32Array>,
-    alerts: AlertRecord[],
+    alerts: InsightRecord[],
   ): void {
     for (const row of rows) {
       const answer = answers.get(row);
       // Meanwhile another version may have come, or this one may have failed on another device.
       if (answer === undefined || device[which].watch !== watch || this.#failed.has(served.model.id)) continue;
-      const judgements = this.#tried(device, which, served, () => watch.judge(row, answer));
+      const reports = this.#tried(device, which, served, () => watch.hear(row, answer));
       if (which !== "alerting") continue;
-      for (const judgement of judgements ?? []) alerts.push(rowAlert(device, watch, judgement, rule, profile));
+      for (const report of reports ?? []) alerts.push(recordOf(device, watch, report, rule, profile));
       if (device.alerting.watch === undefined) this.#close(device, row.timeMicros, "it has failed", alerts);
     }
   }
 
-  #admit({ device, path, receivedMicros }: Observation, alerts: AlertRecord[]): DeviceWatch | undefined {
+  #admit({ device, path, receivedMicros }: Observation, alerts: InsightRecord[]): DeviceWatch | undefined {
     if (this.#devices.size >= devicesMax && !this.#makeRoom(receivedMicros, alerts)) {
       this.unwatched++;
       return undefined;
@@ -388,7 +402,7 @@ export class PackageScorer {
   }
 
   /** An alert must not stand for ever because nobody watches the device any more. */
-  #makeRoom(nowMicros: number, alerts: AlertRecord[]): boolean {
+  #makeRoom(nowMicros: number, alerts: InsightRecord[]): boolean {
     if (this.#searchIn-- > 0) return false;
     let victim: DeviceWatch | undefined;
     for (const device of this.#devices.values()) {
@@ -454,15 +468,28 @@ export class PackageScorer {
   }
 }
 
-/** Makes the slot's watch that of what is served. True where it goes on from its state: of before a restart, or in another stage. */
-function follow(slot: Slot, served: Served | undefined): boolean {
-  if (slot.watch?.model === served?.model && slot.saved === undefined) return false;
+/**
+ * Makes the slot's watch that of what is served. True where it goes on from its state: of before a restart, or in another
+ * stage. Another version goes on from what the one before it, or beside it, knows of the machine's life.
+ */
+function follow(slot: Slot, served: Served | undefined, rule: ModelRule | undefined, beside: Slot): boolean {
+  // Where the configuration was read anew, a rule is another object, and the watch goes on under it.
+  const isRuled = slot.watch === undefined || slot.watch.options === rule?.prediction;
+  if (slot.watch?.model === served?.model && isRuled && slot.saved === undefined) return false;
   const saved = slot.saved ?? savedOf(slot.watch);
   slot.saved = undefined;
-  const isSame = served !== undefined && saved?.model === served.model.id;
-  const loaded = isSame ? loadWatch(served, saved.state) : undefined;
-  slot.watch = loaded ?? (served === undefined ? undefined : new RowWatch(served.model, served.tally));
+  slot.watch = undefined;
+  if (served === undefined || rule === undefined) return false;
+  const isSame = saved?.model === served.model.id;
+  const loaded = isSame ? loadWatch(served, rule, saved.state) : undefined;
+  slot.watch = loaded ?? inheriting(new RowWatch(served.model, served.tally, rule), saved, beside);
   return loaded !== undefined;
+}
+
+function inheriting(watch: RowWatch, saved: Slot["saved"], beside: Slot): RowWatch {
+  if (watch.model.life === undefined || watch.inherit(saved?.state)) return watch;
+  watch.inherit((beside.saved ?? savedOf(beside.watch))?.state);
+  return watch;
 }
 
 function networkOf({ recipe }: ServedModel): Pick<ModelView, "network"> {
@@ -507,6 +534,17 @@ function loadSlot(from: StateReader): Slot {
   return { watch: undefined, saved: model === "" ? undefined : { model, state } };
 }
 
+/** A prediction is a record already. */
+function recordOf(
+  device: DeviceWatch,
+  watch: RowWatch,
+  report: RowReport,
+  rule: ModelRule,
+  profile: CompiledProfile,
+): InsightRecord {
+  return report.kind === "judgement" ? rowAlert(device, watch, report, rule, profile) : report;
+}
+
 function openAlert(device: DeviceWatch, watch: RowWatch | undefined): OpenAlert | undefined {
   if (watch === undefined || !watch.episode.open) return undefined;
   const { time: _time, ...open } = rowAlertHead(device, watch, 0);
@@ -519,15 +557,15 @@ function closing(open: OpenAlert, timeMicros: number, why: string): AlertRecord 
 }
 
 /** Undefined where the state does not fit: the watch then begins anew. */
-function loadWatch({ model, tally }: Served, state: Uint8Array): RowWatch | undefined {
+function loadWatch({ model, tally }: Served, rule: ModelRule, state: Uint8Array): RowWatch | undefined {
   const from = StateReader.open(state);
   if (from === undefined) return undefined;
-  const watch = new RowWatch(model, tally);
+  const watch = new RowWatch(model, tally, rule);
   try {
     watch.load(from);
     return watch;
   } catch (error) {
-    // Reading past the end: it was written by another version of Tidegate.
+    // Reading past the end, or another layout: it was written by another version of Tidegate.
     if (error instanceof RangeError) return undefined;
     throw error;
   }

@@ -4,7 +4,9 @@ import type { AlertRecord } from "../../../src/wire/records.ts";
 import { episodeId, raiseThreshold } from "../episode.ts";
 import { between, figure, withUnit } from "../explain.ts";
 import type { ModelRule } from "../options.ts";
+import type { Interval } from "../package/interval.ts";
 import type { RowJudgement, RowWatch } from "./row-watch.ts";
+import type { Predicts, ServedModel } from "./served-model.ts";
 
 /** Inputs with a smaller share in a deviation are not worth a line. */
 const shareMin = 0.05;
@@ -23,7 +25,7 @@ export function rowAlert(
     ...rowAlertHead(device, watch, timeMicros),
     kind: step === "outlast" ? "clear" : step,
     priority: rule.priority,
-    explanation: sentence(watch, judgement, consequence, profile),
+    explanation: sentence(watch, judgement, rule, profile),
     ...(consequence === undefined ? {} : { consequence }),
     ...(action === undefined ? {} : { action }),
     ...(uncertain ? { quality: "uncertain" as const } : {}),
@@ -51,25 +53,71 @@ export function rowAlertHead(
   };
 }
 
-function sentence(
+function sentence(watch: RowWatch, judgement: RowJudgement, rule: ModelRule, profile: CompiledProfile): string {
+  const labelOf = (input: number): string => profile.specOf(watch.model.shape.inputs[input]!)?.label ?? "";
+  const { purpose } = watch.model;
+  const text =
+    purpose.kind === "detects"
+      ? detectionSentence(watch, judgement, labelOf)
+      : predictionSentence(watch, purpose, judgement, rule, labelOf);
+  const { consequence } = rule;
+  const isOver = judgement.step === "clear" || judgement.step === "outlast";
+  return consequence === undefined || isOver ? text : `${text}. ${consequence}`;
+}
+
+function detectionSentence(
   { model, lead }: RowWatch,
-  { step, ratio, values, shares }: RowJudgement,
-  consequence: string | undefined,
-  profile: CompiledProfile,
+  { step, output, values, shares }: RowJudgement,
+  labelOf: (input: number) => string,
 ): string {
-  const labelOf = (input: number): string => profile.specOf(model.shape.inputs[input]!)?.label ?? "";
   const all = `${model.shape.inputs.length} metrics`;
   if (step === "clear") return `${labelOf(lead)} and the other metrics belong together again`;
   if (step === "outlast") return `${labelOf(lead)}: abnormal for a day; closed, and raised again while it lasts`;
-  const value = values[lead]!;
-  const unit = model.units[lead]!;
-  const what = Number.isFinite(value)
-    ? `${labelOf(lead)} ${withUnit(figure(value), unit)}, usually ${between(...model.usual[lead]!)},`
-    : `${labelOf(lead)}, missing now,`;
   const next = ranked(shares).find((input) => input !== lead && shares[input]! >= shareMin);
   const then = next === undefined ? "" : `; then ${labelOf(next)} (${Math.round(100 * shares[next]!)} %)`;
-  const text = `${what} does not belong to the rest of ${all}: ${figure(ratio)} times the limit${then}`;
-  return consequence === undefined ? text : `${text}. ${consequence}`;
+  const what = inputText(model, lead, values, labelOf);
+  return `${what}, does not belong to the rest of ${all}: ${figure(output)} times the limit${then}`;
+}
+
+/** `remaining 17.3 h, 9 to 24: below 20; mostly Vibration 4.8 mm/s, usually 2 to 3`. */
+function predictionSentence(
+  { model, lead }: RowWatch,
+  { output: { name, ...output } }: Predicts,
+  { step, output: value, interval, values }: RowJudgement,
+  { prediction }: ModelRule,
+  labelOf: (input: number) => string,
+): string {
+  const unit = "unit" in output ? output.unit : undefined;
+  const text = (number: number): string => (unit === undefined ? percent(number) : withUnit(figure(number), unit));
+  if (step === "clear") return `${name} is ${text(value)}, beyond its limit again`;
+  if (step === "outlast") return `${name} ${text(value)}: abnormal for a day; closed, and raised again while it lasts`;
+  const alert = prediction?.alert;
+  const limit =
+    alert === undefined ? "" : "below" in alert ? `below ${text(alert.below)}` : `above ${text(alert.above)}`;
+  const judged = alert?.of === "low" ? "its lower bound is " : alert?.of === "high" ? "its upper bound is " : "";
+  const why = inputText(model, lead, values, labelOf);
+  return `${name} ${text(value)}${intervalText(interval, figure)}: ${judged}${limit}; mostly ${why}`;
+}
+
+function inputText(
+  { usual, units }: ServedModel,
+  input: number,
+  values: Float64Array,
+  labelOf: (input: number) => string,
+): string {
+  const value = values[input]!;
+  if (!Number.isFinite(value)) return `${labelOf(input)}, missing now`;
+  return `${labelOf(input)} ${withUnit(figure(value), units[input]!)}, usually ${between(...usual[input]!)}`;
+}
+
+function intervalText({ low, high }: Interval, figure: (number: number) => string): string {
+  if (low !== undefined && high !== undefined) return `, ${between(low, high)}`;
+  if (low !== undefined) return `, at least ${figure(low)}`;
+  return high === undefined ? "" : `, at most ${figure(high)}`;
+}
+
+function percent(part: number): string {
+  return `${(100 * part).toFixed(0)} %`;
 }
 
 /** By share; an input that is missing at the moment has no value to show. */

@@ -17,15 +17,15 @@ export interface RowRecipe<Model extends FittedModel = FittedModel> {
  * cannot differ.
  */
 export class RowScorer {
-  readonly #run: ModelRun;
+  readonly pipeline: FeaturePipeline;
+  readonly run: ModelRun;
   readonly #row: Float64Array;
   readonly #shares: Float64Array;
   readonly #sources: readonly (readonly number[])[];
-  readonly #pipeline: FeaturePipeline;
 
   constructor(recipe: RowRecipe) {
-    this.#run = recipe.model.start();
-    this.#pipeline = new FeaturePipeline(recipe.inputs, recipe.features);
+    this.run = recipe.model.start();
+    this.pipeline = new FeaturePipeline(recipe.inputs, recipe.features);
     this.#row = new Float64Array(recipe.features.length);
     this.#shares = new Float64Array(recipe.features.length);
     this.#sources = recipe.features.map((feature) => inputsOf(feature).map((input) => recipe.inputs.indexOf(input)));
@@ -33,27 +33,27 @@ export class RowScorer {
 
   /** True until enough rows came since the start or a gap; outputs say nothing. */
   get learning(): boolean {
-    return this.#run.learning;
+    return this.run.learning;
   }
 
   /** How many rows that is. */
   get settlingRows(): number {
-    return this.#run.settlingRows;
+    return this.run.settlingRows;
   }
 
   /** Of the output given last. */
   get quality(): ScoreQuality {
-    return this.#run.quality;
+    return this.run.quality;
   }
 
   observe(row: Float64Array): number {
-    this.#pipeline.observe(row, this.#row);
-    return this.#run.observe(this.#row);
+    this.pipeline.observe(row, this.#row);
+    return this.run.observe(this.#row);
   }
 
   /** For a model in another thread, instead of `observe`: the row as it wants it, if there is anything to ask. */
   ask(row: Float64Array): Float32Array | undefined {
-    this.#pipeline.observe(row, this.#row);
+    this.pipeline.observe(row, this.#row);
     return this.#asking.ask(this.#row);
   }
 
@@ -63,32 +63,38 @@ export class RowScorer {
   }
 
   get #asking(): AskingRun {
-    assert(isAsking(this.#run), "its model is in this thread");
-    return this.#run;
+    assert(isAsking(this.run), "its model is in this thread");
+    return this.run;
   }
 
-  /** The share of each input (not feature) in the score given last; together 1. */
-  contributions(into: Float64Array): void {
-    this.#run.contributions(this.#shares);
+  /**
+   * What each input (not feature) has to do with the output given last, as the model's run says it. Returns what belongs
+   * to none: the age of the machine.
+   */
+  contributions(into: Float64Array): number {
+    this.run.contributions(this.#shares);
     into.fill(0);
+    let age = 0;
     this.#sources.forEach((inputs, f) => {
       for (const input of inputs) into[input]! += this.#shares[f]! / inputs.length;
+      if (inputs.length === 0) age += this.#shares[f]!;
     });
+    return age;
   }
 
   gap(): void {
-    this.#pipeline.forgetContext();
-    this.#run.forgetContext();
+    this.pipeline.forgetContext();
+    this.run.forgetContext();
   }
 
   save(to: StateWriter): void {
-    this.#pipeline.save(to);
-    this.#run.save(to);
+    this.pipeline.save(to);
+    this.run.save(to);
   }
 
   load(from: StateReader): void {
-    this.#pipeline.load(from);
-    this.#run.load(from);
+    this.pipeline.load(from);
+    this.run.load(from);
   }
 }
 

@@ -1,27 +1,45 @@
 import type { Observation } from "../../../src/observation/observation.ts";
+import type { PredictionRecord } from "../../../src/wire/predictions.ts";
 import { Episode, type EpisodeStep } from "../episode.ts";
+import type { ModelRule, PredictionOptions } from "../options.ts";
+import { intervalAt, type Interval } from "../package/interval.ts";
 import { ScoreTrace } from "../score-trace.ts";
-import type { StateReader, StateWriter } from "../state.ts";
+import { StateReader, StateWriter } from "../state.ts";
+import { Forecast } from "./forecast.ts";
+import { judgeOf, type Judge, type Meaning } from "./meaning.ts";
 import type { ModelTally } from "./model-tally.ts";
 import { RowJoiner, type RowSink } from "./row-joiner.ts";
+import { predictionOf } from "./row-prediction.ts";
 import { RowScorer } from "./row-scorer.ts";
-import { onAlertScale } from "./score-scale.ts";
-import type { ServedModel } from "./served-model.ts";
+import type { Predicts, ServedModel } from "./served-model.ts";
 
-/** What a person should hear of one row. */
+/** What a person should hear of one row: a step of an alert, or a prediction that has changed. */
+export type RowReport = RowJudgement | PredictionRecord;
+
 export interface RowJudgement {
+  readonly kind: "judgement";
   readonly step: NonNullable<EpisodeStep>;
   readonly timeMicros: number;
-  /** In units of the limit. */
-  readonly ratio: number;
+  /** Of the model: a score in units of the limit, a probability or a quantity. */
+  readonly output: number;
+  /** Of a prediction. */
+  readonly interval: Interval;
   readonly uncertain: boolean;
   readonly values: Float64Array;
+  /** Of each input in what is wrong; together 1. */
   readonly shares: Float64Array;
 }
+
+/** Without an entry in the rule. */
+const paceDefaults = { pauseSeconds: 60, heartbeatSeconds: 3600 };
+
+/** The first words of a state, so that one of an older layout is told from it. */
+const layout = "row-watch/2";
 
 /** A row that a model in another thread is asked about. */
 export interface AskedRow {
   readonly asked: Float32Array;
+  readonly observation: Observation;
   readonly values: Float64Array;
   readonly timeMicros: number;
   readonly uncertain: boolean;
@@ -30,6 +48,8 @@ export interface AskedRow {
 /** One device under one packaged model. */
 export class RowWatch {
   readonly model: ServedModel;
+  /** Of the rule. */
+  readonly options: PredictionOptions | undefined;
   readonly episode = new Episode();
   readonly trace = new ScoreTrace();
   /** The input that was blamed most when the episode was raised: its alerts go by that name. */
@@ -37,20 +57,31 @@ export class RowWatch {
   lastScore = 0;
   readonly #joiner: RowJoiner;
   readonly #scorer: RowScorer;
+  readonly #judge: Judge;
+  readonly #forecast: Forecast | undefined;
+  readonly #isBelow: boolean;
   readonly #sink: RowSink;
   readonly #tally: ModelTally;
-  #judgements: RowJudgement[] | undefined;
+  #observation: Observation | undefined;
+  #reports: RowReport[] | undefined;
   #asked: AskedRow[] | undefined;
 
-  constructor(model: ServedModel, tally: ModelTally) {
+  constructor(model: ServedModel, tally: ModelTally, { prediction }: Pick<ModelRule, "prediction">) {
+    const { purpose } = model;
     this.model = model;
+    this.options = prediction;
     this.#tally = tally;
     this.#joiner = new RowJoiner(model.shape);
     this.#scorer = new RowScorer(model.recipe);
+    this.#judge = judgeOf(purpose, prediction);
+    this.#isBelow = prediction?.alert !== undefined && "below" in prediction.alert;
+    const { pauseSeconds, heartbeatSeconds } = prediction ?? paceDefaults;
+    const pace = { pauseMs: pauseSeconds * 1000, heartbeatMs: heartbeatSeconds * 1000 };
+    this.#forecast = purpose.kind === "predicts" ? new Forecast({ step: purpose.step, ...pace }) : undefined;
     this.#sink = {
       row:
         model.recipe.model.remote === undefined
-          ? (values, timeMicros, uncertain) => this.#score(values, timeMicros, uncertain)
+          ? (values, timeMicros, uncertain) => this.#take(values, timeMicros, uncertain)
           : (values, timeMicros, uncertain) => this.#ask(values, timeMicros, uncertain),
       gap: () => this.#scorer.gap(),
     };
@@ -60,14 +91,20 @@ export class RowWatch {
     return this.#scorer.learning;
   }
 
-  /** Throws a RangeError where the model gives no number: its other scores are then worth nothing either. */
-  take(observation: Observation, timeMicros: number): readonly RowJudgement[] | undefined {
-    this.#judgements = undefined;
-    this.#joiner.take(observation, timeMicros, this.#sink);
-    return this.#judgements;
+  /** The newest record of a model that predicts. */
+  get prediction(): PredictionRecord | undefined {
+    return this.#forecast?.last;
   }
 
-  /** What the observation that was taken last gives to ask; each is to be judged, in this order, or left out. */
+  /** Throws a RangeError where the model gives no possible number: its others are then worth nothing either. */
+  take(observation: Observation, timeMicros: number): readonly RowReport[] | undefined {
+    this.#reports = undefined;
+    this.#observation = observation;
+    this.#joiner.take(observation, timeMicros, this.#sink);
+    return this.#reports;
+  }
+
+  /** What the observation that was taken last gives to ask; each is to be heard about, in this order, or left out. */
   takeAsked(): readonly AskedRow[] | undefined {
     const asked = this.#asked;
     this.#asked = undefined;
@@ -75,60 +112,138 @@ export class RowWatch {
   }
 
   /** What follows from the answer to a row. Throws as `take`. */
-  judge({ asked, values, timeMicros, uncertain }: AskedRow, answer: Float32Array): readonly RowJudgement[] | undefined {
-    this.#judgements = undefined;
-    const ratio = this.#scorer.judge(asked, answer);
-    requireScore(ratio);
-    this.#judge(ratio, values, timeMicros, uncertain);
-    return this.#judgements;
+  hear({ asked, observation, values, timeMicros, uncertain }: AskedRow, answer: Float32Array) {
+    this.#reports = undefined;
+    this.#observation = observation;
+    const output = this.#scorer.judge(asked, answer);
+    this.#weigh(output, this.#judge(output), values, timeMicros, uncertain);
+    return this.#reports as readonly RowReport[] | undefined;
   }
 
-  #ask(values: Float64Array, timeMicros: number, uncertain: boolean): void {
+  #ask(values: Float64Array, timeMicros: number, isDoubted: boolean): void {
     const asked = this.#scorer.ask(values);
     if (asked === undefined) return;
-    const isUncertain = uncertain || this.#scorer.quality === "uncertain";
-    (this.#asked ??= []).push({ asked, values: values.slice(), timeMicros, uncertain: isUncertain });
+    const uncertain = isDoubted || this.#scorer.quality === "uncertain";
+    const observation = this.#observation!;
+    (this.#asked ??= []).push({ asked, observation, values: values.slice(), timeMicros, uncertain });
   }
 
-  #score(values: Float64Array, timeMicros: number, uncertain: boolean): void {
+  #take(values: Float64Array, timeMicros: number, isDoubted: boolean): void {
     const wasLearning = this.#scorer.learning;
-    const ratio = this.#scorer.observe(values);
-    requireScore(ratio);
+    const output = this.#scorer.observe(values);
+    const meaning = this.#judge(output);
     const { quality } = this.#scorer;
     if (wasLearning || quality === "bad") return;
-    this.#judge(ratio, values, timeMicros, uncertain || quality === "uncertain");
+    this.#weigh(output, meaning, values, timeMicros, isDoubted || quality === "uncertain");
   }
 
-  #judge(ratio: number, values: Float64Array, timeMicros: number, uncertain: boolean): void {
-    this.lastScore = onAlertScale(ratio, this.model.clear);
-    this.trace.push(timeMicros, this.lastScore);
-    const step = this.episode.step(this.lastScore, ratio, false, timeMicros);
-    this.#tally.judged(ratio >= 1, step === "raise");
-    if (step === undefined) return;
+  #weigh(
+    output: number,
+    meaning: Meaning | undefined,
+    values: Float64Array,
+    timeMicros: number,
+    uncertain: boolean,
+  ): void {
+    const step = meaning === undefined ? undefined : this.#stepTo(meaning, timeMicros);
+    this.#tally.judged(meaning?.isAbnormal ?? false, step === "raise");
+    if (step !== undefined) this.#tell(step, output, values, timeMicros, uncertain);
+    if (this.#forecast?.isDue(output, timeMicros)) this.#predict(this.#forecast, output, values, timeMicros, uncertain);
+  }
+
+  #stepTo({ score, deviation }: Meaning, timeMicros: number): EpisodeStep {
+    this.lastScore = score;
+    this.trace.push(timeMicros, score);
+    return this.episode.step(score, deviation, false, timeMicros);
+  }
+
+  #tell(
+    step: NonNullable<EpisodeStep>,
+    output: number,
+    values: Float64Array,
+    timeMicros: number,
+    uncertain: boolean,
+  ): void {
     const shares = new Float64Array(values.length);
     this.#scorer.contributions(shares);
+    if (this.#forecast !== undefined) toShares(shares, this.#isBelow);
     if (step === "raise") this.lead = shares.indexOf(Math.max(...shares));
-    (this.#judgements ??= []).push({ step, timeMicros, ratio, uncertain, values: values.slice(), shares });
+    const interval = this.#intervalAt(output);
+    this.#report({ kind: "judgement", step, timeMicros, output, interval, uncertain, values: values.slice(), shares });
+  }
+
+  #predict(forecast: Forecast, output: number, values: Float64Array, timeMicros: number, uncertain: boolean): void {
+    const effects = new Float64Array(values.length);
+    const age = this.#scorer.contributions(effects);
+    const interval = this.#intervalAt(output);
+    const { device, path } = this.#observation!;
+    const row = { output, interval, uncertain, values, effects, age };
+    this.#report(forecast.add({ device, path, ...predictionOf(this.model, row) }, timeMicros));
+  }
+
+  #intervalAt(output: number): Interval {
+    const { interval } = this.model.purpose as Partial<Predicts>;
+    return interval === undefined ? {} : intervalAt(interval, output);
+  }
+
+  #report(report: RowReport): void {
+    (this.#reports ??= []).push(report);
   }
 
   save(to: StateWriter): void {
+    to.text(layout);
+    to.text(this.model.life ?? "");
+    to.bytes(this.#life());
     to.number(this.lead);
     to.number(this.lastScore);
-    this.#joiner.save(to);
-    this.#scorer.save(to);
+    this.#scorer.run.save(to);
     this.episode.save(to);
+    this.#forecast?.save(to);
   }
 
   load(from: StateReader): void {
+    if (from.text() !== layout) throw new RangeError("the state is of another layout");
+    from.text();
+    this.#loadLife(from.bytes());
     this.lead = from.number();
     this.lastScore = from.number();
-    this.#joiner.load(from);
-    this.#scorer.load(from);
+    this.#scorer.run.load(from);
     this.episode.load(from);
+    this.#forecast?.load(from);
+  }
+
+  /** What is known of the machine's whole life goes on under this model, where it can. `state` is one of `save`. */
+  inherit(state: Uint8Array | undefined): boolean {
+    const from = state === undefined ? undefined : StateReader.open(state);
+    if (from === undefined || this.model.life === undefined) return false;
+    try {
+      if (from.text() !== layout || from.text() !== this.model.life) return false;
+      this.#loadLife(from.bytes());
+      return true;
+    } catch (error) {
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
+  }
+
+  /** Rows and features: all that does not depend on the numbers of the model. */
+  #life(): Uint8Array {
+    const to = new StateWriter();
+    this.#joiner.save(to);
+    this.#scorer.pipeline.save(to);
+    return to.done();
+  }
+
+  #loadLife(state: Uint8Array): void {
+    const from = StateReader.open(state);
+    if (from === undefined) throw new RangeError("the state is damaged");
+    this.#joiner.load(from);
+    this.#scorer.pipeline.load(from);
   }
 }
 
-/** What is no number must be seen by whoever runs the model, not taken for normal. */
-function requireScore(ratio: number): void {
-  if (!(ratio >= 0 && ratio < Infinity)) throw new RangeError(`the score of a row is ${ratio}`);
+/** Of effects on a prediction, those that bring the alert nearer; together 1. */
+function toShares(effects: Float64Array, isBelow: boolean): void {
+  let total = 0;
+  for (let i = 0; i < effects.length; i++) total += effects[i] = Math.max(isBelow ? -effects[i]! : effects[i]!, 0);
+  for (let i = 0; i < effects.length; i++) effects[i] = total > 0 ? effects[i]! / total : 1 / effects.length;
 }

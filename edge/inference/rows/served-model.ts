@@ -1,9 +1,29 @@
+import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { TidegateError } from "../../../src/errors.ts";
 import type { CompiledProfile } from "../../../src/profile/profile.ts";
+import { isLifelong } from "../features/pipeline.ts";
+import type { PackagedInterval } from "../package/interval.ts";
+import type { Manifest } from "../package/manifest.ts";
 import type { ModelPackage } from "../package/model-package.ts";
 import type { RowShape } from "./row-joiner.ts";
 import type { RowRecipe } from "./row-scorer.ts";
+
+/** What a model is for: it finds what is not normal, or it tells what will be. */
+export type Purpose = Detects | Predicts;
+
+interface Detects {
+  readonly kind: "detects";
+  /** Scores below are normal again. */
+  readonly clear: number;
+}
+
+export interface Predicts {
+  readonly kind: "predicts";
+  readonly output: Exclude<Manifest["output"], { readonly kind: "score" }>;
+  readonly interval: PackagedInterval | undefined;
+  /** A change by less says nothing new. */
+  readonly step: number;
+}
 
 /** A packaged model as the scorer runs it. */
 export interface ServedModel {
@@ -13,31 +33,42 @@ export interface ServedModel {
   readonly id: string;
   readonly shape: RowShape;
   readonly recipe: RowRecipe;
-  /** Scores below are normal again. */
-  readonly clear: number;
+  readonly purpose: Purpose;
+  /**
+   * Models with the same one make the same features of the same rows, and of a machine's whole life: one may go on from
+   * what another has seen of it. Undefined where features look back no further than their windows.
+   */
+  readonly life: string | undefined;
   /** In the order of the inputs. */
   readonly units: readonly string[];
   readonly usual: readonly (readonly [number, number])[];
 }
 
 export function servedModel({ manifest, recipe }: ModelPackage): ServedModel {
-  const { name, version, inputs, rows, threshold } = manifest;
-  if (threshold === undefined) {
-    throw new TidegateError("MODEL_INVALID", `${name} predicts, and this gateway runs detectors only`, {
-      hint: "Promote a detector: its output is a score.",
-    });
-  }
+  const { name, version, inputs, rows, features } = manifest;
+  const shape = { inputs: recipe.inputs, ...rows };
   const content = createHash("sha256").update(JSON.stringify(manifest)).digest("hex").slice(0, 16);
   return {
     name,
     version,
     id: `${name} ${version} ${content}`,
-    shape: { inputs: recipe.inputs, ...rows },
+    shape,
     recipe,
-    clear: threshold.clear,
+    purpose: purposeOf(manifest),
+    life: features.some(isLifelong) ? JSON.stringify([shape, features]) : undefined,
     units: inputs.map(({ unit }) => unit),
     usual: inputs.map(({ usual }) => usual),
   };
+}
+
+/** What the manifest must hold for it was checked when it was read. */
+function purposeOf({ output, threshold, prediction }: Manifest): Purpose {
+  if (output.kind === "score") {
+    assert(threshold !== undefined);
+    return { kind: "detects", clear: threshold.clear };
+  }
+  assert(prediction !== undefined);
+  return { kind: "predicts", output, interval: prediction.interval, step: prediction.step };
 }
 
 /** Why a device of the profile cannot be scored by the model; undefined where it can. */

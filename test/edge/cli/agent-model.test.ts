@@ -15,6 +15,7 @@ import { readPackage } from "../../../edge/inference/store/files.ts";
 import { ModelNotes } from "../../../edge/inference/store/model-notes.ts";
 import { ProfileLibrary } from "../../../edge/profile-library.ts";
 import type { AlertRecord, AuditRecord } from "../../../src/wire/records.ts";
+import { alertsAmong } from "../../support/insights.ts";
 import { endAgentProcess, startAgentProcess, type AgentProcess } from "../../support/agent-process.ts";
 import { pumpMetrics, pumpReadings } from "../../support/model-package.ts";
 import { temporaryFolder } from "../../support/records.ts";
@@ -177,18 +178,20 @@ function expected(folder: string): AlertRecord[] {
     nowMs: () => 0,
   });
   scorer.deploy("pump", "live", servedModel(openPackage(readPackage(folder))));
-  return readings.slice(0, 600).flatMap((reading) => [
-    ...scorer.score(
-      {
-        ...reading,
-        path: "a/b/c",
-        receivedMicros: reading.timeMicros,
-        clock: "synced",
-        timeSource: "device",
-        implausibleTime: false,
-        exact: undefined,
-      },
-      profile,
+  return readings.slice(0, 600).flatMap((reading) =>
+    alertsAmong(
+      scorer.score(
+        {
+          ...reading,
+          path: "a/b/c",
+          receivedMicros: reading.timeMicros,
+          clock: "synced",
+          timeSource: "device",
+          implausibleTime: false,
+          exact: undefined,
+        },
+        profile,
+      ),
     ),
-  ]);
+  );
 }

@@ -15,6 +15,7 @@ import { ProfileLibrary } from "../../../edge/profile-library.ts";
 import { ManualClock } from "../../../src/clock.ts";
 import { encodeObservation, observationPrefix, type Observation } from "../../../src/observation/observation.ts";
 import type { AlertRecord } from "../../../src/wire/records.ts";
+import { alertsAmong } from "../../support/insights.ts";
 import { makeSigner, pumpMetrics, pumpPackage, pumpReadings, signed } from "../../support/model-package.ts";
 import { GroupMaker, storeOptions, temporaryFolder } from "../../support/records.ts";
 import { runSeed } from "../../support/seed.ts";
@@ -44,7 +45,7 @@ function liveAlerts(which: 0 | 1): AlertRecord[] {
     nowMs: () => 0,
   });
   scorer.deploy("pump", "live", servedModel(openPackage(packages[which])));
-  return given.flatMap((observation) => [...scorer.score(observation, profile)]);
+  return given.flatMap((observation) => alertsAmong(scorer.score(observation, profile)));
 }
 
 /** A stopped gateway that has both versions, 1.0.0 of them live, and the readings in its journal. */

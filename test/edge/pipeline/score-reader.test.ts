@@ -7,6 +7,7 @@ import { Store } from "../../../edge/journal/store.ts";
 import { ScoreReader, type ObservationScorer } from "../../../edge/pipeline/score-reader.ts";
 import { systemClock } from "../../../src/clock.ts";
 import type { CompiledProfile } from "../../../src/profile/profile.ts";
+import type { InsightRecord } from "../../../src/wire/predictions.ts";
 import type { AlertRecord } from "../../../src/wire/records.ts";
 import { runSeed } from "../../support/seed.ts";
 import { GroupMaker, storeOptions, temporaryFolder, type TestRecord } from "../../support/records.ts";
@@ -92,14 +93,14 @@ class Process {
       state: (key: string) => Promise.resolve(this.store.state(key)),
     };
     const output = {
-      append: (alert: AlertRecord) => {
-        this.#alerts.push({ stream: "alerts", device: "d", value: alert.episode });
+      append: (record: InsightRecord) => {
+        this.#alerts.push({ stream: "alerts", device: "d", value: (record as AlertRecord).episode });
         return true;
       },
       setState: (key: string, value: string | Uint8Array) => this.#state.set(key, value),
     };
     // Each look at the clock is 4 s later, so that snapshots are taken every few commits.
-    const options = { profileOf: () => profile, monotonicMs: () => (this.#nowMs += 4_000), onAlert: () => undefined };
+    const options = { profileOf: () => profile, monotonicMs: () => (this.#nowMs += 4_000), onRecord: () => undefined };
     this.reader = new ScoreReader(log, new Chains(turns), output, options);
   }
 

@@ -15,6 +15,8 @@ import { Scorer } from "../../../../edge/inference/scorer.ts";
 import { ProfileLibrary } from "../../../../edge/profile-library.ts";
 import type { Observation } from "../../../../src/observation/observation.ts";
 import type { AlertRecord } from "../../../../src/wire/records.ts";
+import type { InsightRecord } from "../../../../src/wire/predictions.ts";
+import { alertsAmong } from "../../../support/insights.ts";
 import { pumpPackage, pumpReadings } from "../../../support/model-package.ts";
 import { fakeProgram, faults } from "../../../support/networks/fake-network.ts";
 import { runSeed } from "../../../support/seed.ts";
@@ -86,7 +88,7 @@ async function scored(
   size: () => number,
 ): Promise<AlertRecord[]> {
   const alerts: AlertRecord[] = [];
-  const answers: (readonly AlertRecord[] | Promise<readonly AlertRecord[]>)[] = [];
+  const answers: (readonly InsightRecord[] | Promise<readonly InsightRecord[]>)[] = [];
   let left = size();
   for (const [i, observation] of given.entries()) {
     answers.push(models.score(observation, profile));
@@ -94,7 +96,7 @@ async function scored(
     answers.push(models.settle() ?? []);
     left = size();
   }
-  for (const answer of answers) alerts.push(...(await answer));
+  for (const answer of answers) alerts.push(...alertsAmong(await answer));
   return alerts.filter(isOurs);
 }
 
@@ -143,7 +145,7 @@ test("while it hangs, everybody else is scored at once; its rows are dropped, an
     i === 100 ? { ...row, values: { ...row.values, flow: flowOf(faults.hang) } } : row,
   );
   const startMs = performance.now();
-  const atOnce = stuck.slice(0, 450).flatMap((row) => [...models.score(row, profile)]);
+  const atOnce = stuck.slice(0, 450).flatMap((row) => alertsAmong(models.score(row, profile)));
   const answer = models.settle();
   const tookMs = performance.now() - startMs;
   assert.ok(tookMs < 400, `nobody waited for it: ${tookMs} ms`);
@@ -159,7 +161,7 @@ test("while it hangs, everybody else is scored at once; its rows are dropped, an
   await answersAgain(model);
   for (const row of stuck.slice(450)) {
     models.score(row, profile);
-    alerts.push(...((await models.settle()) ?? []));
+    alerts.push(...alertsAmong((await models.settle()) ?? []));
   }
   assert.ok(status() > 0 && alerts.some(({ kind }) => kind === "raise"), "it came back and found the wear");
 });

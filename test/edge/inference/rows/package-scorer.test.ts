@@ -13,6 +13,7 @@ import { Scorer } from "../../../../edge/inference/scorer.ts";
 import { ProfileLibrary } from "../../../../edge/profile-library.ts";
 import type { Observation } from "../../../../src/observation/observation.ts";
 import type { AlertRecord } from "../../../../src/wire/records.ts";
+import { alertsAmong } from "../../../support/insights.ts";
 import { pumpMetrics, pumpPackage, pumpReadings, type PackageOptions } from "../../../support/model-package.ts";
 
 const profile = new ProfileLibrary(undefined).get("acme/pump", undefined)!;
@@ -53,7 +54,9 @@ const isOurs = ({ model }: AlertRecord): boolean => model === "pump";
 
 test("a worn bearing is one episode of the packaged model, explained by what wear changes", () => {
   const { models, faults } = site();
-  const alerts = observationsOf("pump-01", 900).flatMap((observation) => [...models.score(observation, profile)]);
+  const alerts = observationsOf("pump-01", 900).flatMap((observation) =>
+    alertsAmong(models.score(observation, profile)),
+  );
   const [first, ...later] = alerts.filter(isOurs);
   assert.deepEqual([first!.kind, first!.version, first!.priority, first!.threshold], ["raise", "1.0.0", "high", 0.7]);
   assert.ok(first!.score >= 0.7 && first!.score <= 1);
@@ -73,7 +76,7 @@ test("a worn bearing is one episode of the packaged model, explained by what wea
 test("the newest scores of the model that raised an alert are at hand, each model's own", () => {
   const { models } = site();
   const given = observationsOf("pump-01", 900);
-  const alerts = given.flatMap((observation) => [...models.score(observation, profile)]);
+  const alerts = given.flatMap((observation) => alertsAmong(models.score(observation, profile)));
   const ours = models.recentScores(alerts.find(isOurs)!, -Infinity);
   assert.equal(ours.length, 64);
   assert.equal(ours.at(-1)!.timeMicros, given.at(-2)!.timeMicros, "the last row is not complete yet");
@@ -89,7 +92,7 @@ test("a sound pump raises nothing, and metrics that come apart are joined", () =
   const { models } = site();
   const alerts = observationsOf("pump-01", 900, false).flatMap((observation) =>
     pumpMetrics.flatMap((metric) => [
-      ...models.score({ ...observation, values: { [metric]: observation.values[metric]! } }, profile),
+      ...alertsAmong(models.score({ ...observation, values: { [metric]: observation.values[metric]! } }, profile)),
     ]),
   );
   assert.deepEqual(alerts.filter(isOurs), []);
@@ -99,7 +102,7 @@ test("missing and doubted inputs make the score uncertain, and the alert says so
   const { models } = site();
   const alerts = observationsOf("pump-01", 900).flatMap((observation) => {
     const { flow: _flow, ...values } = observation.values;
-    return [...models.score({ ...observation, values }, profile)];
+    return alertsAmong(models.score({ ...observation, values }, profile));
   });
   const [first] = alerts.filter(isOurs);
   assert.equal(first?.quality, "uncertain");
@@ -136,14 +139,14 @@ test("another version closes the open episode and begins anew, at once or after 
   for (const restart of [false, true]) {
     const given = observationsOf("pump-01", 900);
     let { models } = site();
-    const before = given.slice(0, 600).flatMap((observation) => [...models.score(observation, profile)]);
+    const before = given.slice(0, 600).flatMap((observation) => alertsAmong(models.score(observation, profile)));
     const next = modelOf({ version: "1.1.0", seed: 1 });
     if (restart) {
       const later = site(next).models;
       assert.ok(later.restore(models.snapshot()));
       models = later;
     } else models.packages.deploy("pump", "live", next);
-    const after = given.slice(600).flatMap((observation) => [...models.score(observation, profile)]);
+    const after = given.slice(600).flatMap((observation) => alertsAmong(models.score(observation, profile)));
     const raised = before.find(isOurs)!;
     const [closed, again] = after.filter(isOurs);
     assert.deepEqual([closed!.kind, closed!.version, closed!.episode], ["clear", "1.0.0", raised.episode]);
@@ -163,7 +166,7 @@ test("no version, or no rule any more: the open episode is closed and the device
     assert.ok(later.packages.mayWatch("pump-01", profile));
     const alerts = given
       .slice(600)
-      .flatMap((observation) => [...later.score(observation, profile)])
+      .flatMap((observation) => alertsAmong(later.score(observation, profile)))
       .filter(isOurs);
     assert.deepEqual(
       alerts.map(({ kind }) => kind),
@@ -182,6 +185,22 @@ function withLimits(limit: number): RowRecipe {
   return { ...live.recipe, model: new BuiltinModel(fitted) };
 }
 
+/** The live model, which throws from the beginning or from when it is told to. */
+function breakable(isBroken = true): { recipe: RowRecipe; breakNow: () => void } {
+  const { model } = live.recipe;
+  const start = () => {
+    const run = model.start();
+    const observe = run.observe.bind(run);
+    run.observe = (features) => {
+      if (isBroken) throw new Error("a defect");
+      return observe(features);
+    };
+    return run;
+  };
+  const broken = { base: 0, start, files: () => model.files() };
+  return { recipe: { ...live.recipe, model: broken }, breakNow: () => (isBroken = true) };
+}
+
 /** Numbers that no package could carry: what if a check had a hole? */
 const broken: readonly { name: string; model: ServedModel; says: RegExp }[] = [
   {
@@ -196,12 +215,7 @@ const broken: readonly { name: string; model: ServedModel; says: RegExp }[] = [
   },
   {
     name: "throws",
-    model: {
-      ...live,
-      get clear(): number {
-        throw new Error("a defect");
-      },
-    },
+    model: { ...live, recipe: breakable().recipe },
     says: /a defect/,
   },
 ];
@@ -223,17 +237,13 @@ for (const { name, model, says } of broken) {
 test("a model that breaks during an episode closes it", () => {
   const { models, faults } = site();
   const given = observationsOf("pump-01", 700);
-  const model = { ...live };
-  models.packages.deploy("pump", "live", model);
-  const before = given.slice(0, 600).flatMap((observation) => [...models.score(observation, profile)]);
-  Object.defineProperty(model, "clear", {
-    get: () => {
-      throw new Error("a defect");
-    },
-  });
+  const { recipe, breakNow } = breakable(false);
+  models.packages.deploy("pump", "live", { ...live, recipe });
+  const before = given.slice(0, 600).flatMap((observation) => alertsAmong(models.score(observation, profile)));
+  breakNow();
   const after = given
     .slice(600)
-    .flatMap((observation) => [...models.score(observation, profile)])
+    .flatMap((observation) => alertsAmong(models.score(observation, profile)))
     .filter(isOurs);
   assert.deepEqual(
     after.map(({ kind, episode }) => [kind, episode]),
@@ -297,7 +307,7 @@ test("devices are bounded: the longest silent one makes room and its episode is 
   const raisedAt = worn.at(-1)!.timeMicros;
   const at = (device: string, minutes: number): readonly AlertRecord[] => {
     const timeMicros = raisedAt + minutes * 60e6;
-    return models.packages.score({ ...worn[0]!, device, timeMicros, receivedMicros: timeMicros }, profile);
+    return alertsAmong(models.packages.score({ ...worn[0]!, device, timeMicros, receivedMicros: timeMicros }, profile));
   };
   for (let i = 0; i < 999; i++) at(`other-${i}`, 1);
   assert.deepEqual([models.packages.devices, at("late", 2).length, models.packages.unwatched], [1000, 0, 1]);
@@ -338,7 +348,9 @@ test("a shadow without a live version is compared with silence", () => {
   const { models } = site(undefined);
   models.packages.deploy("pump", "live", undefined);
   models.packages.deploy("pump", "shadow", live);
-  const alerts = observationsOf("pump-01", 900).flatMap((observation) => [...models.score(observation, profile)]);
+  const alerts = observationsOf("pump-01", 900).flatMap((observation) =>
+    alertsAmong(models.score(observation, profile)),
+  );
   const [shadow] = models.packages.status();
   assert.deepEqual([alerts.filter(isOurs), shadow!.episodes], [[], 1]);
   assert.ok(shadow!.onlyShadow > 300 && shadow!.onlyLive === 0);
@@ -347,7 +359,9 @@ test("a shadow without a live version is compared with silence", () => {
 test("a shadow that fails is out of service, and the live version is not", () => {
   const { models, faults } = site();
   models.packages.deploy("pump", "shadow", { ...deaf, recipe: withLimits(Number.NaN) });
-  const alerts = observationsOf("pump-01", 900).flatMap((observation) => [...models.score(observation, profile)]);
+  const alerts = observationsOf("pump-01", 900).flatMap((observation) =>
+    alertsAmong(models.score(observation, profile)),
+  );
   assert.equal(alerts.filter(isOurs)[0]?.kind, "raise");
   assert.deepEqual([faults.length, faults[0]!.slice(0, 12)], [1, "shadow 2.0.0"]);
   assert.deepEqual(
@@ -381,7 +395,7 @@ test("a canary raises the alerts of its devices and the live version those of al
     }
     const now = broken.score(observation, profile);
     assert.deepEqual(now, straight.score(observation, profile), `observation ${i}`);
-    alerts.push(...now);
+    alerts.push(...alertsAmong(now));
   }
   assert.deepEqual(broken.packages.status(), straight.packages.status());
   const versions = Map.groupBy(alerts.filter(isOurs), ({ device }) => device);
@@ -404,12 +418,7 @@ test("a canary says what it would say as the live version", () => {
 });
 
 test("a canary that fails, does not fit or ends leaves its devices to the live version", () => {
-  const broken = { ...live, version: "1.1.0", id: "broken" };
-  Object.defineProperty(broken, "clear", {
-    get: () => {
-      throw new Error("a defect");
-    },
-  });
+  const broken = { ...live, version: "1.1.0", id: "broken", recipe: breakable().recipe };
   const unfit = { ...live, version: "1.2.0", id: "unfit", units: ["l/s", ...live.units.slice(1)] };
   for (const [canary, says] of [
     [broken, /canary 1\.1\.0: a defect/],
@@ -417,18 +426,20 @@ test("a canary that fails, does not fit or ends leaves its devices to the live v
   ] as const) {
     const { models, faults } = site();
     models.packages.deploy("pump", "canary", canary, onFirst);
-    const alerts = observationsOf("pump-01", 900).flatMap((observation) => [...models.score(observation, profile)]);
+    const alerts = observationsOf("pump-01", 900).flatMap((observation) =>
+      alertsAmong(models.score(observation, profile)),
+    );
     assert.deepEqual([faults.length, says.test(faults[0]!)], [1, true], faults.join());
     assert.equal(alerts.find(isOurs)?.version, "1.0.0");
   }
   const { models } = site();
   const given = observationsOf("pump-01", 900);
   models.packages.deploy("pump", "canary", modelOf({ version: "1.1.0" }), onFirst);
-  const before = given.slice(0, 600).flatMap((observation) => [...models.score(observation, profile)]);
+  const before = given.slice(0, 600).flatMap((observation) => alertsAmong(models.score(observation, profile)));
   models.packages.deploy("pump", "canary", undefined);
   const [closed, again] = given
     .slice(600)
-    .flatMap((observation) => [...models.score(observation, profile)])
+    .flatMap((observation) => alertsAmong(models.score(observation, profile)))
     .filter(isOurs);
   const raised = before.find(isOurs)!;
   assert.deepEqual([closed!.kind, closed!.version, closed!.episode], ["clear", "1.1.0", raised.episode]);
