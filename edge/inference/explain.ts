@@ -65,7 +65,8 @@ export function figure(value: number): string {
 const signs: Readonly<Record<string, string>> = { Cel: "°C", "1": "", Ohm: "Ω", deg: "°", "m/s2": "m/s²" };
 
 export function withUnit(figure: string, unit: string): string {
-  const sign = signs[unit] ?? unit;
+  // What UCUM has in braces is a word: {cycles}.
+  const sign = signs[unit] ?? unit.replaceAll(/[{}]/g, "");
   return sign === "" ? figure : `${figure} ${sign}`;
 }
 

@@ -116,6 +116,11 @@ export class FittedDetector implements Explained<Float64Array>, ModelRun {
     for (let i = 0; i < into.length; i++) into[i] = total > 0 ? into[i]! / total : 1 / into.length;
   }
 
+  statistics(): readonly { readonly name: string; readonly ratio: number }[] {
+    const { names, statistics } = this.#chart;
+    return names.map((name, i) => ({ name, ratio: statistics[i]! / this.#limits[i]! }));
+  }
+
   forgetContext(): void {
     this.#chart.forgetContext();
     this.#settling = this.#chart.settlingRows;

@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import type { Cli } from "../terminal.ts";
+import { archiveCommand } from "./archive.ts";
 import { canaryCommand } from "./canary.ts";
+import { explainCommand } from "./explain.ts";
 import { listCommand } from "./list.ts";
 import { packCommand } from "./pack.ts";
 import { promoteCommand, rollbackCommand } from "./promote.ts";
@@ -21,7 +23,9 @@ export function modelCommand(cli: Cli): Command {
     keygenCommand,
     signCommand,
     verifyCommand,
+    archiveCommand,
     importCommand,
+    explainCommand,
     listCommand,
     replayCommand,
     promoteCommand,

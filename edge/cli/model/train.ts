@@ -37,7 +37,7 @@ import {
 import { trainPrediction } from "./train-prediction.ts";
 import type { TrainOutcome } from "./train-outcome.ts";
 import { inOrderOfTime } from "./readings.ts";
-import { sourceOf } from "./training-source.ts";
+import { sourceOf } from "./reading-source.ts";
 
 const help = `
 Detectors (mspc, var, cva) learn from normal operation only: what is in the data is what the model takes for normal. The

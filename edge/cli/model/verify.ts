@@ -19,7 +19,7 @@ interface VerifyFlags {
 export function verifyCommand(cli: Cli): Command {
   return new Command("verify")
     .description("check a model package: signature, hashes, shapes, and that its golden rows give their scores")
-    .argument("<folder>", "folder of the package")
+    .argument("<package>", "folder of the package, or a tar of it")
     .option("-c, --config <file>", "configuration file, for the trusted keys", defaultConfigFile)
     .option("--trusted-key <file>", "trust this public key instead of the configured ones")
     .option("--json", "print the result as one JSON object", false)
@@ -27,8 +27,8 @@ export function verifyCommand(cli: Cli): Command {
       "after",
       "\nChanges nothing. Ends with 65 where the package is damaged, with 77 where nobody trusted has signed it.\n\nExample:\n  tidegate model verify /mnt/usb/pump-health\n",
     )
-    .action(async (folder: string, flags: VerifyFlags) => {
-      const verified = verifyPackage(readPackage(folder), trustedBy(flags));
+    .action(async (path: string, flags: VerifyFlags) => {
+      const verified = verifyPackage(readPackage(path), trustedBy(flags));
       await prove(verified);
       const { name, version } = verified.manifest;
       cli.terminal.out(
@@ -40,17 +40,17 @@ export function verifyCommand(cli: Cli): Command {
 export function importCommand(cli: Cli): Command {
   return new Command("import")
     .description("verify a model package and add it to the gateway's store")
-    .argument("<folder>", "folder of the package, for example on a USB stick")
+    .argument("<package>", "folder of the package, or a tar of it, for example on a USB stick")
     .option("-c, --config <file>", "configuration file", defaultConfigFile)
     .option("--json", "print the result as one JSON object", false)
     .addHelpText(
       "after",
       "\nThe gateway may run meanwhile. A version never changes, and none that is older than the newest is taken.\n\nExample:\n  tidegate model import /mnt/usb/pump-health\n",
     )
-    .action(async (folder: string, { config: file, json }: Omit<VerifyFlags, "trustedKey">) => {
+    .action(async (path: string, { config: file, json }: Omit<VerifyFlags, "trustedKey">) => {
       const desk = deskOf(loadEdgeConfig(file));
-      const bytes = readPackage(folder);
-      const change = localChange(`from ${folder}`.slice(0, 200));
+      const bytes = readPackage(path);
+      const change = localChange(`from ${path}`.slice(0, 200));
       await desk.prove("model-import", bytes, change);
       const { kind, ...verified } = desk.import(bytes, change);
       const { name, version } = verified.manifest;

@@ -4,6 +4,8 @@ import type { StateReader, StateWriter } from "../state.ts";
 export interface Chart {
   /** Set by `measure`, in an order that never changes. */
   readonly statistics: Float64Array;
+  /** What each of them measures, in the field's words. */
+  readonly names: readonly string[];
   /** Rows after a start or a gap until smoothed statistics mean something. */
   readonly settlingRows: number;
   /** `missing` is 1 where an input has no number: it is replaced in `row` by what the model expects. */

@@ -20,6 +20,7 @@ export interface CvaModel {
  */
 export class CvaChart implements Chart {
   readonly statistics = new Float64Array(4);
+  readonly names = ["T² of the states", "Q", "T² of the states smoothed", "Q smoothed"];
   readonly settlingRows: number;
   readonly #model: CvaModel;
   readonly #inputs: number;

@@ -14,6 +14,7 @@ export interface MspcModel {
 /** T² and Q of the raw and of the smoothed inputs. */
 export class MspcChart implements Chart {
   readonly statistics = new Float64Array(4);
+  readonly names = ["T²", "Q", "T² smoothed", "Q smoothed"];
   readonly settlingRows: number;
   readonly #smoothing: number;
   readonly #row: Float64Array;

@@ -16,6 +16,7 @@ export interface VarModel {
  */
 export class VarChart implements Chart {
   readonly statistics = new Float64Array(2);
+  readonly names = ["T² of the innovation", "T² of the innovation smoothed"];
   readonly settlingRows: number;
   readonly #model: VarModel;
   readonly #before: Float64Array;

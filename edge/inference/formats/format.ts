@@ -53,6 +53,8 @@ export interface ModelRun {
    * prediction: what it adds to the base, together the output (of a probability: its log odds) less the base.
    */
   contributions(into: Float64Array): void;
+  /** Of a score that is the largest of several statistics: each of them, in units of its limit. */
+  statistics?(): readonly { readonly name: string; readonly ratio: number }[];
   /** The next row does not follow the one before: there was a gap. */
   forgetContext(): void;
   save(to: StateWriter): void;

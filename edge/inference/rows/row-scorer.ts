@@ -19,14 +19,15 @@ export interface RowRecipe<Model extends FittedModel = FittedModel> {
 export class RowScorer {
   readonly pipeline: FeaturePipeline;
   readonly run: ModelRun;
-  readonly #row: Float64Array;
+  /** Of the row observed last. */
+  readonly features: Float64Array;
   readonly #shares: Float64Array;
   readonly #sources: readonly (readonly number[])[];
 
   constructor(recipe: RowRecipe) {
     this.run = recipe.model.start();
     this.pipeline = new FeaturePipeline(recipe.inputs, recipe.features);
-    this.#row = new Float64Array(recipe.features.length);
+    this.features = new Float64Array(recipe.features.length);
     this.#shares = new Float64Array(recipe.features.length);
     this.#sources = recipe.features.map((feature) => inputsOf(feature).map((input) => recipe.inputs.indexOf(input)));
   }
@@ -47,14 +48,14 @@ export class RowScorer {
   }
 
   observe(row: Float64Array): number {
-    this.pipeline.observe(row, this.#row);
-    return this.run.observe(this.#row);
+    this.pipeline.observe(row, this.features);
+    return this.run.observe(this.features);
   }
 
   /** For a model in another thread, instead of `observe`: the row as it wants it, if there is anything to ask. */
   ask(row: Float64Array): Float32Array | undefined {
-    this.pipeline.observe(row, this.#row);
-    return this.#asking.ask(this.#row);
+    this.pipeline.observe(row, this.features);
+    return this.#asking.ask(this.features);
   }
 
   /** The output that follows from the answer to what was asked. In the order of the rows. */

@@ -1,28 +1,55 @@
-import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { TidegateError } from "../../../src/errors.ts";
 import { fileBytesMax, manifestBytesMax } from "../package/manifest.ts";
 import { readManifest, signatureBytesMax, type PackageBytes } from "../package/model-package.ts";
+import { readTar, tarBytesMax, writeTar } from "./tar.ts";
 
 /*
- * The files of a package on disk. Names come from a closed list in the manifest's schema, so none can lead out of the
+ * The files of a package on disk, in a folder or in one file (tar.ts). Names come from a closed list in the manifest's schema, so none can lead out of the
  * folder; links are not followed, and no file is read beyond its limit.
  */
 
-/** Reads a package folder into memory, once. Throws MODEL_MISSING and MODEL_INVALID. */
-export function readPackage(folder: string): PackageBytes {
-  const manifest = readSmall(folder, "manifest.json", manifestBytesMax);
+/** Reads a package, a folder or a tar of one, into memory, once. Throws MODEL_MISSING and MODEL_INVALID. */
+export function readPackage(path: string): PackageBytes {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile()) return readArchive(path);
+  return packageOf(path, (name, bytesMax) => readSmall(path, name, bytesMax));
+}
+
+function readArchive(path: string): PackageBytes {
+  const files = readTar(readSmall(dirname(path), basename(path), tarBytesMax)!);
+  return packageOf(path, (name) => files.get(name));
+}
+
+function packageOf(path: string, read: (name: string, bytesMax: number) => Uint8Array | undefined): PackageBytes {
+  const manifest = read("manifest.json", manifestBytesMax);
   if (manifest === undefined) {
-    throw new TidegateError("MODEL_MISSING", `${folder} holds no manifest.json`, {
-      hint: "Name the folder of a model package, as `tidegate model train` writes it.",
+    throw new TidegateError("MODEL_MISSING", `${path} holds no manifest.json`, {
+      hint: "Name the folder of a model package, as `tidegate model train` writes it, or a tar of one.",
     });
   }
   const files = new Map<string, Uint8Array>();
   for (const { name } of readManifest(manifest).files) {
-    const content = readSmall(folder, name, fileBytesMax[name]);
+    const content = read(name, fileBytesMax[name]);
     if (content !== undefined) files.set(name, content);
   }
-  return { manifest, signature: readSmall(folder, "signature.json", signatureBytesMax), files };
+  return { manifest, signature: read("signature.json", signatureBytesMax), files };
+}
+
+/** The files of a package as one. */
+export function archiveOf({ manifest, signature, files }: PackageBytes): Uint8Array {
+  const signed: [string, Uint8Array][] = signature === undefined ? [] : [["signature.json", signature]];
+  return writeTar(new Map([["manifest.json", manifest], ...signed, ...files]));
 }
 
 /** Writes a package into an empty folder; when it returns, the files are on disk and their names are. */

@@ -262,3 +262,38 @@ test("boosted trees: from lives in a file to a package in the store, with what w
   assert.match((await run("model", "import", join(folder, "1.0.0"), "-c", config)).out, /\(gbdt\), signed by lab/);
   assert.match((await run("model", "list", "-c", config)).out, /life +1\.0\.0 +gbdt/);
 });
+
+test("a package as one file: written, verified, imported, explained", async (t) => {
+  const { folder, config } = await site(t);
+  const made = join(folder, "pump");
+  const tar = join(folder, "pump.tar");
+  assert.equal(
+    (await run("model", "train", join(folder, "pump.csv"), ...wanted, "--model-version", "1.0.0", "-o", made)).code,
+    0,
+  );
+  const unsigned = await run("model", "archive", made, "-o", join(folder, "unsigned.tar"));
+  assert.deepEqual([unsigned.code, /not signed/.test(unsigned.err)], [0, true]);
+  await run("model", "sign", made, "--key", join(folder, "lab.key"));
+  assert.match((await run("model", "archive", made, "-o", tar)).out, /pump-health 1\.0\.0 is in .+pump\.tar \(/);
+  assert.equal((await run("model", "archive", made, "-o", tar)).code, 64, "a file is never overwritten");
+  assert.match((await run("model", "verify", tar, "-c", config)).out, /signed by lab: it is sound/);
+  assert.match((await run("model", "import", tar, "-c", config)).out, /it is in the store/);
+  assert.match((await run("model", "import", made, "-c", config)).out, /it was in the store already/);
+
+  const rows = ["--row", join(folder, "pump.csv")];
+  for (const model of [made, tar, "pump-health"]) {
+    const { code, out, err } = await run("model", "explain", model, ...rows, "-c", config);
+    assert.equal(code, 0, err);
+    assert.match(out, /^pump-health 1\.0\.0 \(mspc\) on pump-01, row of .+, number 1500\nscore [\d.]+ times the limit/);
+    assert.match(out, /\nT² smoothed +[\d.]+\n[^]*%  vibration +[\d.]+ mm\/s +[\d.]+ to/);
+  }
+  const json = await run("model", "explain", made, ...rows, "--to", "2026-11-20T00:10:00Z", "--json");
+  const explained = JSON.parse(json.out) as { rows: number; device: string; output: { value: number } };
+  assert.deepEqual([explained.rows, explained.device], [600, "pump-01"]);
+  assert.ok(explained.output.value > 0);
+  const missing = await run("model", "explain", "pump-health", ...rows, "-c", config, "--model-version", "9.9.9");
+  assert.deepEqual([missing.code, /no pump-health 9\.9\.9/.test(missing.err)], [66, true]);
+  assert.equal((await run("model", "explain", made, "-c", config)).code, 64);
+  const none = await run("model", "explain", made, ...rows, "--device", "pump-77");
+  assert.deepEqual([none.code, /there are no readings/.test(none.err)], [65, true]);
+});

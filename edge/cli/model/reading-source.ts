@@ -10,7 +10,7 @@ import type { TrainFlags } from "./train-flags.ts";
 /** Readings of what the command line names. Throws USAGE where it names nothing. */
 export function sourceOf(
   data: string | undefined,
-  flags: TrainFlags,
+  flags: Pick<TrainFlags, "config" | "fromBuffer" | "device" | "from" | "to" | "timeColumn">,
   cli: Cli,
 ): Iterable<Reading> | AsyncIterable<Reading> {
   const { device, from: fromMicros, to: toMicros, timeColumn: timeName } = flags;
