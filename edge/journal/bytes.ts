@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 
+/** Its length is a varint of one byte. */
+const asciiMax = 0x7f;
+
 /** Grows as needed; varints hold integers up to 2^53 - 1. */
 export class Writer {
   #bytes: Buffer;
@@ -36,7 +39,8 @@ export class Writer {
     this.raw(bytes);
   }
   varint(value: number): void {
-    assert(Number.isSafeInteger(value) && value >= 0, `varint of ${value}`);
+    // No message, which would be put together for every number.
+    assert(Number.isSafeInteger(value) && value >= 0);
     this.#room(8);
     let rest = value;
     while (rest >= 0x80) {
@@ -50,10 +54,25 @@ export class Writer {
     this.#at = this.#bytes.writeDoubleLE(value, this.#at);
   }
   text(value: string): void {
+    if (this.#ascii(value)) return;
     const length = Buffer.byteLength(value);
     this.varint(length);
     this.#room(length);
     this.#at += this.#bytes.write(value, this.#at, "utf8");
+  }
+  /** False, and nothing is written, where it is long or not ASCII. Names of devices mostly are: two calls into Node saved. */
+  #ascii(value: string): boolean {
+    const { length } = value;
+    if (length > asciiMax) return false;
+    this.#room(length + 1);
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) return false;
+      this.#bytes[this.#at + 1 + i] = code;
+    }
+    this.#bytes[this.#at] = length;
+    this.#at += length + 1;
+    return true;
   }
   /** A view of what was written. */
   done(): Uint8Array {

@@ -74,12 +74,15 @@ export class Ranges {
 
   /** Takes [first, last] out. */
   remove(first: number, last: number = first): void {
+    const bounds = this.#bounds;
     const kept: number[] = [];
-    for (const [low, high] of this.pairs()) {
-      if (low < first) kept.push(low, Math.min(high, first - 1));
-      if (high > last) kept.push(Math.max(low, last + 1), high);
+    const from = this.#firstEndingAtOrAfter(first);
+    let to = from;
+    for (; to < bounds.length && bounds[to]! <= last; to += 2) {
+      if (bounds[to]! < first) kept.push(bounds[to]!, first - 1);
+      if (bounds[to + 1]! > last) kept.push(last + 1, bounds[to + 1]!);
     }
-    this.#bounds.splice(0, this.#bounds.length, ...kept);
+    if (to > from) bounds.splice(from, to - from, ...kept);
   }
 
   /** The last number of the range that holds `value`; undefined where none does. */
