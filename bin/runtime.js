@@ -2,9 +2,17 @@ import { join } from "node:path";
 
 /**
  * V8 lets the heap grow to several times what is alive where it may use gigabytes; with these limits it collects in
- * time. A signal does not open Node's debugger, which would give the process to any program on the machine.
+ * time. Its young generation is small, so helper threads cost more to wake than they save: without them the agent takes
+ * an eighth less processor time at full load. A signal does not open Node's debugger, which would give the process to
+ * any program on the machine.
  */
-export const nodeFlags = ["--max-old-space-size=256", "--max-semi-space-size=4", "--expose-gc", "--disable-sigusr1"];
+export const nodeFlags = [
+  "--max-old-space-size=256",
+  "--max-semi-space-size=4",
+  "--no-parallel-scavenge",
+  "--expose-gc",
+  "--disable-sigusr1",
+];
 
 const malloc = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "1048576" };
 
