@@ -55,7 +55,8 @@ const reasonsMax = 3;
 
 /** `mostly vibration 4.8 (−23.1), age (−12)`: what each adds. */
 function whyText({ contributions, output }) {
-  if (contributions.length === 0) return "as of a device of which nothing is known";
+  // Of a network it is not known.
+  if (contributions.length === 0) return undefined;
   const reasons = contributions.slice(0, reasonsMax).map(({ metric, value: reading, effect }) => {
     const amount = `${effect > 0 ? "+" : "−"}${value(Math.abs(effect))}`;
     return `${metric}${reading === undefined ? "" : ` ${value(reading)}`} (${amount})`;

@@ -49,7 +49,7 @@ export const predictionSchema = Type.Object(
           description: "What it adds to `base`, in the unit of `value`; log odds of a probability.",
         }),
       }),
-      { description: "The largest first. With all others they make the prediction less the base." },
+      { description: "The largest first; with all others they make the prediction less the base. Empty of a network." },
     ),
   },
   { $id: "urn:tidegate:schema:predictions:1" },
