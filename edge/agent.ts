@@ -132,6 +132,7 @@ class Agent implements RunningAgent {
   readonly #modelAudit: ModelAudit;
   #ruleKeeper: RuleKeeper;
   #trustedKeys: readonly TrustedKey[];
+  #modelDesk: ModelDesk;
   #refits: Refits | undefined;
   readonly #live = new LiveValues((device, metric) => this.#models.metrics.driftOf(device, metric));
   readonly #records: AgentRecords;
@@ -191,6 +192,7 @@ class Agent implements RunningAgent {
     this.#actions = this.#makeActions();
     this.#models = this.#makeModels();
     this.#trustedKeys = trustedKeys(setup);
+    this.#modelDesk = new ModelDesk(setup.gateway.dataFolder, this.#trustedKeys);
     this.#liveModels = this.#makeLiveModels();
     this.#modelAudit = this.#makeModelAudit();
     this.#ruleKeeper = this.#makeRuleKeeper();
@@ -301,6 +303,7 @@ class Agent implements RunningAgent {
     this.#log.level = log.level;
     this.#models.packages.useRules(models.use);
     this.#trustedKeys = trusted;
+    this.#modelDesk = new ModelDesk(setup.gateway.dataFolder, trusted);
     this.#liveModels.use(trusted, modelNames(setup));
     if (!isSameModels) {
       this.#ruleKeeper = this.#makeRuleKeeper();
@@ -421,7 +424,7 @@ class Agent implements RunningAgent {
       rules: models.use,
       dataFolder: gateway.dataFolder,
       trusted: this.#trustedKeys,
-      desk: new ModelDesk(gateway.dataFolder, this.#trustedKeys),
+      desk: this.#modelDesk,
       clock: systemClock,
       devices: () => this.#profiledDevices(),
       historyPort: () => this.#journal.historyPort(),
@@ -494,9 +497,9 @@ class Agent implements RunningAgent {
   }
 
   #makeRuleKeeper(): RuleKeeper {
-    const { gateway, models } = this.#setup;
+    const { models } = this.#setup;
     return new RuleKeeper(models.rules, {
-      desk: new ModelDesk(gateway.dataFolder, this.#trustedKeys),
+      desk: this.#modelDesk,
       facts: (name) => this.#models.packages.status().filter((view) => view.name === name),
       judged: (name, version) => this.#feedback.of(name, version),
       say: (name, message) => this.#sayRule(name, message),
@@ -690,6 +693,7 @@ class Agent implements RunningAgent {
       gateway: this.#setup.gateway.id,
       clock: systemClock,
       alerts: this.#alertDesk,
+      models: { change: (action, by) => this.#modelDesk.change(action, by) },
       retry: this.#retry,
       journal: this.#journal,
       reload: () => this.#reloader.reload(),

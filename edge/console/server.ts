@@ -13,6 +13,7 @@ import { addAlertsApi } from "./alerts-api.ts";
 import { addApi } from "./api.ts";
 import { loadAssets } from "./assets.ts";
 import { addLogin } from "./login.ts";
+import { addModelsApi } from "./models-api.ts";
 import { addQuarantineApi } from "./quarantine-api.ts";
 import type { ConsoleOptions, MetricsOptions } from "./options.ts";
 import { Streams } from "./stream.ts";
@@ -79,6 +80,7 @@ export async function startConsole(options: ConsoleOptions, services: ConsoleSer
   addLogin(server, access, services.actions);
   addApi(server, { view: services.view, access, streams });
   addAlertsApi(server, { view: services.view, actions: services.actions, access });
+  addModelsApi(server, { actions: services.actions, access });
   addQuarantineApi(server, { view: services.view, actions: services.actions, access });
   server.post("/api/v1/reload", (request) => services.actions.reload(access.actorOf(request)));
 

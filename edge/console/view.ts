@@ -69,6 +69,8 @@ export interface ConsoleActions {
   changeAlerts(action: AlertAction, by: Actor): Promise<AlertOutcome>;
   /** Reads the configuration file again and takes it over as a whole, or not at all. */
   reload(by: Actor): Promise<ReloadResult>;
+  /** Changes which versions of a model run. The models follow within some seconds. */
+  changeModels(action: ModelAction, by: Actor): Promise<ModelOutcome>;
   /** Notes what somebody did that changes nothing here; repetitions within a minute become one record with their number. */
   audit(entry: AuditEntry): void;
 }
@@ -111,6 +113,16 @@ export type AlertAction =
  * `full`: too much is shelved or out of service already. `abandoned`: the agent stops, nothing changed.
  */
 export type AlertOutcome = "done" | "gone" | "full" | "abandoned";
+
+/** `reason` is for the audit, and may be empty. */
+export type ModelAction =
+  | { readonly kind: "promote"; readonly name: string; readonly version: string; readonly reason: string }
+  | { readonly kind: "rollback" | "end-canary" | "end-shadow"; readonly name: string; readonly reason: string };
+
+export type ModelOutcome =
+  | { readonly kind: "done" }
+  /** In words for a person: there is no such version, or it is not sound. */
+  | { readonly kind: "refused"; readonly message: string };
 
 /** A packaged model that runs on this gateway, and what it has said since its version runs in this stage. */
 export interface ModelView {

@@ -1,7 +1,16 @@
+import { TidegateError } from "../../src/errors.ts";
 import type { Clock } from "../../src/clock.ts";
 import { auditRecord, type AuditActor, type AuditEntry } from "../../src/wire/audit.ts";
 import type { Actor, AuditRecord } from "../../src/wire/records.ts";
-import type { AlertAction, AlertOutcome, ConsoleActions, ReloadResult, RetryResult } from "../console/view.ts";
+import type {
+  AlertAction,
+  AlertOutcome,
+  ConsoleActions,
+  ModelAction,
+  ModelOutcome,
+  ReloadResult,
+  RetryResult,
+} from "../console/view.ts";
 import type { AlertDesk } from "./alert-desk.ts";
 import { RepeatedAudit } from "./repeated-audit.ts";
 
@@ -13,6 +22,8 @@ export interface AgentActionsParts {
   readonly gateway: string;
   readonly clock: Clock;
   readonly alerts: Pick<AlertDesk, "change">;
+  /** Throws a TidegateError where it is refused; it leaves its own note for the audit. */
+  readonly models: { change(action: ModelAction, by: Actor): void };
   readonly retry: { all(ids: readonly number[], by: Actor): Promise<readonly RetryOutcome[]> };
   readonly journal: { deleteQuarantined(ids: readonly number[], by: Actor): Promise<number> };
   readonly reload: () => Promise<ReloadResult>;
@@ -65,6 +76,16 @@ export class AgentActions implements ConsoleActions, Disposable {
     if (isDone && result.changed.length > 0) this.#audit({ ...entry, count: result.changed.length });
     else this.#repeated.add({ ...entry, count: 1 });
     return result;
+  }
+
+  async changeModels(action: ModelAction, by: Actor): Promise<ModelOutcome> {
+    try {
+      this.#parts.models.change(action, by);
+      return { kind: "done" };
+    } catch (error) {
+      if (!(error instanceof TidegateError)) throw error;
+      return { kind: "refused", message: error.hint === undefined ? error.message : `${error.message}. ${error.hint}` };
+    }
   }
 
   audit(entry: AuditEntry): void {

@@ -174,6 +174,7 @@ export const refusals = {
   TOO_MANY_SESSIONS: "Too many browsers are signed in. Sign out somewhere, or wait.",
   TOO_MANY_STREAMS: "Too many pages are open. This one asks every few seconds instead.",
   TOO_MANY_SUPPRESSED: "Too much is shelved or out of service already. Bring something back first.",
+  MODEL_REFUSED: "The models stay as they are.",
   STOPPING: "The gateway is stopping, and nothing was changed.",
   NOT_FOUND: "There is no such thing here.",
   BAD_REQUEST: "The request is not valid.",

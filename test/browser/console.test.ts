@@ -271,6 +271,20 @@ for (const view of [narrow, wide]) {
       await panel("pump-health 1.3.0").getByText("TensorFlow.js 4.22.0 (wasm)").waitFor();
       await panel("pump-health 1.3.0").getByText("17 rows").waitFor();
       await panel("press 1.2.0").getByText("has failed, and is out of service").waitFor();
+      const scope = { devices: ["pump-07"], paths: ["acme/berlin/line-2"] };
+      running.view.modelViews = [live, shadow, { ...live, version: "1.4.0", stage: "canary", scope }];
+      running.view.changed();
+      await panel("pump-health 1.4.0").getByText("live on device pump-07, path acme/berlin/line-2").waitFor();
+      await page.getByRole("button", { name: "End the canary pump-health 1.4.0" }).click();
+      await page.getByRole("button", { name: "Cancel" }).click();
+      await page.getByRole("button", { name: "Promote pump-health 1.3.0" }).click();
+      await page.getByRole("dialog", { name: "Promote pump-health 1.3.0?" }).waitFor();
+      await page.getByRole("button", { name: "Promote", exact: true }).click();
+      await page.getByText("Done; the models follow within some seconds.").waitFor();
+      assert.deepEqual(
+        running.actions.modelActions.map(({ action }) => action),
+        [{ kind: "promote", name: "pump-health", version: "1.3.0", reason: "" }],
+      );
       assert.equal(await overflow(page), 0);
     });
 

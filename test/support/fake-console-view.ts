@@ -13,6 +13,8 @@ import type {
   GatewayView,
   LossesView,
   MetricView,
+  ModelAction,
+  ModelOutcome,
   ModelView,
   QuarantinedMessage,
   QuarantineList,
@@ -145,6 +147,7 @@ export class FakeConsoleView implements ConsoleView {
 export class FakeConsoleActions implements ConsoleActions {
   readonly audited: (AuditEntry | { readonly by: Actor; readonly action: string; readonly ids: readonly number[] })[] =
     [];
+  readonly modelActions: { readonly by: Actor; readonly action: ModelAction }[] = [];
   readonly alertActions: { readonly by: Actor; readonly action: AlertAction }[] = [];
   /** Ids that a retry can read. */
   readonly readable: Set<number> = new Set();
@@ -186,6 +189,15 @@ export class FakeConsoleActions implements ConsoleActions {
   async reload(by: Actor): Promise<ReloadResult> {
     this.audited.push({ by, action: "config-reload", ids: [] });
     return this.reloadResult;
+  }
+
+  async changeModels(action: ModelAction, by: Actor): Promise<ModelOutcome> {
+    const { name } = action;
+    if (!this.#view.modelViews.some((view) => view.name === name))
+      return { kind: "refused", message: `no ${name} here` };
+    this.modelActions.push({ by, action });
+    this.audited.push({ by, action: `model-${action.kind}`, ids: [] });
+    return { kind: "done" };
   }
 
   async changeAlerts(action: AlertAction, by: Actor): Promise<AlertOutcome> {
@@ -449,5 +461,30 @@ function trendOf(found: MetricView): TrendView {
     low: at(-0.01),
     high: at(0.01),
     last: at(0),
+  };
+}
+
+/** A version that is live and has nothing to say. */
+export function modelView(changes: Partial<ModelView> = {}): ModelView {
+  return {
+    name: "pump",
+    version: "1.0.0",
+    predicts: undefined,
+    stage: "live",
+    state: "running",
+    unfitProfiles: 0,
+    devices: 1,
+    learning: 0,
+    openEpisodes: 0,
+    hours: 1,
+    rows: 3_600,
+    abnormalRows: 0,
+    episodes: 0,
+    compared: 0,
+    onlyLive: 0,
+    onlyShadow: 0,
+    microsMean: 2.7,
+    microsMax: 40,
+    ...changes,
   };
 }

@@ -34,7 +34,7 @@ function viewOf([first, second, third]) {
     case "quarantine":
       return second === undefined ? quarantineView(session) : quarantinedView(second, session);
     case "models":
-      return modelsView();
+      return modelsView(session);
     case "buffer":
       return bufferView();
     case "ledger":

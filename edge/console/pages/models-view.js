@@ -2,17 +2,21 @@ import { h, name } from "./dom.js";
 import { count, counted } from "./format.js";
 import { address } from "./frame.js";
 import { levels } from "./levels.js";
+import { makeModelActions } from "./model-actions.js";
 import { predictedName, predictionItem } from "./prediction.js";
 
 /** Which packaged models run, live, as canaries and as shadows, and what they have said so far. */
-export function modelsView() {
+export function modelsView(session) {
+  const actions = makeModelActions(session);
+  const render = (screen, context) => contentOf(screen, actions, context);
   return { title: "Models", screen: { stream: "of=models", get: "/api/v1/models" }, render };
 }
 
-function render({ gateway, models, predictions }, { elapsedMs }) {
+function contentOf({ gateway, models, predictions }, actions, context) {
   return [
     levels(gateway, { list: "Models" }),
     h("h1", {}, "Models"),
+    actions.outcome(),
     h(
       "p",
       { class: "quiet" },
@@ -20,9 +24,13 @@ function render({ gateway, models, predictions }, { elapsedMs }) {
     ),
     models.length === 0
       ? h("p", { class: "notice" }, "No packaged model runs on this gateway.")
-      : h("div", { class: "panels" }, models.map(modelPanel)),
-    predictions.length > 0 && predictionsPanel(predictions, gateway.nowMicros / 1000 + elapsedMs),
-    h("p", { class: "quiet" }, "tidegate model promote, canary, shadow and rollback say which version runs as what."),
+      : h(
+          "div",
+          { class: "panels" },
+          models.map((model) => modelPanel(model, actions.ofModel(model, context))),
+        ),
+    predictions.length > 0 && predictionsPanel(predictions, gateway.nowMicros / 1000 + context.elapsedMs),
+    h("p", { class: "quiet" }, "tidegate model shadow and canary begin a trial of another version."),
   ];
 }
 
@@ -42,7 +50,7 @@ function predictionsPanel(predictions, nowMs) {
   );
 }
 
-function modelPanel(model) {
+function modelPanel(model, buttons) {
   const key = `${model.name}-${model.stage}`;
   return h(
     "section",
@@ -58,6 +66,7 @@ function modelPanel(model) {
       { class: "facts" },
       factsOf(model).map(([word, text]) => h("div", {}, h("dt", {}, word), h("dd", {}, text))),
     ),
+    buttons,
   );
 }
 

@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from "../../../src/clock.ts";
 import { formatWireTime } from "../../../src/observation/time.ts";
 import type { AuditActor } from "../../../src/wire/audit.ts";
+import type { ModelAction } from "../../console/view.ts";
 import type { AuditModel, ModelAuditAction } from "../../../src/wire/records.ts";
 import { prove } from "../package/bring-up.ts";
 import { readManifest, type ModelPackage, type PackageBytes } from "../package/model-package.ts";
@@ -103,6 +104,21 @@ export class ModelDesk {
   stopCanary(name: string, change: ModelChange): LiveState {
     const model = about(name, this.store.liveNow(name).canary?.version, undefined);
     return this.#note("model-canary-stop", model, change, () => this.store.stopCanary(name));
+  }
+
+  /** What a person may do at the console. */
+  change(action: ModelAction, by: AuditActor): LiveState {
+    const change = { by, reason: action.reason };
+    switch (action.kind) {
+      case "promote":
+        return this.promote(action.name, action.version, change);
+      case "rollback":
+        return this.rollback(action.name, change);
+      case "end-canary":
+        return this.stopCanary(action.name, change);
+      case "end-shadow":
+        return this.stopShadow(action.name, change);
+    }
   }
 
   #about(name: string, version: string | undefined): AuditModel {

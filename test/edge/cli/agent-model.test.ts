@@ -124,7 +124,12 @@ models:
       const running = await status();
       return running.map(({ stage }) => stage).join() === "live,canary" && running[1]!.scope?.paths[0] === "a/b/x";
     });
-    assert.match(await done(...canary, "--stop"), /pump has no canary/);
+    const ended = await fetch(`${second.consoleUrl}/api/v1/models/end-canary`, {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json" },
+      body: '{"name":"pump","reason":"seen enough"}',
+    });
+    assert.deepEqual([ended.status, await ended.json()], [200, { outcome: "done" }]);
 
     assert.match(await done("model", "rollback", "pump", "-c", config), /no version of pump is live/);
     let next = 600;
@@ -144,7 +149,12 @@ models:
       .map((line) => (JSON.parse(line) as { value: AuditRecord }).value)
       .filter(({ model }) => model !== undefined);
     const { username } = userInfo();
-    assert.ok(audit.every(({ who, from }) => who === "local-user" && from.startsWith(username)));
+    const byOperator = audit.filter(({ who }) => who !== "local-user");
+    assert.deepEqual(
+      byOperator.map(({ who, from, action, detail }) => [who, from, action, detail]),
+      [["operator", "127.0.0.1", "model-canary-stop", "seen enough"]],
+    );
+    assert.ok(audit.every(({ who, from }) => who === "operator" || from.startsWith(username)));
     assert.deepEqual(
       audit.map(({ action, target, model, result }) => [action, target, model?.before, result]),
       [

@@ -5,7 +5,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { runConsole, type RunningConsole } from "../../support/console.ts";
-import { alert, pumpDevice, quarantined } from "../../support/fake-console-view.ts";
+import { alert, modelView, pumpDevice, quarantined } from "../../support/fake-console-view.ts";
 
 let running: RunningConsole;
 before(async () => (running = await runConsole()));
@@ -14,7 +14,9 @@ beforeEach(() => {
   running.view.messages = [3, 2, 1].map((id) => quarantined(id, `{"n":${id}}`));
   running.view.alertViews = [alert(pumpDevice("pump-1"))];
   running.view.suppressionViews = [];
+  running.view.modelViews = [modelView()];
   running.actions.audited.length = 0;
+  running.actions.modelActions.length = 0;
   running.actions.alertActions.length = 0;
 });
 
@@ -28,6 +30,10 @@ const bodies: Readonly<Record<string, object>> = {
   "/api/v1/alerts/out-of-service": { device: "pump-1", reason: "overhaul" },
   "/api/v1/alerts/in-service": { device: "pump-1" },
   "/api/v1/reload": {},
+  "/api/v1/models/promote": { name: "pump", version: "1.1.0", reason: " its trial went well " },
+  "/api/v1/models/rollback": { name: "pump" },
+  "/api/v1/models/end-canary": { name: "pump" },
+  "/api/v1/models/end-shadow": { name: "pump" },
 };
 
 function post(path: string, body: unknown, token = running.token): Promise<Response> {
@@ -206,5 +212,23 @@ describe("the API of alerts", () => {
       assert.equal((await post("/api/v1/alerts/shelve", fits)).status, status);
     }
     actions.changeAlerts = before;
+  });
+});
+
+describe("models", () => {
+  test("an action arrives with who asked and why; what is refused says so, and nonsense is none", async () => {
+    assert.equal((await post("/api/v1/models/promote", bodies["/api/v1/models/promote"])).status, 200);
+    const [{ by, action }] = running.actions.modelActions as [(typeof running.actions.modelActions)[number]];
+    assert.equal(by.role, "operator");
+    assert.deepEqual(action, { kind: "promote", name: "pump", version: "1.1.0", reason: "its trial went well" });
+    const refused = await post("/api/v1/models/rollback", { name: "press" });
+    assert.deepEqual(
+      [refused.status, await refused.json()],
+      [409, { error: { code: "MODEL_REFUSED", message: "no press here" } }],
+    );
+    for (const body of [{}, { name: "" }, { name: "pump", reason: "x".repeat(201) }]) {
+      assert.equal((await post("/api/v1/models/rollback", body)).status, 400, JSON.stringify(body));
+    }
+    assert.equal((await post("/api/v1/models/promote", { name: "pump" })).status, 400);
   });
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { AgentActions } from "../../../edge/observe/agent-actions.ts";
+import { TidegateError } from "../../../src/errors.ts";
 import { ManualClock } from "../../../src/clock.ts";
 import type { AuditEntry } from "../../../src/wire/audit.ts";
 import type { Actor, AuditRecord } from "../../../src/wire/records.ts";
@@ -25,6 +26,11 @@ function make(): AgentActions {
     gateway: "gw-1",
     clock: new ManualClock(),
     alerts: { change: async () => "done" },
+    models: {
+      change: ({ name }) => {
+        if (name !== "pump") throw new TidegateError("MODEL_MISSING", "no such model", { hint: "Import it." });
+      },
+    },
     retry: { all: async (ids) => ids.map(() => ({ kind: "read" as const })) },
     journal: { deleteQuarantined: async (ids) => ids.length },
     reload: async () => ({ kind: "done", changed: ["devices", "log.level"] }),
@@ -84,4 +90,14 @@ test("a record without room waits for the next group; beyond the bound their num
   assert.equal(written.length, 1_000);
   actions.audit({ ...exported("::1"), action: "alert-acknowledge" });
   assert.match(written.at(-1)!.detail, /before it, 2 had no room in the journal/);
+});
+
+test("a change of the models that is refused says why, and what to do", async () => {
+  using actions = make();
+  const promote = { kind: "promote", version: "1.0.0", reason: "" } as const;
+  assert.deepEqual(await actions.changeModels({ ...promote, name: "pump" }, by), { kind: "done" });
+  assert.deepEqual(await actions.changeModels({ ...promote, name: "press" }, by), {
+    kind: "refused",
+    message: "no such model. Import it.",
+  });
 });

@@ -1,0 +1,52 @@
+import { confirmed } from "./confirm.js";
+import { h } from "./dom.js";
+import { send } from "./live.js";
+
+/** What a person may do about a model that runs. A viewer gets no buttons, and the gateway checks each action anyway. */
+export function makeModelActions(session) {
+  /** What became of the last action. */
+  let said = "";
+  const act = async (kind, body, question, { redraw }) => {
+    if (!(await confirmed({ ...question, no: "Cancel" }))) return;
+    const { message } = await send(`/api/v1/models/${kind}`, body);
+    said = message === undefined ? "Done; the models follow within some seconds." : `Not done: ${message}`;
+    redraw();
+  };
+  const button = (text, label, onclick) => h("button", { onclick, "aria-label": label }, text);
+
+  return {
+    ofModel({ name, version, stage }, context) {
+      if (session.role !== "operator") return undefined;
+      const which = `${name} ${version}`;
+      const promote = {
+        title: `Promote ${which}?`,
+        text: "It raises the alerts of all its devices from now on. The version that is live is kept for a rollback.",
+        yes: "Promote",
+      };
+      const back = {
+        title: `Roll back ${which}?`,
+        text: "The version that was live before raises the alerts again, or none where there was none. Open alerts of this version are closed.",
+        yes: "Roll back",
+      };
+      const end = {
+        title: `End the ${stage} ${which}?`,
+        text:
+          stage === "canary"
+            ? "Its devices go back to the live version. Its open alerts are closed."
+            : "It is in the store still, and counts no more.",
+        yes: `End the ${stage}`,
+      };
+      const on = (kind, body, question) => () => void act(kind, body, question, context);
+      const buttons =
+        stage === "live"
+          ? [button("Roll back …", `Roll back ${which}`, on("rollback", { name }, back))]
+          : [
+              button("Promote …", `Promote ${which}`, on("promote", { name, version }, promote)),
+              button(`End ${stage} …`, `End the ${stage} ${which}`, on(`end-${stage}`, { name }, end)),
+            ];
+      return h("p", { class: "row" }, buttons);
+    },
+
+    outcome: () => h("p", { role: "status" }, said),
+  };
+}
