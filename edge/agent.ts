@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import { systemClock } from "../src/clock.ts";
 import { compactHeap } from "../src/compact-heap.ts";
@@ -9,28 +8,17 @@ import { insightStream, type InsightRecord } from "../src/wire/predictions.ts";
 import type { AlertRecord, AuditRecord } from "../src/wire/records.ts";
 import type { Stream } from "../src/wire/streams.ts";
 import { readMemory, stateKeys, type Memory } from "./agent-memory.ts";
+import { AgentModels, trustedKeys } from "./agent-models.ts";
 import type { AgentSetup } from "./agent-setup.ts";
 import { startConsole, startMetrics, type HttpServer } from "./console/server.ts";
 import type { ReloadResult } from "./console/view.ts";
 import { ensureToken, forgetToken } from "./console/token-file.ts";
 import { ForwardLink, type LiveMemory } from "./forward-link.ts";
 import type { CommandPorts } from "./forward-worker.ts";
-import { GatewayModels } from "./inference/gateway-models.ts";
-import { PackageScorer } from "./inference/rows/package-scorer.ts";
-import { Scorer } from "./inference/scorer.ts";
-import type { TrustedKey } from "./inference/package/signature.ts";
-import { ensureRefitKey, readTrustedKeys } from "./inference/store/keys.ts";
-import { LiveModels } from "./inference/store/live-models.ts";
-import { ModelAudit } from "./inference/store/model-audit.ts";
-import { ModelDesk } from "./inference/store/model-desk.ts";
-import { ModelNotes } from "./inference/store/model-notes.ts";
-import { ModelStore } from "./inference/store/model-store.ts";
-import { RuleKeeper } from "./inference/store/rule-keeper.ts";
 import { noTime } from "./journal/block.ts";
 import { Journal } from "./journal/journal.ts";
 import { withPreset } from "./journal/options.ts";
 import type { Usage } from "./journal/protocol.ts";
-import { Refits } from "./refits.ts";
 import { AgentActions } from "./observe/agent-actions.ts";
 import { AgentRecords } from "./observe/agent-records.ts";
 import { AgentView } from "./observe/agent-view.ts";
@@ -127,14 +115,8 @@ class Agent implements RunningAgent {
   readonly #feedback: FeedbackCounts;
   readonly #alertDesk: AlertDesk;
   readonly #scoreTraces: ScoreTraces;
-  readonly #models: GatewayModels;
-  readonly #liveModels: LiveModels;
-  readonly #modelAudit: ModelAudit;
-  #ruleKeeper: RuleKeeper;
-  #trustedKeys: readonly TrustedKey[];
-  #modelDesk: ModelDesk;
-  #refits: Refits | undefined;
-  readonly #live = new LiveValues((device, metric) => this.#models.metrics.driftOf(device, metric));
+  readonly #models: AgentModels;
+  readonly #live = new LiveValues((device, metric) => this.#models.scoring.metrics.driftOf(device, metric));
   readonly #records: AgentRecords;
   readonly #committer: Committer<Noted>;
   readonly #intake: Intake;
@@ -191,11 +173,6 @@ class Agent implements RunningAgent {
     this.#alertDesk = this.#makeAlertDesk();
     this.#actions = this.#makeActions();
     this.#models = this.#makeModels();
-    this.#trustedKeys = trustedKeys(setup);
-    this.#modelDesk = new ModelDesk(setup.gateway.dataFolder, this.#trustedKeys);
-    this.#liveModels = this.#makeLiveModels();
-    this.#modelAudit = this.#makeModelAudit();
-    this.#ruleKeeper = this.#makeRuleKeeper();
     this.#scores = this.#makeScoreReader();
     const { dataFolder } = setup.gateway;
     this.#sources = new SourceSet({ gatewayId: id, dataFolder, clock: systemClock, log });
@@ -226,7 +203,7 @@ class Agent implements RunningAgent {
     await this.#sources.preload(sources);
     compactHeap();
     await this.#sources.startMissing(sources, this.#intake);
-    this.#refits = this.#startRefits();
+    this.#models.startRefits();
     this.#timers.push(
       setInterval(() => this.#look(), lookEveryMs),
       setInterval(() => this.#publishStatus("running"), statusEveryMs),
@@ -237,7 +214,7 @@ class Agent implements RunningAgent {
   /** Beside the sources: a network that is slow to load must not keep them waiting. What comes meanwhile is read from the journal. */
   async #startScoring(): Promise<void> {
     try {
-      await this.#liveModels.look();
+      await this.#models.load();
       await this.#scores.start();
     } catch (error) {
       this.#die(error instanceof Error ? error : new Error(String(error)));
@@ -261,13 +238,12 @@ class Agent implements RunningAgent {
   async stop(withinMs = stopWithinMs): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#reloader.close();
-    await this.#refits?.stop();
-    this.#modelAudit.look();
+    await this.#models.stopRefits();
     await this.#sources[Symbol.asyncDispose]();
     this.#publishStatus("stopped");
     await this.#scoring;
     await this.#scores.close();
-    await this.#models.packages.close();
+    await this.#models.close();
     this.#actions[Symbol.dispose]();
     await this.#committer.drain();
     this.#intake.abandon();
@@ -292,23 +268,15 @@ class Agent implements RunningAgent {
   }
 
   async #takeOver(setup: AgentSetup): Promise<void> {
-    const { sources, models, router, log, journal } = setup;
+    const { sources, router, log, journal } = setup;
     const trusted = trustedKeys(setup);
-    const isSameModels = isDeepStrictEqual(models, this.#setup.models);
-    if (!isSameModels) await this.#refits?.stop();
     await this.#journal.limit(journal);
     await this.#sources.stopOthers(sources);
+    await this.#models.stopOtherRefits(setup);
     // In one turn: no message is read with half of it.
     this.#setup = setup;
     this.#log.level = log.level;
-    this.#models.packages.useRules(models.use);
-    this.#trustedKeys = trusted;
-    this.#modelDesk = new ModelDesk(setup.gateway.dataFolder, trusted);
-    this.#liveModels.use(trusted, modelNames(setup));
-    if (!isSameModels) {
-      this.#ruleKeeper = this.#makeRuleKeeper();
-      this.#refits = this.#startRefits();
-    }
+    this.#models.use(setup, trusted);
     this.#intake.reroute(router);
     this.#live.follow(this.#devices.all);
     this.#unpublished = this.#unpublished.filter((device) => this.#devices.all.get(device.id) === device);
@@ -346,7 +314,7 @@ class Agent implements RunningAgent {
     const cursors = cursorsOf(this.#memory.cursors);
     return new Intake(systemClock, router, this.#devices, this.#committer, redeliveries, cursors, limits, {
       deviceSeen: (device) => this.#onNewDevice(device),
-      isScored: (device) => this.#models.watches(device.id, device.profile),
+      isScored: (device) => this.#models.scoring.watches(device.id, device.profile),
       observed: (device, observation) => this.#live.observed(device, observation),
     });
   }
@@ -393,7 +361,7 @@ class Agent implements RunningAgent {
       },
       setState: (key: string, value: string | Uint8Array): void => this.#committer.setState(key, value),
     };
-    return new ScoreReader(this.#journal, this.#models, output, {
+    return new ScoreReader(this.#journal, this.#models.scoring, output, {
       profileOf: (device) => this.#profileOf(device),
       monotonicMs: () => systemClock.monotonicMs(),
       onRecord: (record, commit) =>
@@ -401,42 +369,31 @@ class Agent implements RunningAgent {
     });
   }
 
-  #makeModels(): GatewayModels {
-    const packages = new PackageScorer(this.#setup.models.use, {
-      fault: ({ name, version }, stage, reason) => {
-        this.#sayModel(`${name} ${stage}`, `model ${name} ${version} is taken out of service: ${reason}.`, true);
-        this.#auditModel(name, version, reason);
-      },
-      setback: ({ name, version }, stage, reason) =>
-        this.#log.warn(
-          { model: `${name} ${stage}` },
-          `model ${name} ${version} has lost rows and begins anew: ${reason}.`,
-        ),
-      nowMs: () => systemClock.monotonicMs(),
-    });
-    return new GatewayModels(new Scorer(), packages);
-  }
-
-  #startRefits(): Refits {
-    const { gateway, models } = this.#setup;
-    return new Refits({
-      refits: models.refits,
-      rules: models.use,
-      dataFolder: gateway.dataFolder,
-      trusted: this.#trustedKeys,
-      desk: this.#modelDesk,
+  #makeModels(): AgentModels {
+    return new AgentModels(this.#setup, {
       clock: systemClock,
+      notesTaken: this.#memory.modelNotes,
+      append: (record: AuditRecord, taken: string): boolean => {
+        if (!this.#append("audit", auditKey(this.#setup.gateway.id), record)) return false;
+        this.#committer.setState(stateKeys.modelNotes, taken);
+        return true;
+      },
+      whenStored: (settle) => this.#committer.whenStored(settle),
+      audit: (entry) => this.#actions.record(entry),
+      judged: (name, version) => this.#feedback.of(name, version),
       devices: () => this.#profiledDevices(),
       historyPort: () => this.#journal.historyPort(),
-      say: (name, message, isFault) => this.#sayRefit(name, message, isFault),
+      log: (level, model, message) => this.#log[level]({ model }, message),
+      notice: (key, message) => {
+        if (message === undefined) this.#view.modelNotices.delete(key);
+        else this.#view.modelNotices.set(key, message);
+        this.#view.changed();
+      },
     });
   }
 
-  #sayRefit(name: string, message: string, isFault: boolean): void {
-    this.#log[isFault ? "warn" : "info"]({ model: name }, message);
-    if (isFault) this.#view.modelNotices.set(`${name} refit`, message);
-    else this.#view.modelNotices.delete(`${name} refit`);
-    this.#view.changed();
+  async #lookAtModels(): Promise<void> {
+    if (await this.#models.look(this.#scores.isLive)) this.#scores.snapshotSoon();
   }
 
   /** Every device that ever had a profile here. */
@@ -447,83 +404,10 @@ class Agent implements RunningAgent {
     }
   }
 
-  #makeLiveModels(): LiveModels {
-    const { gateway } = this.#setup;
-    const names = modelNames(this.#setup);
-    return new LiveModels(new ModelStore(gateway.dataFolder), this.#trustedKeys, names, {
-      deploy: (name, stage, model, scope) => this.#models.packages.deploy(name, stage, model, scope),
-      report: (name, stage, message, isFault) => this.#sayModel(`${name} ${stage}`, message, isFault),
-      refused: (name, version, reason) => this.#auditModel(name, version, reason),
-    });
-  }
-
-  #auditModel(name: string, version: string | undefined, reason: string): void {
-    this.#actions.record({
-      by: { role: "gateway", from: "" },
-      action: "model-out-of-service",
-      target: version === undefined ? name : `${name} ${version}`,
-      model: { name, ...(version === undefined ? {} : { version }) },
-      result: "done",
-      count: 1,
-      detail: reason,
-    });
-  }
-
-  /** A model that fails harms no data: the others go on, and a person is told, on the console as long as it holds. */
-  #sayModel(which: string, message: string, isFault: boolean): void {
-    if (isFault) this.#log.warn({ model: which }, message);
-    else this.#log.info({ model: which }, message);
-    if (isFault) this.#view.modelNotices.set(which, `${message} The detectors of the device profiles go on.`);
-    else this.#view.modelNotices.delete(which);
-    this.#view.changed();
-  }
-
-  #makeModelAudit(): ModelAudit {
-    const { id, dataFolder } = this.#setup.gateway;
-    const notes = new ModelNotes(dataFolder);
-    notes.prepare();
-    const parts = {
-      gateway: id,
-      notes,
-      nowMicros: () => systemClock.nowMicros(),
-      append: (record: AuditRecord, taken: string): boolean => {
-        if (!this.#append("audit", auditKey(id), record)) return false;
-        this.#committer.setState(stateKeys.modelNotes, taken);
-        return true;
-      },
-      whenStored: (settle: (outcome: "stored" | "abandoned") => void) => this.#committer.whenStored(settle),
-    };
-    return new ModelAudit(parts, this.#memory.modelNotes);
-  }
-
-  #makeRuleKeeper(): RuleKeeper {
-    const { models } = this.#setup;
-    return new RuleKeeper(models.rules, {
-      desk: this.#modelDesk,
-      facts: (name) => this.#models.packages.status().filter((view) => view.name === name),
-      judged: (name, version) => this.#feedback.of(name, version),
-      say: (name, message) => this.#sayRule(name, message),
-    });
-  }
-
-  /** On the console until the agent starts again: nobody was there when it happened. */
-  #sayRule(name: string, message: string): void {
-    this.#log.warn({ model: name }, message);
-    this.#view.modelNotices.set(`${name} rule`, message);
-    this.#view.changed();
-  }
-
-  async #lookAtModels(): Promise<void> {
-    this.#modelAudit.look();
-    if (await this.#liveModels.look()) this.#scores.snapshotSoon();
-    // What is scored after a start has been judged before, and part of it is not counted yet.
-    if (this.#scores.isLive) this.#ruleKeeper.look();
-  }
-
   /** Undefined where no model watches the device: its stored observations need not even be read. */
   #profileOf(device: string): CompiledProfile | undefined {
     const profile = this.#rememberedProfile(device);
-    return profile !== undefined && this.#models.watches(device, profile) ? profile : undefined;
+    return profile !== undefined && this.#models.scoring.watches(device, profile) ? profile : undefined;
   }
 
   /** Of any device that ever had one here. */
@@ -535,7 +419,7 @@ class Agent implements RunningAgent {
   #onAlert(alert: AlertRecord, commit: number): void {
     this.#alerts.take(alert, commit);
     const { kind, episode, device, metric, score, priority, explanation } = alert;
-    const scores = this.#models.recentScores(alert, this.#scoreTraces.lastMicros(episode));
+    const scores = this.#models.scoring.recentScores(alert, this.#scoreTraces.lastMicros(episode));
     const { slot, text } = this.#scoreTraces.capture(episode, scores);
     this.#committer.setState(stateKeys.scoresPrefix + slot, text);
     this.#log.info({ alert: kind, device, metric, score, priority }, explanation);
@@ -572,7 +456,10 @@ class Agent implements RunningAgent {
     const devices = this.#devices.all.size;
     const unsentRecords = this.#view.buffer().recordsUnsent;
     const { quarantined } = this.#view.totals();
-    const drift = { ...this.#models.metrics.status().drift, metrics: this.#models.metrics.drifting(driftingMax) };
+    const drift = {
+      ...this.#models.scoring.metrics.status().drift,
+      metrics: this.#models.scoring.metrics.drifting(driftingMax),
+    };
     this.#append(
       "gatewayStatus",
       this.#setup.gateway.id,
@@ -636,11 +523,11 @@ class Agent implements RunningAgent {
         clock: systemClock,
         recorder: new FlightRecorder(this.#journal),
         traces: this.#scoreTraces,
-        recentScores: (alert, afterMicros) => this.#models.recentScores(alert, afterMicros),
+        recentScores: (alert, afterMicros) => this.#models.scoring.recentScores(alert, afterMicros),
         specOf: (device, metric) => this.#rememberedProfile(device)?.specOf(metric),
       }),
-      models: () => this.#models.packages.status(),
-      predictions: (device) => this.#models.packages.predictions(device),
+      models: () => this.#models.scoring.packages.status(),
+      predictions: (device) => this.#models.scoring.packages.predictions(device),
       counters: () => this.#intake.counters,
       usage: () => this.#usage,
       forward: () => this.#forward?.report,
@@ -693,7 +580,7 @@ class Agent implements RunningAgent {
       gateway: this.#setup.gateway.id,
       clock: systemClock,
       alerts: this.#alertDesk,
-      models: { change: (action, by) => this.#modelDesk.change(action, by) },
+      models: { change: (action, by) => this.#models.desk.change(action, by) },
       retry: this.#retry,
       journal: this.#journal,
       reload: () => this.#reloader.reload(),
@@ -716,7 +603,7 @@ class Agent implements RunningAgent {
       alertFigures: () => this.#view.alertFigures(),
       feedback: () => this.#feedback.all,
       devices: () => this.#devices.all.size,
-      drift: () => this.#models.metrics.status().drift,
+      drift: () => this.#models.scoring.metrics.status().drift,
       reloads: () => this.#reloader.counts,
       isConfigCurrent: () => this.#reloader.alarm === undefined,
       scorerBehind: () => this.#scores.behind,
@@ -741,13 +628,4 @@ class Agent implements RunningAgent {
     this.#servers.push(console);
     if (this.#setup.metrics !== undefined) this.#servers.push(await startMetrics(this.#setup.metrics, services));
   }
-}
-
-function trustedKeys({ gateway, models }: AgentSetup): readonly TrustedKey[] {
-  if (models.refits.length > 0) ensureRefitKey(gateway.dataFolder);
-  return readTrustedKeys(models, gateway.dataFolder);
-}
-
-function modelNames({ models }: AgentSetup): string[] {
-  return models.use.map(({ model }) => model);
 }
