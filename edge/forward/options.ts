@@ -11,7 +11,7 @@ export const forwardOptions = Type.Object(
       description: "Most bytes of one send before compression. A single larger row is sent alone.",
     }),
     sendSpacingMs: Type.Integer({
-      default: 20,
+      default: 50,
       minimum: 0,
       maximum: 10_000,
       description:
