@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../src/clock.ts";
+import { isSystemError } from "../src/errors.ts";
 import type { CompiledProfile } from "../src/profile/profile.ts";
 import type { AuditEntry } from "../src/wire/audit.ts";
 import type { AlertVerdict } from "../src/wire/records.ts";
@@ -45,6 +46,8 @@ export class AgentModels {
   #desk: ModelDesk;
   #rules: RuleKeeper;
   #refits: Refits | undefined;
+  /** What is told already. */
+  readonly #troubles = new Map<string, string>();
 
   /** Throws what `trustedKeys` throws. */
   constructor(setup: ModelSetup, parts: AgentModelsParts) {
@@ -77,10 +80,10 @@ export class AgentModels {
 
   /** About once a second. `isLive`: the newest observations are scored. Resolves true where another version runs now. */
   async look(isLive: boolean): Promise<boolean> {
-    this.#audit.look();
+    this.#untroubled("audit", () => this.#audit.look());
     const changed = await this.#live.look();
     // What is scored after a start has been judged before, and part of it is not counted yet.
-    if (isLive) this.#rules.look();
+    if (isLive) this.#untroubled("rules", () => this.#rules.look());
     return changed;
   }
 
@@ -104,7 +107,7 @@ export class AgentModels {
   async stopRefits(): Promise<void> {
     await this.#refits?.stop();
     this.#refits = undefined;
-    this.#audit.look();
+    this.#untroubled("audit", () => this.#audit.look());
   }
 
   /** Before `use`: refits that another configuration asks for end here. */
@@ -128,6 +131,21 @@ export class AgentModels {
   /** When nothing is scored any more. */
   close(): Promise<void> {
     return this.scoring.packages.close();
+  }
+
+  /** No trouble with the files of models may end the agent: what the system refuses now is tried again at the next look. */
+  #untroubled(what: "audit" | "rules", work: () => void): void {
+    const before = this.#troubles.get(what);
+    try {
+      work();
+      if (this.#troubles.delete(what)) this.#say(`${what} trouble`, what, `the ${what} of models go on.`, undefined);
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      const message = `the ${what} of models wait: ${error.message}.`;
+      if (message === before) return;
+      this.#troubles.set(what, message);
+      this.#say(`${what} trouble`, what, message, message);
+    }
   }
 
   #makeScoring(): GatewayModels {

@@ -118,3 +118,8 @@ export function exitCodeOf(error: unknown): number {
       return exitCodes.software;
   }
 }
+
+/** The operating system refused a call of ours: of a file, a folder or a socket. */
+export function isSystemError(error: unknown): error is Error & { readonly syscall: string } {
+  return error instanceof Error && "syscall" in error && "errno" in error;
+}

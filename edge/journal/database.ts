@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { TidegateError } from "../../src/errors.ts";
+import { isSystemError, TidegateError } from "../../src/errors.ts";
 import { lanes } from "../../src/wire/streams.ts";
 import { isForeignLog, losesCommits } from "./log-check.ts";
 import { finishSettingAside, setAside, setLogAside } from "./set-aside.ts";
@@ -285,11 +285,6 @@ export function sqliteCode(error: unknown): number | undefined {
   return error.errcode & 0xff;
 }
 
-/** A file or folder could not be read, renamed, written or synced by ourselves. */
-export function isFileError(error: unknown): boolean {
-  return error instanceof Error && "syscall" in error && "errno" in error;
-}
-
 /** A column holds an integer beyond 2^53, which we never write. */
 export function isNoNumberOfOurs(error: unknown): boolean {
   return error instanceof RangeError && "code" in error && error.code === "ERR_OUT_OF_RANGE";
@@ -307,7 +302,7 @@ export function mapErrors<T>(work: () => T, folder = ""): T {
   try {
     return work();
   } catch (error) {
-    if (isFileError(error)) throw diskRefused(error);
+    if (isSystemError(error)) throw diskRefused(error);
     if (isNoNumberOfOurs(error)) throw damaged(error);
     switch (sqliteCode(error)) {
       case sqliteCodes.busy:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { systemClock } from "../../src/clock.ts";
-import { TidegateError } from "../../src/errors.ts";
+import { isSystemError, TidegateError } from "../../src/errors.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 import { compactHeap } from "../../src/compact-heap.ts";
 import type { Actor } from "../../src/wire/records.ts";
@@ -9,7 +9,6 @@ import { lanes, type Lane } from "../../src/wire/streams.ts";
 import { serveCommands, type CommandStore } from "../commands/journal-port.ts";
 import { serveForwarder, type ForwardStore } from "../forward/journal-port.ts";
 import type { RefusedRecord } from "../forward/protocol.ts";
-import { isFileError } from "./database.ts";
 import type { CommittedBlock, Committed, Group } from "./group.ts";
 import { startMerging } from "./merging.ts";
 import type { JournalLimits } from "./options.ts";
@@ -205,7 +204,7 @@ function guarded(chore: () => void): void {
   try {
     chore();
   } catch (error) {
-    if (!isFileError(error) && !(error instanceof TidegateError && error.retryable)) throw error;
+    if (!isSystemError(error) && !(error instanceof TidegateError && error.retryable)) throw error;
   }
 }
 

@@ -32,7 +32,6 @@ const [serverFailure, noSuchName] = [2, 3];
 export async function startNameServer(t: Cleanup): Promise<NameServer> {
   const host = `127.53.${randomInt(256)}.${randomInt(10, 255)}`;
   const socket = createSocket("udp4");
-  t.after(() => new Promise<void>((resolve) => socket.close(() => resolve())));
   socket.bind(port, host);
   await once(socket, "listening").catch((cause: unknown) => {
     const hint = "let this user bind port 53: sysctl net.ipv4.ip_unprivileged_port_start=53";
@@ -43,7 +42,9 @@ export async function startNameServer(t: Cleanup): Promise<NameServer> {
   await writeFile(resolver, `nameserver ${host}\n`);
   const services = join(folder, "nsswitch.conf");
   await writeFile(services, "hosts: dns\n");
-  return new Server(socket, resolver, services);
+  const server = new Server(socket, resolver, services);
+  t.after(() => server.close());
+  return server;
 }
 
 class Server implements NameServer {
@@ -51,6 +52,8 @@ class Server implements NameServer {
   readonly #socket: Socket;
   readonly #resolver: string;
   readonly #services: string;
+  /** Answers that are on their way. */
+  readonly #late = new Set<NodeJS.Timeout>();
   #answer: Answer = { kind: "silence" };
 
   constructor(socket: Socket, resolver: string, services: string) {
@@ -63,8 +66,17 @@ class Server implements NameServer {
       const bytes = responseTo(query, answer);
       if (bytes === undefined) return;
       const afterMs = answer.kind === "address" ? (answer.afterMs ?? 0) : 0;
-      setTimeout(() => this.#socket.send(bytes, from, address), afterMs);
+      const late = setTimeout(() => {
+        this.#late.delete(late);
+        this.#socket.send(bytes, from, address);
+      }, afterMs);
+      this.#late.add(late);
     });
+  }
+
+  close(): Promise<void> {
+    for (const late of this.#late) clearTimeout(late);
+    return new Promise((resolve) => this.#socket.close(() => resolve()));
   }
 
   answer(answer: Answer): void {

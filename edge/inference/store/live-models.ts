@@ -1,4 +1,4 @@
-import { TidegateError } from "../../../src/errors.ts";
+import { isSystemError, TidegateError } from "../../../src/errors.ts";
 import { bringUp, closeModel } from "../package/bring-up.ts";
 import type { TrustedKey } from "../package/signature.ts";
 import { scopeText, type CanaryScope } from "../rows/canary-scope.ts";
@@ -51,7 +51,7 @@ export class LiveModels {
       this.#events.report(name, stage, `model ${name} is not used any more.`, false);
       this.#seen.delete(`${name} ${stage}`);
     }
-    this.#seen.delete(`${name} fault`);
+    for (const what of ["fault", "unread"]) this.#seen.delete(`${name} ${what}`);
   }
 
   /** Loads what has changed since the last look. Never throws; true where something has changed. */
@@ -61,12 +61,13 @@ export class LiveModels {
     let hasChanged = false;
     try {
       for (const name of this.#names) {
-        const state = await this.#stateOf(name);
-        // Meanwhile the configuration may have changed.
-        if (!this.#names.includes(name)) continue;
-        if (await this.#showLive(name, state)) hasChanged = true;
-        if (await this.#showCanary(name, state)) hasChanged = true;
-        if (await this.#showShadow(name, state)) hasChanged = true;
+        try {
+          if (await this.#lookAt(name)) hasChanged = true;
+          this.#readAgain(name);
+        } catch (error) {
+          if (!isSystemError(error)) throw error;
+          this.#unread(name, error.message);
+        }
       }
     } finally {
       this.#looking = false;
@@ -74,10 +75,34 @@ export class LiveModels {
     return hasChanged;
   }
 
+  async #lookAt(name: string): Promise<boolean> {
+    const state = await this.#stateOf(name);
+    // Meanwhile the configuration may have changed.
+    if (!this.#names.includes(name)) return false;
+    const changes = [
+      await this.#showLive(name, state),
+      await this.#showCanary(name, state),
+      await this.#showShadow(name, state),
+    ];
+    return changes.includes(true);
+  }
+
+  /** The disk, or a lack of descriptors: it says nothing about the models. What runs goes on; the next look tries again. */
+  #unread(name: string, reason: string): void {
+    if (this.#isNew(`${name} unread`, reason))
+      this.#events.report(name, "live", `model ${name} cannot be read now: ${reason}. What runs of it goes on.`, true);
+  }
+
+  #readAgain(name: string): void {
+    if (this.#seen.delete(`${name} unread`))
+      this.#events.report(name, "live", `model ${name} can be read again.`, false);
+  }
+
   async #stateOf(name: string): Promise<LiveState> {
     try {
       return await this.#store.live(name);
     } catch (error) {
+      if (isSystemError(error)) throw error;
       if (this.#isNew(`${name} fault`, String(error))) this.#reportFault(name, "live", undefined, error);
       return {};
     }
@@ -142,6 +167,10 @@ export class LiveModels {
       await closeModel(verified.recipe);
       return undefined;
     } catch (error) {
+      if (isSystemError(error)) {
+        this.#seen.delete(`${name} ${stage}`);
+        throw error;
+      }
       this.#reportFault(name, stage, version, error);
       return undefined;
     }

@@ -188,3 +188,27 @@ test("a shadow that becomes the canary is a shadow no more, and a rollback to th
   store.canary("pump", "1.0.0", scope, trusted);
   assert.deepEqual(store.rollback("pump"), { live: "1.0.0" });
 });
+
+test("what the disk refuses for a while changes nothing that runs, is said once, and is tried again", async (t) => {
+  const { store, follow, take, refused } = site(t);
+  store.promote("pump", "1.0.0", trusted);
+  const live = follow();
+  await live.look();
+  take();
+  const refuse = (): never => {
+    throw Object.assign(new Error("EMFILE: too many open files"), { syscall: "open", errno: -24 });
+  };
+  const state = t.mock.method(store, "live", refuse);
+  assert.deepEqual([await live.look(), await live.look()], [false, false]);
+  const told = "fault: model pump cannot be read now: EMFILE: too many open files. What runs of it goes on.";
+  assert.deepEqual(take(), [told]);
+  state.mock.restore();
+  store.promote("pump", "1.1.0", trusted);
+  const files = t.mock.method(store, "read", refuse);
+  assert.deepEqual([await live.look(), await live.look()], [false, false]);
+  assert.deepEqual(take(), []);
+  files.mock.restore();
+  assert.equal(await live.look(), true);
+  assert.deepEqual(take(), ["pump 1.1.0", "info: model pump 1.1.0 is live.", "info: model pump can be read again."]);
+  assert.deepEqual(refused, []);
+});
