@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Consumer, type Message } from "@platformatic/kafka";
+import { closeClient } from "../../cloud/ingest/connection.ts";
 
 /** A Kafka record with its headers as text. */
 export interface ReadRecord {
@@ -48,7 +49,7 @@ export async function visitTopic(bootstrap: string, topic: string, visit: (recor
       if (open.size === 0) break;
     }
   } finally {
-    await consumer.close(true);
+    await closeClient(consumer);
   }
 }
 
@@ -58,7 +59,7 @@ export async function endOffsets(bootstrap: string, topic: string): Promise<numb
   try {
     return (await offsetsAt(consumer, topic, latest)).map(Number);
   } finally {
-    await consumer.close(true);
+    await closeClient(consumer);
   }
 }
 
