@@ -11,7 +11,7 @@ export interface Broken extends Edit {
 }
 
 /** What a proof finds, or what the code that is broken finds when it meets what it should never have let through. */
-const noticed = /AssertionError|has two values|TidegateError: the journal's database is damaged/;
+const noticed = /AssertionError|has two values|JOURNAL_DAMAGED|ZSTD_error_/;
 
 /** Runs the tests of a file against broken code, in a process of their own, and asserts that they fail for what they show. */
 export function assertNoticed(testFile: string, { noticedBy = "", file, from, to }: Broken): void {
