@@ -1,7 +1,7 @@
+import { provenanceOf } from "../../inference/learn/provenance.ts";
 import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
 import { TidegateError } from "../../../src/errors.ts";
-import { formatWireTime } from "../../../src/observation/time.ts";
 import type { MetricSpec } from "../../../src/profile/profile.ts";
 import { loadEdgeConfig } from "../../config.ts";
 import type { Manifest, PackagedFeature } from "../../inference/package/manifest.ts";
@@ -206,15 +206,7 @@ function manifestOf(
     features,
     output,
     ...purpose,
-    training: {
-      trainedAt: formatWireTime(Date.now() * 1000),
-      from: formatWireTime(table.fromMicros),
-      to: formatWireTime(table.toMicros),
-      devices: table.devices.slice(0, 100),
-      rows: table.rows,
-      gaps: table.segments.length - table.devices.length,
-      sha256: table.fingerprint(),
-    },
+    training: provenanceOf(table, Date.now() * 1000),
   };
 }
 

@@ -1,6 +1,6 @@
+import { provenanceOf } from "../learn/provenance.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import type { Observation } from "../../../src/observation/observation.ts";
-import { formatWireTime } from "../../../src/observation/time.ts";
 import type { AlertRecord } from "../../../src/wire/records.ts";
 import { train, type TrainOptions, type Trained } from "../learn/train.ts";
 import type { ModelRule } from "../options.ts";
@@ -86,14 +86,6 @@ function manifestOf(
       falseAlarmsTested: trained.falseAlarmsTested,
       episodesTested: trained.episodesTested,
     },
-    training: {
-      trainedAt: formatWireTime(toMicros),
-      from: formatWireTime(table.fromMicros),
-      to: formatWireTime(table.toMicros),
-      devices: table.devices.slice(0, 100),
-      rows: table.rows,
-      gaps: table.segments.length - table.devices.length,
-      sha256: table.fingerprint(),
-    },
+    training: provenanceOf(table, toMicros),
   };
 }

@@ -5,6 +5,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   statSync,
   writeSync,
@@ -69,6 +70,16 @@ export function writeDurable(path: string, content: Uint8Array, mode = 0o644): v
     fsyncSync(file);
   } finally {
     closeSync(file);
+  }
+}
+
+/** What lies in a folder; nothing where there is none. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
   }
 }
 

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Type, type Static } from "typebox";
 import { oneOf, wireTime } from "../../../src/wire/fields.ts";
 import { auditModelSchema, auditors, modelAuditActions } from "../../../src/wire/records.ts";
 import { readJson } from "../package/json.ts";
-import { makeFolder, syncFolder, writeDurable } from "./files.ts";
+import { namesIn, makeFolder, syncFolder, writeDurable } from "./files.ts";
 
 /*
  * <data folder>/models/.notes/
@@ -115,14 +115,5 @@ export class ModelNotes {
     } catch {
       return false;
     }
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Type, type Static } from "typebox";
 import { formatKey } from "../../../src/config/problems.ts";
@@ -17,7 +17,7 @@ import {
 } from "../package/model-package.ts";
 import { canaryScopeSchema, type CanaryScope } from "../rows/canary-scope.ts";
 import { signerOf, type TrustedKey } from "../package/signature.ts";
-import { makeFolder, readPackage, syncFolder, writeDurable, writePackage } from "./files.ts";
+import { namesIn, makeFolder, readPackage, syncFolder, writeDurable, writePackage } from "./files.ts";
 
 /*
  * <data folder>/models/
@@ -301,13 +301,4 @@ function liveStateOf(text: string): LiveState {
 function noneWhereMissing(error: unknown): LiveState {
   if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
   throw error;
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
 }
