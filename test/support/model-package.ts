@@ -4,6 +4,7 @@ import type { Manifest } from "../../edge/inference/package/manifest.ts";
 import { makePackage, type PackageBytes } from "../../edge/inference/package/model-package.ts";
 import { signManifest } from "../../edge/inference/package/signature.ts";
 import { RowTable, type Reading } from "../../edge/inference/rows/row-table.ts";
+import type { Observation } from "../../src/observation/observation.ts";
 import { Pump, type Wear } from "../../edge/simulate/plant.ts";
 
 export const pumpMetrics = ["flow", "pressure", "current", "vibration", "bearingTemperature"];
@@ -21,6 +22,19 @@ export function pumpReadings(device: string, seed: number, count: number, wear?:
     const { energy: _energy, ...values } = pump.step(1);
     return { device, values, quality: undefined, timeMicros: startMicros + i * 1_000_000 };
   });
+}
+
+/** A reading as the pipeline stores it. */
+export function observationOf(reading: Reading, path = "acme/berlin/pumps", delayMicros = 2000): Observation {
+  return {
+    ...reading,
+    path,
+    receivedMicros: reading.timeMicros + delayMicros,
+    clock: "synced",
+    timeSource: "device",
+    implausibleTime: false,
+    exact: undefined,
+  };
 }
 
 export interface PackageOptions {

@@ -17,7 +17,7 @@ import { ProfileLibrary } from "../../../edge/profile-library.ts";
 import type { AlertRecord, AuditRecord } from "../../../src/wire/records.ts";
 import { alertsAmong } from "../../support/insights.ts";
 import { endAgentProcess, startAgentProcess, type AgentProcess } from "../../support/agent-process.ts";
-import { pumpMetrics, pumpReadings } from "../../support/model-package.ts";
+import { observationOf, pumpMetrics, pumpReadings } from "../../support/model-package.ts";
 import { temporaryFolder } from "../../support/records.ts";
 import { until } from "../../support/until.ts";
 import { run } from "./run-cli.ts";
@@ -188,20 +188,7 @@ function expected(folder: string): AlertRecord[] {
     nowMs: () => 0,
   });
   scorer.deploy("pump", "live", servedModel(openPackage(readPackage(folder))));
-  return readings.slice(0, 600).flatMap((reading) =>
-    alertsAmong(
-      scorer.score(
-        {
-          ...reading,
-          path: "a/b/c",
-          receivedMicros: reading.timeMicros,
-          clock: "synced",
-          timeSource: "device",
-          implausibleTime: false,
-          exact: undefined,
-        },
-        profile,
-      ),
-    ),
-  );
+  return readings
+    .slice(0, 600)
+    .flatMap((reading) => alertsAmong(scorer.score(observationOf(reading, "a/b/c", 0), profile)));
 }

@@ -16,7 +16,7 @@ import type { InsightRecord } from "../../../src/wire/predictions.ts";
 import { endAgentProcess, startAgentProcess, type AgentProcess } from "../../support/agent-process.ts";
 import { predictionsAmong } from "../../support/insights.ts";
 import { lifeMetrics, lifeOf, lifePackage } from "../../support/machine-lives.ts";
-import { makeSigner, signed } from "../../support/model-package.ts";
+import { observationOf, makeSigner, signed } from "../../support/model-package.ts";
 import { temporaryFolder } from "../../support/records.ts";
 import { until } from "../../support/until.ts";
 import { run } from "./run-cli.ts";
@@ -103,16 +103,11 @@ function expected(): InsightRecord[] {
   scorer.deploy("life", "live", servedModel(openPackage(lifePackage())));
   return readings.flatMap(({ values, ...reading }) => [
     ...scorer.score(
-      {
-        ...reading,
-        values: Object.fromEntries(lifeMetrics.map((metric) => [metric, values[metric]!])),
-        path: "a/b/c",
-        receivedMicros: reading.timeMicros,
-        clock: "synced",
-        timeSource: "device",
-        implausibleTime: false,
-        exact: undefined,
-      },
+      observationOf(
+        { ...reading, values: Object.fromEntries(lifeMetrics.map((metric) => [metric, values[metric]!])) },
+        "a/b/c",
+        0,
+      ),
       profile,
     ),
   ]);

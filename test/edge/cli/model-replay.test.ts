@@ -16,7 +16,14 @@ import { ManualClock } from "../../../src/clock.ts";
 import { encodeObservation, observationPrefix, type Observation } from "../../../src/observation/observation.ts";
 import type { AlertRecord } from "../../../src/wire/records.ts";
 import { alertsAmong } from "../../support/insights.ts";
-import { makeSigner, pumpMetrics, pumpPackage, pumpReadings, signed } from "../../support/model-package.ts";
+import {
+  observationOf,
+  makeSigner,
+  pumpMetrics,
+  pumpPackage,
+  pumpReadings,
+  signed,
+} from "../../support/model-package.ts";
 import { GroupMaker, storeOptions, temporaryFolder } from "../../support/records.ts";
 import { runSeed } from "../../support/seed.ts";
 import { mergeAll } from "../../support/stored.ts";
@@ -26,15 +33,7 @@ const wear = { startSeconds: 300, seconds: 200 };
 const worn = pumpReadings("pump-01", 1, 800, wear);
 const given: Observation[] = [...worn, ...pumpReadings("pump-02", 2, 800)]
   .toSorted((a, b) => a.timeMicros - b.timeMicros)
-  .map((reading) => ({
-    ...reading,
-    path: "acme/berlin/pumps",
-    receivedMicros: reading.timeMicros + 2000,
-    clock: "synced",
-    timeSource: "device",
-    implausibleTime: false,
-    exact: undefined,
-  }));
+  .map((reading) => observationOf(reading));
 const packages = [pumpPackage(), pumpPackage({ version: "1.1.0", method: "var" })] as const;
 
 /** The alerts of the live scorer on the running gateway. */

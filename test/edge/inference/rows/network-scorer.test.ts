@@ -17,7 +17,7 @@ import type { Observation } from "../../../../src/observation/observation.ts";
 import type { AlertRecord } from "../../../../src/wire/records.ts";
 import type { InsightRecord } from "../../../../src/wire/predictions.ts";
 import { alertsAmong } from "../../../support/insights.ts";
-import { pumpPackage, pumpReadings } from "../../../support/model-package.ts";
+import { observationOf, pumpPackage, pumpReadings } from "../../../support/model-package.ts";
 import { fakeProgram, faults } from "../../../support/networks/fake-network.ts";
 import { runSeed } from "../../../support/seed.ts";
 import { until } from "../../../support/until.ts";
@@ -62,15 +62,7 @@ function site(live: ServedModel | undefined, shadow?: ServedModel) {
 }
 
 function observationsOf(device: string, count: number, worn = true): Observation[] {
-  return pumpReadings(device, 1, count, worn ? wear : undefined).map((reading) => ({
-    ...reading,
-    path: "acme/berlin/pumps",
-    receivedMicros: reading.timeMicros + 2000,
-    clock: "synced",
-    timeSource: "device",
-    implausibleTime: false,
-    exact: undefined,
-  }));
+  return pumpReadings(device, 1, count, worn ? wear : undefined).map((reading) => observationOf(reading));
 }
 
 /** Or is out of service. */

@@ -14,7 +14,13 @@ import { ProfileLibrary } from "../../../../edge/profile-library.ts";
 import type { Observation } from "../../../../src/observation/observation.ts";
 import type { AlertRecord } from "../../../../src/wire/records.ts";
 import { alertsAmong } from "../../../support/insights.ts";
-import { pumpMetrics, pumpPackage, pumpReadings, type PackageOptions } from "../../../support/model-package.ts";
+import {
+  observationOf,
+  pumpMetrics,
+  pumpPackage,
+  pumpReadings,
+  type PackageOptions,
+} from "../../../support/model-package.ts";
 
 const profile = new ProfileLibrary(undefined).get("acme/pump", undefined)!;
 const other = new ProfileLibrary(undefined).get("generic/json-sensor", undefined)!;
@@ -24,15 +30,7 @@ const live = modelOf();
 const wear = { startSeconds: 300, seconds: 200 };
 
 function observationsOf(device: string, count: number, worn = true): Observation[] {
-  return pumpReadings(device, 1, count, worn ? wear : undefined).map((reading) => ({
-    ...reading,
-    path: "acme/berlin/pumps",
-    receivedMicros: reading.timeMicros + 2000,
-    clock: "synced",
-    timeSource: "device",
-    implausibleTime: false,
-    exact: undefined,
-  }));
+  return pumpReadings(device, 1, count, worn ? wear : undefined).map((reading) => observationOf(reading));
 }
 
 interface Site {

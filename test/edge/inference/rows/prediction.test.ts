@@ -15,6 +15,7 @@ import type { Observation } from "../../../../src/observation/observation.ts";
 import { parseWireTime } from "../../../../src/observation/time.ts";
 import { predictionSchema, trendMax, type PredictionRecord } from "../../../../src/wire/predictions.ts";
 import { alertSchema } from "../../../../src/wire/records.ts";
+import { observationOf } from "../../../support/model-package.ts";
 import { alertsAmong, predictionsAmong } from "../../../support/insights.ts";
 import { lifeMetrics, lifeOf, lifePackage } from "../../../support/machine-lives.ts";
 
@@ -25,16 +26,9 @@ const pace = { pauseSeconds: 5, heartbeatSeconds: 30 };
 const rule: ModelRule = { model: "life", profile: "acme/pump", priority: "high", prediction: pace };
 
 function observationsOf(device: string, seed = 555): Observation[] {
-  return lifeOf(device, seed).map(({ values, ...reading }) => ({
-    ...reading,
-    values: Object.fromEntries(lifeMetrics.map((metric) => [metric, values[metric]!])),
-    path: "acme/berlin/pumps",
-    receivedMicros: reading.timeMicros + 2000,
-    clock: "synced",
-    timeSource: "device",
-    implausibleTime: false,
-    exact: undefined,
-  }));
+  return lifeOf(device, seed).map(({ values, ...reading }) =>
+    observationOf({ ...reading, values: Object.fromEntries(lifeMetrics.map((metric) => [metric, values[metric]!])) }),
+  );
 }
 
 function modelsWith(model: ServedModel | undefined, given: ModelRule = rule): GatewayModels {
