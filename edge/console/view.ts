@@ -145,6 +145,8 @@ export interface ModelView {
   /** Of the devices: so few rows came yet that nothing is said. */
   readonly learning: number;
   readonly openEpisodes: number;
+  /** Where each device's limit follows its own scores: the lowest and the highest now, in units of the package's. */
+  readonly limits?: { readonly least: number; readonly most: number };
   /** Time that the judged rows cover, over all devices. */
   readonly hours: number;
   readonly rows: number;

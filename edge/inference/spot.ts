@@ -31,11 +31,12 @@ const shareValues = 20_000;
  * A threshold that a stream of scores sets for itself (SPOT, Siffer et al. 2017): so high that a normal score is above
  * it with the given risk, whatever the scores are distributed like. The first values set a level; how far later ones
  * go beyond it, and how often, gives the tail that is extrapolated. Whoever has decided that something is wrong no
- * longer lets it learn. About 12 kB of state, always.
+ * longer lets it learn. At most 8 kB of state, 2 kB once it has a threshold.
  */
 export class Spot {
   readonly #options: SpotOptions;
-  readonly #first: Float64Array;
+  /** Until there are enough of them. */
+  #first: Float64Array;
   readonly #arrived = new Float64Array(excessesMax);
   readonly #sorted = new Float64Array(excessesMax);
   readonly #tail: Tail = { shape: 0, scale: 0 };
@@ -87,6 +88,7 @@ export class Spot {
       this.#keep(score - this.#level);
     }
     this.#share = above / this.#first.length;
+    this.#first = new Float64Array();
     this.#setThreshold();
   }
 
@@ -120,22 +122,29 @@ export class Spot {
   }
 
   save(to: StateWriter): void {
-    to.numbers(this.#first);
-    to.numbers(this.#arrived);
-    to.numbers(this.#sorted);
     for (const value of [this.#seen, this.#level, this.#share, this.#excesses, this.#at]) to.number(value);
     to.number(this.threshold);
+    to.numbers(this.learning ? this.#first.subarray(0, this.#seen) : this.#arrived.subarray(0, this.#excesses));
   }
 
   load(from: StateReader): void {
-    from.numbers(this.#first);
-    from.numbers(this.#arrived);
-    from.numbers(this.#sorted);
     this.#seen = from.number();
     this.#level = from.number();
     this.#share = from.number();
     this.#excesses = from.number();
     this.#at = from.number();
     this.threshold = from.number();
+    if (!(this.#seen <= this.#options.firstValues && this.#excesses <= excessesMax)) {
+      throw new RangeError("the state of a threshold is of another layout");
+    }
+    this.#first = new Float64Array(this.learning ? this.#options.firstValues : 0);
+    if (this.learning) {
+      from.numbers(this.#first.subarray(0, this.#seen));
+      return;
+    }
+    const kept = this.#arrived.subarray(0, this.#excesses);
+    from.numbers(kept);
+    this.#sorted.set(kept);
+    this.#sorted.subarray(0, this.#excesses).sort();
   }
 }

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { train, type TrainOptions } from "../../edge/inference/learn/train.ts";
-import type { Manifest } from "../../edge/inference/package/manifest.ts";
+import type { FollowOptions, Manifest } from "../../edge/inference/package/manifest.ts";
 import { makePackage, type PackageBytes } from "../../edge/inference/package/model-package.ts";
 import { signManifest } from "../../edge/inference/package/signature.ts";
 import { RowTable, type Reading } from "../../edge/inference/rows/row-table.ts";
@@ -42,6 +42,7 @@ export interface PackageOptions {
   readonly version?: string;
   readonly method?: TrainOptions["method"];
   readonly seed?: number;
+  readonly follow?: FollowOptions;
 }
 
 /** A small model of one pump, as `tidegate model train` makes it; not signed. */
@@ -50,6 +51,7 @@ export function pumpPackage({
   version = "1.0.0",
   method = "mspc",
   seed = 1,
+  follow,
 }: PackageOptions = {}): PackageBytes {
   const table = new RowTable({ inputs: pumpMetrics, periodMs: 1000, holdRows: 3, gapRows: 5 });
   for (const reading of pumpReadings("pump-01", seed, 2000)) table.take(reading);
@@ -65,7 +67,7 @@ export function pumpPackage({
     rows: { periodMs: 1000, holdRows: 3, gapRows: 5 },
     features,
     output: { kind: "score", meaning: "test" },
-    threshold: { raise: 1, clear: trained.clear },
+    threshold: { raise: 1, clear: trained.clear, ...(follow === undefined ? {} : { follow }) },
     calibration: {
       rowsFitted: trained.rowsFitted,
       rowsForLimits: trained.rowsForLimits,

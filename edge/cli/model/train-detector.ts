@@ -4,11 +4,14 @@ import { count, counted } from "../words.ts";
 import type { TrainFlags } from "./train-flags.ts";
 import type { TrainOutcome } from "./train-outcome.ts";
 
+/** How far a limit that follows may go, in units of the package's. */
+const followBounds = { least: 0.5, most: 2 };
+
 export function trainDetector(
   table: RowTable,
   features: TrainOptions["features"],
   method: TrainOptions["method"],
-  { falseAlarms = 0.001, headroom = 1.5 }: TrainFlags,
+  { falseAlarms = 0.001, headroom = 1.5, spot }: TrainFlags,
 ): TrainOutcome {
   const trained = train(table, { method, features, limits: { falseAlarms, headroom } });
   const { recipe, golden, usual, constant, clear, rowsFitted, rowsForLimits, rowsTested } = trained;
@@ -23,7 +26,7 @@ export function trainDetector(
       format: "builtin",
       method,
       output: { kind: "score", meaning: "How far the row is from normal operation; 1 is at the limit." },
-      threshold: { raise: 1, clear },
+      threshold: { raise: 1, clear, ...(spot === undefined ? {} : { follow: { risk: spot, ...followBounds } }) },
       calibration: {
         rowsFitted,
         rowsForLimits,

@@ -18,6 +18,7 @@ export interface TrainFlags {
   readonly recipe?: Recipe;
   readonly falseAlarms?: number;
   readonly headroom?: number;
+  readonly spot?: number;
   readonly target?: string;
   readonly cap?: number;
   readonly coverage?: number;

@@ -50,6 +50,12 @@ export function parsePart(text: string): number {
   throw new InvalidArgumentError("Write a part above 0 and up to 0.1, for example 0.001.");
 }
 
+export function parseRisk(text: string): number {
+  const risk = Number(text);
+  if (risk >= 1e-6 && risk <= 0.01) return risk;
+  throw new InvalidArgumentError("Write a part from 0.000001 to 0.01, for example 0.0001.");
+}
+
 export function parseFactor(text: string): number {
   const factor = Number(text);
   if (factor >= 1 && factor <= 100) return factor;

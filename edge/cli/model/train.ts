@@ -28,6 +28,7 @@ import {
   parsePeriod,
   parsePositive,
   parseRate,
+  parseRisk,
   parseSeed,
   parseShare,
   parseTrees,
@@ -94,6 +95,11 @@ export function trainCommand(cli: Cli): Command {
       "detectors: widens the limits for what the data does not show; default: 1.5",
       parseFactor,
     )
+    .option(
+      "--spot <risk>",
+      "detectors: the limit of each device follows its own scores, so that this part of normal rows is above it; default: it does not",
+      parseRisk,
+    )
     .option("--target <column>", "gbdt: the column that is to be predicted", parseMetric)
     .option("--cap <number>", "gbdt: larger targets are cut to this, and intervals are open above it", parseCap)
     .option("--coverage <part>", "gbdt: part of truths that the interval is to hold; default: 0.9", parseShare)
@@ -140,7 +146,7 @@ async function run(cli: Cli, data: string | undefined, flags: TrainFlags): Promi
   );
 }
 
-const ofDetectors = ["falseAlarms", "headroom"] as const;
+const ofDetectors = ["falseAlarms", "headroom", "spot"] as const;
 const ofTrees = ["target", "cap", "coverage", "step", "trees", "depth", "rate", "seed"] as const;
 
 /** An option of another method would do nothing, and nobody would know. */

@@ -96,6 +96,23 @@ const calibration = Type.Object(
   closed,
 );
 
+/** SPOT, on the gateway: docs/models/spot.md. */
+const follow = Type.Object(
+  {
+    risk: Type.Number({
+      minimum: 1e-6,
+      maximum: 0.01,
+      description: "Part of normal rows that may be above the limit.",
+    }),
+    least: Type.Number({ minimum: 0.1, maximum: 1, description: "The limit is never below this …" }),
+    most: Type.Number({ minimum: 1, maximum: 100, description: "… and never above this, in units of the package's." }),
+  },
+  {
+    ...closed,
+    description: "Where given, the limit of each device follows the scores of its own normal rows.",
+  },
+);
+
 const meaning = Type.String({ maxLength: 500 });
 const output = Type.Union([
   Type.Object({ kind: Type.Literal("score"), meaning }, closed),
@@ -201,6 +218,7 @@ export const manifestSchema = Type.Object(
         {
           raise: Type.Literal(1),
           clear: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1 }),
+          follow: Type.Optional(follow),
         },
         {
           ...closed,
@@ -216,6 +234,7 @@ export const manifestSchema = Type.Object(
   closed,
 );
 export type Manifest = Static<typeof manifestSchema>;
+export type FollowOptions = Readonly<Static<typeof follow>>;
 
 /** Below 0 where version `a` is older than `b`, 0 where they are the same. */
 export function compareVersions(a: string, b: string): number {

@@ -76,7 +76,7 @@ function manifestOf(
     ...kept,
     version,
     inputs: base.inputs.map((input, i) => ({ ...input, usual: [...usual[i]!] })),
-    threshold: { raise: 1, clear },
+    threshold: { ...base.threshold!, clear },
     calibration: {
       rowsFitted: trained.rowsFitted,
       rowsForLimits: trained.rowsForLimits,

@@ -183,6 +183,7 @@ export class PackageScorer {
       onlyShadow,
       microsMean,
       microsMax,
+      ...limitsOf(watches),
       ...networkOf(model),
     };
   }
@@ -490,6 +491,11 @@ function inheriting(watch: RowWatch, saved: Slot["saved"], beside: Slot): RowWat
   if (watch.model.life === undefined || watch.inherit(saved?.state)) return watch;
   watch.inherit((beside.saved ?? savedOf(beside.watch))?.state);
   return watch;
+}
+
+function limitsOf(watches: readonly (RowWatch | undefined)[]): Pick<ModelView, "limits"> {
+  const limits = watches.flatMap((watch) => watch?.limit?.value ?? []);
+  return limits.length === 0 ? {} : { limits: { least: Math.min(...limits), most: Math.max(...limits) } };
 }
 
 function networkOf({ recipe }: ServedModel): Pick<ModelView, "network"> {

@@ -6,6 +6,7 @@ import { intervalAt, type Interval } from "../package/interval.ts";
 import { ScoreTrace } from "../score-trace.ts";
 import { StateReader, StateWriter } from "../state.ts";
 import { Forecast } from "./forecast.ts";
+import { LiveLimit } from "./live-limit.ts";
 import { judgeOf, type Judge, type Meaning } from "./meaning.ts";
 import type { ModelTally } from "./model-tally.ts";
 import { RowJoiner, type RowSink } from "./row-joiner.ts";
@@ -20,7 +21,7 @@ export interface RowJudgement {
   readonly kind: "judgement";
   readonly step: NonNullable<EpisodeStep>;
   readonly timeMicros: number;
-  /** Of the model: a score in units of the limit, a probability or a quantity. */
+  /** Of the model: a score in units of the device's limit, a probability or a quantity. */
   readonly output: number;
   /** Of a prediction. */
   readonly interval: Interval;
@@ -58,6 +59,7 @@ export class RowWatch {
   readonly #joiner: RowJoiner;
   readonly #scorer: RowScorer;
   readonly #judge: Judge;
+  readonly #limit: LiveLimit | undefined;
   readonly #forecast: Forecast | undefined;
   readonly #isBelow: boolean;
   readonly #sink: RowSink;
@@ -74,6 +76,8 @@ export class RowWatch {
     this.#joiner = new RowJoiner(model.shape);
     this.#scorer = new RowScorer(model.recipe);
     this.#judge = judgeOf(purpose, prediction);
+    const follow = purpose.kind === "detects" ? purpose.follow : undefined;
+    this.#limit = follow === undefined ? undefined : new LiveLimit(follow);
     this.#isBelow = prediction?.alert !== undefined && "below" in prediction.alert;
     const { pauseSeconds, heartbeatSeconds } = prediction ?? paceDefaults;
     const pace = { pauseMs: pauseSeconds * 1000, heartbeatMs: heartbeatSeconds * 1000 };
@@ -89,6 +93,11 @@ export class RowWatch {
 
   get learning(): boolean {
     return this.#scorer.learning;
+  }
+
+  /** Of a device's scores, in units of the package's; undefined where that is used as it is. */
+  get limit(): Pick<LiveLimit, "value" | "learning"> | undefined {
+    return this.#limit;
   }
 
   /** The newest record of a model that predicts. */
@@ -115,8 +124,7 @@ export class RowWatch {
   hear({ asked, observation, values, timeMicros, uncertain }: AskedRow, answer: Float32Array) {
     this.#reports = undefined;
     this.#observation = observation;
-    const output = this.#scorer.judge(asked, answer);
-    this.#weigh(output, this.#judge(output), values, timeMicros, uncertain);
+    this.#weigh(this.#scorer.judge(asked, answer), values, timeMicros, uncertain);
     return this.#reports as readonly RowReport[] | undefined;
   }
 
@@ -131,20 +139,17 @@ export class RowWatch {
   #take(values: Float64Array, timeMicros: number, isDoubted: boolean): void {
     const wasLearning = this.#scorer.learning;
     const output = this.#scorer.observe(values);
-    const meaning = this.#judge(output);
     const { quality } = this.#scorer;
-    if (wasLearning || quality === "bad") return;
-    this.#weigh(output, meaning, values, timeMicros, isDoubted || quality === "uncertain");
+    // A model that gives no number is found out by rows, too, of which nothing is said.
+    if (wasLearning || quality === "bad") this.#judge(output);
+    else this.#weigh(output, values, timeMicros, isDoubted || quality === "uncertain");
   }
 
-  #weigh(
-    output: number,
-    meaning: Meaning | undefined,
-    values: Float64Array,
-    timeMicros: number,
-    uncertain: boolean,
-  ): void {
+  #weigh(given: number, values: Float64Array, timeMicros: number, uncertain: boolean): void {
+    const output = this.#limit === undefined ? given : given / this.#limit.value;
+    const meaning = this.#judge(output);
     const step = meaning === undefined ? undefined : this.#stepTo(meaning, timeMicros);
+    if (!uncertain && !this.episode.open) this.#limit?.learn(given);
     this.#tally.judged(meaning?.isAbnormal ?? false, step === "raise");
     if (step !== undefined) this.#tell(step, output, values, timeMicros, uncertain);
     if (this.#forecast?.isDue(output, timeMicros)) this.#predict(this.#forecast, output, values, timeMicros, uncertain);
@@ -198,6 +203,7 @@ export class RowWatch {
     this.#scorer.run.save(to);
     this.episode.save(to);
     this.#forecast?.save(to);
+    this.#limit?.save(to);
   }
 
   load(from: StateReader): void {
@@ -209,6 +215,7 @@ export class RowWatch {
     this.#scorer.run.load(from);
     this.episode.load(from);
     this.#forecast?.load(from);
+    this.#limit?.load(from);
   }
 
   /** What is known of the machine's whole life goes on under this model, where it can. `state` is one of `save`. */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { CompiledProfile } from "../../../src/profile/profile.ts";
 import { isLifelong } from "../features/pipeline.ts";
 import type { PackagedInterval } from "../package/interval.ts";
-import type { Manifest } from "../package/manifest.ts";
+import type { FollowOptions, Manifest } from "../package/manifest.ts";
 import type { ModelPackage } from "../package/model-package.ts";
 import type { RowShape } from "./row-joiner.ts";
 import type { RowRecipe } from "./row-scorer.ts";
@@ -15,6 +15,8 @@ interface Detects {
   readonly kind: "detects";
   /** Scores below are normal again. */
   readonly clear: number;
+  /** How the limit of each device follows its scores; undefined where it is that of the package. */
+  readonly follow: FollowOptions | undefined;
 }
 
 export interface Predicts {
@@ -65,7 +67,7 @@ export function servedModel({ manifest, recipe }: ModelPackage): ServedModel {
 function purposeOf({ output, threshold, prediction }: Manifest): Purpose {
   if (output.kind === "score") {
     assert(threshold !== undefined);
-    return { kind: "detects", clear: threshold.clear };
+    return { kind: "detects", clear: threshold.clear, follow: threshold.follow };
   }
   assert(prediction !== undefined);
   return { kind: "predicts", output, interval: prediction.interval, step: prediction.step };

@@ -2,6 +2,7 @@ import { FittedDetector } from "../../../../edge/inference/fitted-detector.ts";
 import { fitMspc, mspcDefaults, withLimits } from "../../../../edge/inference/learn/fit-rows.ts";
 import { rowOf as matrixRow, rowsOf } from "../../../../edge/inference/learn/matrix.ts";
 import { halfSpaceDefaults, HalfSpaceTrees } from "../../../../edge/inference/half-space-trees.ts";
+import { LiveLimit } from "../../../../edge/inference/rows/live-limit.ts";
 import { SelfLimited } from "../../../../edge/inference/self-limited.ts";
 import { spotDefaults } from "../../../../edge/inference/spot.ts";
 import { costColumns, type DataSetResult, type MethodRow } from "../result.ts";
@@ -45,6 +46,7 @@ export function measureSkab(folder: string): DataSetResult {
       { method: "isolation forest, published", values: { f1: 0.29 }, note: "all 34 runs" },
       rowOf("half-space trees, threshold by SPOT", runs, halfSpace),
       rowOf("MSPC, threshold by SPOT as it runs", runs, selfLimited),
+      rowOf("MSPC, its limit followed by SPOT within 0.5 to 2", runs, following),
       { ...mspc, values: { ...mspc.values, ...cost } },
     ],
     goals: [
@@ -59,6 +61,16 @@ export function measureSkab(folder: string): DataSetResult {
 function selfLimited(run: Run): Float64Array {
   const spot = { ...spotDefaults, risk: 0.001, firstValues: trainingRows - 20 };
   return runLimited(new SelfLimited(detectorOf(run, ours), spot), run, (_, before) => before <= 1);
+}
+
+/** As a package with `threshold.follow` runs: its own limit until SPOT has enough, and frozen while there is an alarm. */
+function following(run: Run): Float64Array {
+  const limit = new LiveLimit({ risk: 0.001, least: 0.5, most: 2 });
+  return scoresOf(detectorOf(run, ours), run.rows).map((score) => {
+    const inUnits = score / limit.value;
+    if (inUnits <= 1) limit.learn(score);
+    return inUnits;
+  });
 }
 
 /** No fit: the first rows give range, reference and threshold, and are all that is learned. */
