@@ -7,6 +7,7 @@ import { decodeObservation, type Observation } from "../../src/observation/obser
 import { parseWireTime } from "../../src/observation/time.ts";
 import { readCommandResult } from "../../src/wire/commands.ts";
 import { headerNames } from "../../src/wire/headers.ts";
+import { predictionSchema } from "../../src/wire/predictions.ts";
 import {
   alertChangeSchema,
   alertSchema,
@@ -24,6 +25,7 @@ import { Devices, isCounter, type Device } from "./devices.ts";
 import { epochCounterOf, gatewayOf, identityOf, isName, type Identity } from "./identity.ts";
 import type { AggregateOptions } from "./options.ts";
 import { placementOf } from "./place.ts";
+import { predictionBytesMax, Predictions } from "./predictions.ts";
 import { Registry, type Epoch } from "./registry.ts";
 import { Rejects, type RejectReason } from "./rejects.ts";
 import { Results } from "./results.ts";
@@ -36,6 +38,7 @@ export const consumedStreams = [
   "observations",
   "ledger",
   "alerts",
+  "predictions",
   "quarantine",
   "commandResults",
   "devices",
@@ -56,6 +59,7 @@ export interface Changes {
   readonly lines: ReadonlySet<string>;
   readonly sites: ReadonlySet<string>;
   readonly alerts: boolean;
+  readonly predictions: boolean;
   readonly records: number;
   readonly rollups: number;
 }
@@ -77,6 +81,7 @@ export class Aggregator {
   readonly #options: AggregateOptions;
   readonly #results: Results;
   readonly #alerts: Alerts;
+  readonly #predictions: Predictions;
   readonly #requests: Requests;
   readonly #rejects: Rejects;
   readonly #streamOfTopic: ReadonlyMap<string, ConsumedStream>;
@@ -96,6 +101,7 @@ export class Aggregator {
     });
     this.#results = new Results(store, 128);
     this.#alerts = new Alerts(store, this.registry.epochByNo);
+    this.#predictions = new Predictions(store, this.registry.epochByNo);
     this.#requests = new Requests(store);
     this.senders = new Senders(store);
     this.#rejects = new Rejects(store);
@@ -124,6 +130,7 @@ export class Aggregator {
     const changed = this.windows.settle();
     const rollups = this.#results.apply(changed);
     const alerts = this.#alerts.settle();
+    const predictions = this.#predictions.settle();
     this.#rejects.settle();
     this.devices.save();
     this.registry.save();
@@ -136,6 +143,7 @@ export class Aggregator {
       lines,
       sites: new Set([...lines].map((line) => placementOf(line).site)),
       alerts,
+      predictions,
       records,
       rollups,
     };
@@ -185,6 +193,7 @@ export class Aggregator {
     if (stream === "ledger") return this.#takeLedger(record, record.value, identity, epoch);
     if (stream === "commandResults") return this.#takeResult(record.value, identity);
     if (stream === "alerts") return this.#takeAlert(record.value, identity, epoch);
+    if (stream === "predictions") return this.#takePrediction(record.value, identity, epoch);
     return undefined;
   }
 
@@ -309,6 +318,16 @@ export class Aggregator {
     return undefined;
   }
 
+  #takePrediction(value: Buffer, identity: Identity, epoch: Epoch): Refused | undefined {
+    if (value.length > predictionBytesMax) return refuse("too-large", `${value.length} bytes`);
+    const json = parseJson(value);
+    if (!isPrediction.Check(json) || json.path.length > pathLengthMax)
+      return refuse("not-readable", "not a prediction");
+    if (json.device !== identity.device) return refuse("wrong-device", "the key and the value name different devices");
+    const taken = this.#predictions.add(json, epoch, identity.seq);
+    return taken ? undefined : refuse("not-readable", "a name or the time is malformed");
+  }
+
   #takeDevice(record: LogRecord): void {
     if (record.value === undefined) return;
     const json = record.value.length > valueBytesMax ? undefined : parseJson(record.value);
@@ -363,6 +382,7 @@ const isLedger = Compile(ledgerSchema);
 const isManifest = Compile(manifestSchema);
 const isAlert = Compile(alertSchema);
 const isAlertChange = Compile(alertChangeSchema);
+const isPrediction = Compile(predictionSchema);
 const isDevice = Compile(deviceSchema);
 
 export function topicOf(prefix: string, stream: ConsumedStream): string {

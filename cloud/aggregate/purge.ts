@@ -1,6 +1,6 @@
 import type { Store } from "../store/store.ts";
 import type { Aggregator } from "./aggregator.ts";
-import { windowOf } from "./accumulator.ts";
+import { startOf, windowOf } from "./accumulator.ts";
 import type { AggregateOptions } from "./options.ts";
 
 const devicesPerStep = 50;
@@ -38,6 +38,8 @@ export function* purge(
     store.transaction(() => forgetResults(store, window));
     yield;
   }
+  // One that was not renewed for so long is of a machine, or a model, that is gone.
+  store.transaction(() => store.sql("DELETE FROM predictions WHERE time < ?").run(startOf(rollupHorizon)));
   store.releasePages(pagesPerStep);
 }
 

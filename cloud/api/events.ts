@@ -19,6 +19,7 @@ export class EventHub {
   #lines = new Set<string>();
   #sites = new Set<string>();
   #alerts = false;
+  #predictions = false;
   #changed = false;
   #sentMs = 0;
   #commentMs = 0;
@@ -35,6 +36,7 @@ export class EventHub {
     for (const line of changes.lines) this.#lines.add(line);
     for (const site of changes.sites) this.#sites.add(site);
     this.#alerts ||= changes.alerts;
+    this.#predictions ||= changes.predictions;
     this.#changed = true;
   }
 
@@ -68,6 +70,7 @@ export class EventHub {
     this.#lines = new Set();
     this.#sites = new Set();
     this.#alerts = false;
+    this.#predictions = false;
     this.#changed = false;
   }
 
@@ -78,6 +81,7 @@ export class EventHub {
       lines: this.#lines.size > devicesMax ? null : [...this.#lines],
       sites: this.#sites.size > devicesMax ? null : [...this.#sites],
       alerts: this.#alerts,
+      predictions: this.#predictions,
     };
   }
 

@@ -9,6 +9,7 @@ import { formatWireTime } from "../../src/observation/time.ts";
 import { securityHeaders } from "../../src/http/guard.ts";
 import { refuse, type Access } from "../../src/http/access.ts";
 import type { ApiServices } from "./server.ts";
+import type { PredictionCursor } from "./views.ts";
 
 /** The service's own state, in the API's words. */
 export interface StatusView {
@@ -52,6 +53,13 @@ const alertsQuery = query({
   device: Type.Optional(text(128)),
   site: Type.Optional(text(512)),
   after: Type.Optional(Type.String({ pattern: "^\\d{1,16}-\\d{1,16}$" })),
+  limit,
+});
+const predictionsQuery = query({
+  device: Type.Optional(text(128)),
+  site: Type.Optional(text(512)),
+  line: Type.Optional(text(512)),
+  after: Type.Optional(Type.String({ pattern: "^[01]~-?\\d[\\d.e+-]{0,23}~\\d{1,16}$" })),
   limit,
 });
 const pageQuery = query({ after: Type.Optional(text(128)), limit });
@@ -101,6 +109,18 @@ export function addRoutes(server: FastifyInstance, services: ApiServices, access
       const filter = { ...query, openOnly: query.state === "open" };
       const { items, next } = views.alerts(filter, alertCursorOf(query.after), query.limit);
       return { alerts: items, next: next === undefined ? null : `${next.updated}-${next.no}` };
+    },
+  );
+  server.get<{ Querystring: Static<typeof predictionsQuery> }>(
+    "/api/v1/predictions",
+    { schema: { querystring: predictionsQuery } },
+    async ({ query }) => {
+      const { items, next } = views.predictions(query, predictionCursorOf(query.after), query.limit);
+      return {
+        now: now(),
+        predictions: items,
+        next: next === undefined ? null : `${next.kind}~${next.rank}~${next.no}`,
+      };
     },
   );
   server.get<{ Querystring: Static<typeof pageQuery> }>(
@@ -157,6 +177,13 @@ function alertCursorOf(after: string | undefined): { updated: number; no: number
   if (after === undefined) return undefined;
   const [updated, no] = after.split("-").map(Number);
   return { updated: updated!, no: no! };
+}
+
+function predictionCursorOf(after: string | undefined): PredictionCursor | undefined {
+  if (after === undefined) return undefined;
+  const [kind, rank, no] = after.split("~").map(Number);
+  // A rank that is no number is above none: the page is empty.
+  return { kind: kind!, rank: Number.isFinite(rank) ? rank! : Number.MAX_VALUE, no: no! };
 }
 
 function totalsOf(services: ApiServices): object {

@@ -3,6 +3,7 @@ import type { Aggregator } from "../aggregate/aggregator.ts";
 import { Completeness, type DeviceProof, type Hole } from "../aggregate/completeness.ts";
 import { isCounter, type Device } from "../aggregate/devices.ts";
 import { placementOf, siteOfLine } from "../aggregate/place.ts";
+import { predictionOfRow, type PredictionState } from "../aggregate/predictions.ts";
 import { rollupTextOfRow } from "../aggregate/results.ts";
 import { startOf } from "../aggregate/accumulator.ts";
 import type { Level } from "../aggregate/rollup.ts";
@@ -70,6 +71,13 @@ export interface Totals extends RepairTotals {
   readonly alertsOpen: number;
   readonly quarantined: number;
   readonly upsertsPending: number;
+}
+
+/** The last prediction of a page. */
+export interface PredictionCursor {
+  readonly kind: number;
+  readonly rank: number;
+  readonly no: number;
 }
 
 const holesPerDevice = 20;
@@ -256,6 +264,31 @@ export class Views {
     };
   }
 
+  /** The newest of each output of each model for each device, in the order of `rank`. */
+  predictions(
+    filter: { device?: string; site?: string; line?: string },
+    after: PredictionCursor | undefined,
+    limit: number,
+  ): { readonly items: readonly PredictionState[]; readonly next: PredictionCursor | undefined } {
+    const rows = this.#store
+      .sql(
+        `SELECT no, kind, rank, site, line, value FROM predictions WHERE (? IS NULL OR device = ?)
+         AND (? IS NULL OR site = ?) AND (? IS NULL OR line = ?) AND (kind, rank, no) > (?, ?, ?)
+         ORDER BY kind, rank, no LIMIT ?`,
+      )
+      .all(
+        ...[filter.device, filter.device, filter.site, filter.site, filter.line, filter.line].map((is) => is ?? null),
+        ...(after === undefined ? [-1, 0, 0] : [after.kind, after.rank, after.no]),
+        limit + 1,
+      );
+    const last = rows[limit - 1];
+    const more = rows.length > limit && last !== undefined;
+    return {
+      items: rows.slice(0, limit).map(predictionOfRow),
+      next: more ? { kind: Number(last["kind"]), rank: Number(last["rank"]), no: Number(last["no"]) } : undefined,
+    };
+  }
+
   gatewayProofs(): object[] {
     const sums = new Map(
       this.#store
@@ -358,7 +391,7 @@ export class Views {
       rejected: Object.values(rejects).reduce((sum, n) => sum + n, 0),
       rejects,
       byStream: Object.fromEntries(
-        ["observations", "alerts", "ledger", "quarantine", "commandResults"].map((s) => [
+        ["observations", "alerts", "predictions", "ledger", "quarantine", "commandResults"].map((s) => [
           s,
           Number(byStream.get(s)?.["n"] ?? 0),
         ]),

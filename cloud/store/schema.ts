@@ -83,4 +83,13 @@ export const migrations: readonly string[] = [
   -- Apart from the episodes, since either may be read first.
   CREATE TABLE acknowledged (device TEXT, episode TEXT, time INTEGER NOT NULL, PRIMARY KEY (device, episode)) WITHOUT ROWID;
   `,
+  `
+  -- The newest prediction of each output of each model for each device. What needs somebody first has the lowest
+  -- (kind, rank): quantities before probabilities, the least quantity and the highest probability first.
+  CREATE TABLE predictions (no INTEGER PRIMARY KEY, device TEXT NOT NULL, model TEXT NOT NULL, name TEXT NOT NULL,
+    site TEXT NOT NULL, line TEXT NOT NULL, kind INTEGER NOT NULL, rank REAL NOT NULL, time INTEGER NOT NULL,
+    epoch_no INTEGER NOT NULL, seq INTEGER NOT NULL, value TEXT NOT NULL, UNIQUE (device, model, name));
+  CREATE INDEX predictions_by_rank ON predictions (kind, rank, no);
+  CREATE INDEX predictions_by_time ON predictions (time);
+  `,
 ];

@@ -11,6 +11,7 @@ import { cloudConfig, type CloudConfig } from "../../cloud/config.ts";
 import type { Row, Rows } from "../../cloud/publish/rows.ts";
 import { CloudService } from "../../cloud/service.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { formatWireTime } from "../../src/observation/time.ts";
 import type { RollupRecord } from "../../src/wire/records.ts";
 import { topicSpecs } from "../../src/wire/streams.ts";
 import { TidegateError } from "../../src/errors.ts";
@@ -134,6 +135,41 @@ test("records become results, upserts and answers", async (t) => {
       last: { value: 60, time: "2026-11-21T09:01:30.000000Z" },
     },
   ]);
+});
+
+test("predictions are served worst first, page by page, and survive a restart in the middle", async (t) => {
+  const { log, get, restart, totals } = await rig(t);
+  const add = (device: string, seq: number, value: number): void => {
+    const time = formatWireTime(t0 + seq * second);
+    const output = { output: "quantity", name: "remaining", value, unit: "h", base: 90, trend: [], contributions: [] };
+    const record = { kind: "prediction", id: "", device, path: "acme/berlin", time, model: "m", version: "1.0.0" };
+    log.append("tidegate.predictions.v1", 0, numbered("predictions", device, { seq }, { ...record, ...output }));
+  };
+  const page = async (query: string) =>
+    (await (await get(`/api/v1/predictions?${query}`)).json()) as {
+      predictions: { device: string; value: number; site: string }[];
+      next: string | null;
+    };
+  const devices = async (): Promise<string> => (await page("")).predictions.map(({ device }) => device).join();
+  add("a", 2, 8.25);
+  add("b", 1, 40);
+  await until("the first two", devices, (seen) => seen === "a,b");
+  await restart();
+  add("a", 1, 1000);
+  add("a", 2, 8.25);
+  add("c", 1, -3);
+  await until("the third", devices, (seen) => seen === "c,a,b");
+  const first = await page("limit=2");
+  const rest = await page(`limit=2&after=${encodeURIComponent(first.next!)}`);
+  const found = [...first.predictions, ...rest.predictions].map(({ device, value }) => [device, value]);
+  assert.deepEqual(found, [
+    ["c", -3],
+    ["a", 8.25],
+    ["b", 40],
+  ]);
+  assert.equal(rest.next, null);
+  assert.deepEqual((await page("device=b&site=acme/berlin")).predictions.length, 1);
+  assert.equal((await totals())["duplicates"], 1);
 });
 
 test("a lost connection and a log that is away only delay", async (t) => {
@@ -319,6 +355,8 @@ test("wrong parameters are refused", async (t) => {
     "rollups?level=device&key=a&from=yesterday",
     "rollups?level=device&key=a&from=2020-01-01T00:00:00.000000Z",
     "alerts?after=1;drop",
+    "predictions?after=2~1~1",
+    "predictions?order=best",
     "rejects?after=x",
   ];
   for (const path of wrong) assert.equal((await get(`/api/v1/${path}`)).status, 400, path);
@@ -333,7 +371,7 @@ test("events tell what changed, coalesced", async (t) => {
   let text = "";
   await until("an event with the device", async () => {
     text += (await reader.read()).value ?? "";
-    return text.includes('"devices":["press-1"]');
+    return text.includes('"devices":["press-1"]') && text.includes('"predictions":false');
   });
   await reader.cancel();
   assert(text.split("event: change").length <= 6, "one event per half second");
