@@ -7,7 +7,7 @@ import type { AuditEntry } from "../src/wire/audit.ts";
 import type { AlertVerdict } from "../src/wire/records.ts";
 import type { AgentSetup } from "./agent-setup.ts";
 import { GatewayModels } from "./inference/gateway-models.ts";
-import type { TrustedKey } from "./inference/package/signature.ts";
+import type { TrustedKey } from "../src/model-package/signature.ts";
 import { PackageScorer } from "./inference/rows/package-scorer.ts";
 import { Scorer } from "./inference/scorer.ts";
 import { ensureRefitKey, readTrustedKeys } from "./inference/store/keys.ts";

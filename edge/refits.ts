@@ -4,8 +4,8 @@ import type { Clock } from "../src/clock.ts";
 import { parseWireTime } from "../src/observation/time.ts";
 import type { CompiledProfile } from "../src/profile/profile.ts";
 import type { ModelRule } from "./inference/options.ts";
-import { compareVersions, type Manifest } from "./inference/package/manifest.ts";
-import type { TrustedKey } from "./inference/package/signature.ts";
+import { type Manifest } from "./inference/package/manifest.ts";
+import type { TrustedKey } from "../src/model-package/signature.ts";
 import type { RefitOptions } from "./inference/refit/options.ts";
 import type { RefitJob } from "./inference/refit/refit.ts";
 import { profileFault, servedModel } from "./inference/rows/served-model.ts";
@@ -13,6 +13,7 @@ import { signWithRefitKey } from "./inference/store/keys.ts";
 import type { ModelDesk } from "./inference/store/model-desk.ts";
 import { verifyPackage, type VerifiedPackage } from "./inference/store/model-store.ts";
 import type { RefitOutcome, RefitWorkerData } from "./refit-worker.ts";
+import { compareVersions } from "../src/model-package/limits.ts";
 
 export interface RefitsParts {
   readonly refits: readonly RefitOptions[];

@@ -1,8 +1,9 @@
 import type { NetworkReading } from "../../edge/inference/formats/network.ts";
 import { FeaturePipeline } from "../../edge/inference/features/pipeline.ts";
 import { quantileOf } from "../../edge/inference/learn/quantile.ts";
-import type { Manifest, PackagedFeature, PackageFile } from "../../edge/inference/package/manifest.ts";
+import type { Manifest, PackagedFeature } from "../../edge/inference/package/manifest.ts";
 import { trainDense, type Training } from "./tensorflow.ts";
+import type { PackageFile } from "../../src/model-package/limits.ts";
 
 /** Rows of inputs, in pieces that follow each other without a gap. */
 export type Rows = readonly (readonly Float64Array[])[];

@@ -1,6 +1,6 @@
 import { find } from "../../edge/inference/networks/libraries/library.ts";
-import type { PackageFile } from "../../edge/inference/package/manifest.ts";
 import { seededRandom } from "../../src/random.ts";
+import type { PackageFile } from "../../src/model-package/limits.ts";
 
 /* Trains small dense networks with TensorFlow.js, and gives them as the files of a package. */
 

@@ -1,7 +1,7 @@
 import { Type, type Static } from "typebox";
 import type { AlertVerdict } from "../../src/wire/records.ts";
 import type { ModelView } from "../console/view.ts";
-import { modelNamePattern } from "./package/manifest.ts";
+import { modelNamePattern } from "../../src/model-package/limits.ts";
 
 /*
  * Promotion and rollback by rule. A decision follows from counted facts alone: the same counts give the same decision.

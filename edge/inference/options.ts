@@ -1,7 +1,7 @@
 import { Type, type Static } from "typebox";
 import { modelRulesSchema } from "./model-rules.ts";
 import { refitOptions } from "./refit/options.ts";
-import { modelNamePattern } from "./package/manifest.ts";
+import { modelNamePattern } from "../../src/model-package/limits.ts";
 
 const closed = { additionalProperties: false } as const;
 

@@ -14,10 +14,28 @@ import {
   quarantineSchema,
   rollupSchema,
 } from "./records.ts";
-import { commandTopic, isNumbered, rollupTopics, streamNames, streams, type Stream } from "./streams.ts";
+import {
+  packagePartSchema,
+  packagePartSchemaId,
+  packagePartType,
+  rolloutSchemaId,
+  rolloutStatusSchema,
+  rolloutType,
+  signedRolloutSchema,
+} from "./rollouts.ts";
+import {
+  commandTopic,
+  isNumbered,
+  packageTopic,
+  rolloutTopic,
+  rollupTopics,
+  streamNames,
+  streams,
+  type Stream,
+} from "./streams.ts";
 
 /** The version of the contract, not of the program; it grows with every addition that readers can use. */
-const contractVersion = "1.2.0";
+const contractVersion = "1.3.0";
 
 interface MessageSpec {
   readonly schema: TSchema;
@@ -31,7 +49,7 @@ interface ChannelSpec {
   readonly topic: string;
   readonly compacted: boolean;
   readonly description: string;
-  readonly headers: "numbered" | "revised" | "command" | "result";
+  readonly headers: "numbered" | "revised" | "command" | "rollout" | "packagePart" | "result";
   readonly messages: Readonly<Record<string, MessageSpec>>;
 }
 
@@ -108,6 +126,12 @@ const written: Partial<Record<Stream, { readonly description: string; readonly m
     description: "A gateway's last word about itself; the highest revision counts.",
     messages: { gatewayStatus: { schema: gatewayStatusSchema, summary: "State of a gateway.", key: "Gateway id." } },
   },
+  rolloutStatus: {
+    description: "What became of the rollouts of model packages, per gateway; the highest revision counts.",
+    messages: {
+      rolloutStatus: { schema: rolloutStatusSchema, summary: "Where a rollout stands.", key: "<gateway>/<rollout>" },
+    },
+  },
 };
 
 const commands: ChannelSpec = {
@@ -124,6 +148,39 @@ const commands: ChannelSpec = {
     },
   },
 };
+
+/** Written by the command line of the cloud service, where the signing key is; never by the service. */
+const rollouts: readonly ChannelSpec[] = [
+  {
+    id: "modelRollouts",
+    topic: rolloutTopic,
+    compacted: true,
+    headers: "rollout",
+    description:
+      "Which version of a model is to run on which gateways, and how far. A gateway believes the signature alone; a tombstone means nothing to it.",
+    messages: {
+      modelRollout: {
+        schema: signedRolloutSchema,
+        summary: "A rollout, or its withdrawal; the highest revision counts.",
+        key: "Name of the rollout.",
+      },
+    },
+  },
+  {
+    id: "modelPackages",
+    topic: packageTopic,
+    compacted: true,
+    headers: "packagePart",
+    description: "Model packages in parts. A part is believed where a signed rollout names its SHA-256.",
+    messages: {
+      modelPackagePart: {
+        schema: packagePartSchema,
+        summary: "A part of a package.",
+        key: "<package SHA-256>/<index>",
+      },
+    },
+  },
+];
 
 const rollup: ChannelSpec["messages"] = {
   rollup: {
@@ -145,6 +202,7 @@ function channelSpecs(): ChannelSpec[] {
   return [
     ...ofStreams,
     commands,
+    ...rollouts,
     {
       ...results,
       id: "rollupMinute",
@@ -211,10 +269,24 @@ function channelOf({ topic, compacted, description, messages }: ChannelSpec): ob
 function operationOf({ id, headers, messages }: ChannelSpec): object {
   return {
     action: "send",
-    summary: headers === "result" || headers === "command" ? "By the cloud service." : "By every gateway.",
+    summary: sender(headers),
     channel: { $ref: `#/channels/${id}` },
     messages: Object.keys(messages).map((name) => ({ $ref: `#/channels/${id}/messages/${name}` })),
   };
+}
+
+function sender(headers: ChannelSpec["headers"]): string {
+  switch (headers) {
+    case "numbered":
+    case "revised":
+      return "By every gateway.";
+    case "command":
+    case "result":
+      return "By the cloud service.";
+    case "rollout":
+    case "packagePart":
+      return "By `tidegate-cloud model rollout`.";
+  }
 }
 
 function messageOf(name: string, { summary, key }: MessageSpec, { headers }: ChannelSpec): object {
@@ -246,6 +318,17 @@ function headerSchemas(): Record<string, object> {
   const { source, type, specVersion, dataSchema, id, epoch } = headerNames;
   const ofCloud = { type: "string", const: cloudSource };
   const always = [source, type, specVersion, dataSchema];
+  const fromCloud = (ofType: string, schemaId: string, what: string): object => ({
+    type: "object",
+    required: [...always, id],
+    properties: {
+      ...shared,
+      [source]: ofCloud,
+      [type]: { type: "string", const: ofType },
+      [dataSchema]: { type: "string", const: schemaId },
+      [id]: text(what),
+    },
+  });
   return {
     numberedHeaders: {
       type: "object",
@@ -253,17 +336,9 @@ function headerSchemas(): Record<string, object> {
       properties: { ...ofGateway, [headerNames.seq]: seq },
     },
     revisedHeaders: { type: "object", required: [...always, id, epoch], properties: ofGateway },
-    commandHeaders: {
-      type: "object",
-      required: [...always, id],
-      properties: {
-        ...shared,
-        [source]: ofCloud,
-        [type]: { type: "string", const: commandType },
-        [dataSchema]: { type: "string", const: commandSchemaId },
-        [id]: text("The command's id."),
-      },
-    },
+    commandHeaders: fromCloud(commandType, commandSchemaId, "The command's id."),
+    rolloutHeaders: fromCloud(rolloutType, rolloutSchemaId, "<name>/<revision>"),
+    packagePartHeaders: fromCloud(packagePartType, packagePartSchemaId, "As the key."),
     resultHeaders: {
       type: "object",
       required: always,

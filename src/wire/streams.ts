@@ -19,6 +19,7 @@ export const streams = {
   deviceState: { code: 10, lane: "critical", topic: "device-state.v1", compacted: true },
   devices: { code: 11, lane: "critical", topic: "devices.v1", compacted: true },
   gatewayStatus: { code: 12, lane: "critical", topic: "gateway-status.v1", compacted: true },
+  rolloutStatus: { code: 13, lane: "critical", topic: "model-rollout-status.v1", compacted: true },
 } as const satisfies Record<string, { code: number; lane: Lane; topic: string | undefined; compacted: boolean }>;
 
 export type Stream = keyof typeof streams;
@@ -45,6 +46,10 @@ export const rollupTopics = { minute: "rollup.1m.v1", fleetMinute: "fleet.1m.v1"
 /** Commands of the cloud service to gateways; the key is the gateway's id. */
 export const commandTopic = "commands.v1";
 
+/** Signed rollouts of model packages, by name, and the parts of the packages; see rollouts.ts. */
+export const rolloutTopic = "model-rollouts.v1";
+export const packageTopic = "model-packages.v1";
+
 /** The key under which a gateway numbers the results of its commands. */
 export function commandResultKey(gateway: string): string {
   return `${gateway}/commands`;
@@ -62,8 +67,8 @@ export function topicSpecs(prefix: string): readonly TopicSpec[] {
     return topic === undefined ? [] : [{ name: topicName(prefix, topic), compacted }];
   });
   const commands = { name: topicName(prefix, commandTopic), compacted: false };
-  const rollup = Object.values(rollupTopics).map((topic) => ({ name: topicName(prefix, topic), compacted: true }));
-  return [...device, commands, ...rollup];
+  const others = [rolloutTopic, packageTopic, ...Object.values(rollupTopics)];
+  return [...device, commands, ...others.map((topic) => ({ name: topicName(prefix, topic), compacted: true }))];
 }
 
 export function topicName(prefix: string, topic: string): string {

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { pumpNetworkFolder, signedBy } from "../../demo/networks/pump-network.ts";
 import { openPackage, readSignature } from "../../edge/inference/package/model-package.ts";
-import { signerOf } from "../../edge/inference/package/signature.ts";
+import { signerOf } from "../../src/model-package/signature.ts";
 import { readPackage } from "../../edge/inference/store/files.ts";
 import { readPublicKey } from "../../edge/inference/store/keys.ts";
 
@@ -17,7 +17,7 @@ for (const [folder, output] of [
   test(`the example in ${folder.split("/").at(-1)} is signed and sound`, () => {
     const bytes = readPackage(folder);
     const trusted = [{ name: "demo", key: readPublicKey(signedBy) }];
-    assert.equal(signerOf(bytes.manifest, readSignature(bytes.signature), trusted).name, "demo");
+    assert.equal(signerOf("package", bytes.manifest, readSignature(bytes.signature), trusted).name, "demo");
     const { manifest } = openPackage(bytes);
     assert.deepEqual([manifest.format, manifest.output.kind], ["tfjs-layers", output]);
     const total = [...bytes.files.values()].reduce((sum, file) => sum + file.length, 0);

@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { train, type TrainOptions } from "../../edge/inference/learn/train.ts";
 import type { FollowOptions, Manifest } from "../../edge/inference/package/manifest.ts";
 import { makePackage, type PackageBytes } from "../../edge/inference/package/model-package.ts";
-import { signManifest } from "../../edge/inference/package/signature.ts";
+import { signatureOf } from "../../src/model-package/signature.ts";
 import { RowTable, type Reading } from "../../edge/inference/rows/row-table.ts";
 import type { Observation } from "../../src/observation/observation.ts";
 import { Pump, type Wear } from "../../edge/simulate/plant.ts";
@@ -91,7 +91,7 @@ export function pumpPackage({
 }
 
 export function signed(bytes: PackageBytes, privateKey: KeyObject): PackageBytes {
-  return { ...bytes, signature: Buffer.from(JSON.stringify(signManifest(bytes.manifest, privateKey))) };
+  return { ...bytes, signature: Buffer.from(JSON.stringify(signatureOf("package", bytes.manifest, privateKey))) };
 }
 
 export function makeSigner(name: string) {

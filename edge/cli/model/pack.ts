@@ -4,12 +4,13 @@ import { TidegateError } from "../../../src/errors.ts";
 import { networkSchema } from "../../inference/formats/network.ts";
 import { goldenSchema } from "../../inference/package/golden.ts";
 import { readJson } from "../../inference/package/json.ts";
-import { fileBytesMax, manifestBytesMax, manifestSchema, type PackageFile } from "../../inference/package/manifest.ts";
+import { manifestSchema } from "../../inference/package/manifest.ts";
 import { packNetwork } from "../../inference/package/pack-network.ts";
 import { networkFiles } from "../../inference/networks/network.ts";
 import { readSmall, writePackage } from "../../inference/store/files.ts";
 import type { Cli } from "../terminal.ts";
 import { makeNewFolder } from "./new-folder.ts";
+import { fileBytesMax, manifestBytesMax, type PackageFile } from "../../../src/model-package/limits.ts";
 
 interface PackFlags {
   readonly output: string;

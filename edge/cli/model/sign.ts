@@ -3,7 +3,7 @@ import { createPublicKey } from "node:crypto";
 import { join } from "node:path";
 import { Command } from "commander";
 import { openPackage } from "../../inference/package/model-package.ts";
-import { keyId, signManifest } from "../../inference/package/signature.ts";
+import { keyId, signatureOf } from "../../../src/model-package/signature.ts";
 import { readPackage, syncFolder, writeDurable } from "../../inference/store/files.ts";
 import { makeKeys, readPrivateKey } from "../../inference/store/keys.ts";
 import type { Cli } from "../terminal.ts";
@@ -43,7 +43,10 @@ export function signCommand(cli: Cli): Command {
       const key = readPrivateKey(file);
       const bytes = readPackage(folder);
       const { name, version } = openPackage(bytes).manifest;
-      replace(join(folder, "signature.json"), `${JSON.stringify(signManifest(bytes.manifest, key), null, 2)}\n`);
+      replace(
+        join(folder, "signature.json"),
+        `${JSON.stringify(signatureOf("package", bytes.manifest, key), null, 2)}\n`,
+      );
       syncFolder(folder);
       const id = keyId(createPublicKey(key));
       cli.terminal.out(

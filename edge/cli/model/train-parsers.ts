@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
-import { inputsMax, modelNamePattern, modelVersionPattern } from "../../inference/package/manifest.ts";
+import { inputsMax } from "../../inference/package/manifest.ts";
+import { modelNamePattern, modelVersionPattern } from "../../../src/model-package/limits.ts";
 
 /* What a person types after the options of `model train`. Each throws with what is possible. */
 

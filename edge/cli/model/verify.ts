@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { Command } from "commander";
 import { loadEdgeConfig } from "../../config.ts";
-import type { TrustedKey } from "../../inference/package/signature.ts";
+import type { TrustedKey } from "../../../src/model-package/signature.ts";
 import { networkFiles } from "../../inference/networks/network.ts";
 import { prove } from "../../inference/package/bring-up.ts";
 import { readPackage } from "../../inference/store/files.ts";

@@ -1,9 +1,9 @@
 import { isLifelong } from "../features/pipeline.ts";
 import { FittedDetector, type RowModel } from "../fitted-detector.ts";
 import { invalid, readJson, textOf } from "../package/json.ts";
-import type { PackageFile } from "../package/manifest.ts";
 import { modelOf, weightsOf, weightsSchema } from "./builtin-weights.ts";
 import type { FittedModel, Format } from "./format.ts";
+import type { PackageFile } from "../../../src/model-package/limits.ts";
 
 /** A detector that is part of Tidegate, with fitted numbers. */
 export class BuiltinModel implements FittedModel {

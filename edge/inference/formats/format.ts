@@ -1,6 +1,7 @@
 import type { ScoreQuality } from "../detector.ts";
-import type { Manifest, PackageFile } from "../package/manifest.ts";
+import type { Manifest } from "../package/manifest.ts";
 import type { StateReader, StateWriter } from "../state.ts";
+import type { PackageFile } from "../../../src/model-package/limits.ts";
 
 /**
  * What a format of model packages provides: how its files become a model, and how the model judges rows of features.

@@ -1,9 +1,9 @@
 import type { ScoreQuality } from "../detector.ts";
-import type { PackageFile } from "../package/manifest.ts";
 import { TreeAttribution } from "../trees/attribution.ts";
 import { predict, probability, type Trees } from "../trees/trees.ts";
 import { qualityOf, type FittedModel, type Format, type ModelRun } from "./format.ts";
 import { readTrees, writeTrees } from "./gbdt-weights.ts";
+import type { PackageFile } from "../../../src/model-package/limits.ts";
 
 /** From the sum of the trees to the output: it is cut to a range, or it is log odds and becomes a probability. */
 export type Link =

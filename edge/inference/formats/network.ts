@@ -6,9 +6,10 @@ import { readOnnx } from "../networks/onnx-file.ts";
 import type { RemoteNetwork } from "../networks/remote-network.ts";
 import { readTfjs } from "../networks/tfjs-file.ts";
 import { readJson, textOf } from "../package/json.ts";
-import { featuresMax, type Manifest, type PackageFile, type PackagedFeature } from "../package/manifest.ts";
+import { featuresMax, type Manifest, type PackagedFeature } from "../package/manifest.ts";
 import type { StateReader, StateWriter } from "../state.ts";
 import { qualityOf, type AskingRun, type FittedModel, type Format } from "./format.ts";
+import type { PackageFile } from "../../../src/model-package/limits.ts";
 
 /*
  * An imported network with what stands around it. network.json says how features become its input, (x - mean) / deviation,

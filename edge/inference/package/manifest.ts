@@ -1,4 +1,10 @@
 import { Type, type Static } from "typebox";
+import {
+  fileBytesMax,
+  modelNamePattern,
+  modelVersionPattern,
+  type PackageFile,
+} from "../../../src/model-package/limits.ts";
 import { oneOf } from "../../../src/wire/fields.ts";
 
 /*
@@ -12,19 +18,6 @@ import { oneOf } from "../../../src/wire/fields.ts";
  * All of it is data. Nothing in a package is run, and no name in it is a path.
  */
 
-/** A manifest that is larger is no manifest. */
-export const manifestBytesMax = 256 * 1024;
-/** The names that a file of a package may have, and what it may weigh at most. */
-export const fileBytesMax = {
-  "weights.json": 4 * 1024 * 1024,
-  "weights.bin": 12 * 1024 * 1024,
-  "network.json": 64 * 1024,
-  "model.onnx": 12 * 1024 * 1024,
-  "model.json": 2 * 1024 * 1024,
-  "golden.json": 4 * 1024 * 1024,
-} as const;
-export type PackageFile = keyof typeof fileBytesMax;
-
 /** What reads the weights; each has its file in formats/. */
 const formatNames = ["builtin", "gbdt", "onnx", "tfjs-layers", "tfjs-graph"] as const;
 
@@ -32,9 +25,6 @@ export const inputsMax = 64;
 export const featuresMax = 128;
 const closed = { additionalProperties: false } as const;
 
-/** Names and versions are names of folders too. */
-export const modelNamePattern = "^[a-z0-9][a-z0-9-]{0,62}$";
-export const modelVersionPattern = "^(0|[1-9]\\d{0,5})\\.(0|[1-9]\\d{0,5})\\.(0|[1-9]\\d{0,5})$";
 const metricName = Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_.-]{0,63}$" });
 const windowRows = Type.Integer({ minimum: 1, maximum: 600 });
 const waveform = { rows: Type.Enum([16, 32, 64, 128, 256, 512]), everyRows: windowRows };
@@ -235,10 +225,3 @@ export const manifestSchema = Type.Object(
 );
 export type Manifest = Static<typeof manifestSchema>;
 export type FollowOptions = Readonly<Static<typeof follow>>;
-
-/** Below 0 where version `a` is older than `b`, 0 where they are the same. */
-export function compareVersions(a: string, b: string): number {
-  const [left, right] = [a, b].map((version) => version.split(".").map(Number));
-  for (let i = 0; i < 3; i++) if (left![i] !== right![i]) return left![i]! - right![i]!;
-  return 0;
-}

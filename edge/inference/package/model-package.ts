@@ -4,8 +4,9 @@ import { NetworkModel } from "../formats/network.ts";
 import type { RowRecipe } from "../rows/row-scorer.ts";
 import { goldenFault, goldenSchema, goldenShapeFault, type Golden } from "./golden.ts";
 import { invalid, readJson, textOf } from "./json.ts";
-import { fileBytesMax, manifestSchema, type Manifest, type PackageFile } from "./manifest.ts";
-import { signatureSchema, type Signature } from "./signature.ts";
+import { manifestSchema, type Manifest } from "./manifest.ts";
+import { signatureSchema, type Signature } from "../../../src/model-package/signature.ts";
+import { fileBytesMax, type PackageFile } from "../../../src/model-package/limits.ts";
 
 /** The bytes of a package, read once: what is checked is what is used. */
 export interface PackageBytes {
@@ -20,8 +21,6 @@ export interface ModelPackage {
   readonly recipe: RowRecipe;
   readonly golden: Golden;
 }
-
-export const signatureBytesMax = 4096;
 
 /** Reads a manifest and nothing else. Throws MODEL_INVALID. */
 export function readManifest(bytes: Uint8Array): Manifest {

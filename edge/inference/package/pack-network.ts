@@ -2,8 +2,9 @@ import { formats } from "../formats/formats.ts";
 import { NetworkModel, type NetworkReading } from "../formats/network.ts";
 import { makeNetworkGolden } from "./bring-up.ts";
 import { invalid, textOf } from "./json.ts";
-import type { Manifest, PackageFile } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
 import { makePackage, openPackage, type PackageBytes } from "./model-package.ts";
+import type { PackageFile } from "../../../src/model-package/limits.ts";
 
 /** What somebody who trained a network says of it, and the files that the library of its format reads. */
 export interface TrainedNetwork {

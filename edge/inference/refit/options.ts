@@ -1,5 +1,5 @@
 import { Type, type Static } from "typebox";
-import { modelNamePattern } from "../package/manifest.ts";
+import { modelNamePattern } from "../../../src/model-package/limits.ts";
 
 export const refitOptions = Type.Object(
   {

@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { TidegateError } from "../../../src/errors.ts";
-import { fileBytesMax, manifestBytesMax } from "../package/manifest.ts";
-import { readManifest, signatureBytesMax, type PackageBytes } from "../package/model-package.ts";
-import { readTar, tarBytesMax, writeTar } from "./tar.ts";
+import { readManifest, type PackageBytes } from "../package/model-package.ts";
+import { readTar, tarBytesMax, writeTar } from "../../../src/model-package/tar.ts";
+import { fileBytesMax, manifestBytesMax, signatureBytesMax } from "../../../src/model-package/limits.ts";
 
 /*
  * The files of a package on disk, in a folder or in one file (tar.ts). Names come from a closed list in the manifest's schema, so none can lead out of the

@@ -6,7 +6,7 @@ import { readSecret } from "../../../src/config/secrets.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import type { ModelOptions } from "../options.ts";
 import type { PackageBytes } from "../package/model-package.ts";
-import { signManifest, type TrustedKey } from "../package/signature.ts";
+import { ed25519, signatureOf, type TrustedKey } from "../../../src/model-package/signature.ts";
 import { makeFolder, syncFolder, writeDurable } from "./files.ts";
 
 /** A key pair for signing: `file` (mode 600) and `file`.pub. Throws USAGE where one of them exists. */
@@ -54,7 +54,7 @@ export function ensureRefitKey(dataFolder: string): void {
 }
 
 export function signWithRefitKey(dataFolder: string, bytes: PackageBytes): PackageBytes {
-  const signature = signManifest(bytes.manifest, readPrivateKey(refitKeyFile(dataFolder)));
+  const signature = signatureOf("package", bytes.manifest, readPrivateKey(refitKeyFile(dataFolder)));
   return { ...bytes, signature: Buffer.from(`${JSON.stringify(signature)}\n`) };
 }
 
@@ -70,20 +70,5 @@ export function readPublicKey(file: string): KeyObject {
       if ((error as NodeJS.ErrnoException).syscall !== undefined) throw unreadable(file, error);
       throw error;
     }
-  });
-}
-
-function ed25519(file: string, read: () => KeyObject): KeyObject {
-  let cause: unknown;
-  try {
-    const key = read();
-    if (key.asymmetricKeyType === "ed25519") return key;
-  } catch (error) {
-    if (error instanceof TidegateError) throw error;
-    cause = error;
-  }
-  throw new TidegateError("CONFIG_INVALID", `${file} holds no Ed25519 key in PEM`, {
-    cause,
-    hint: "Make one: `tidegate model keygen`.",
   });
 }

@@ -1,6 +1,6 @@
 import { isSystemError, TidegateError } from "../../../src/errors.ts";
 import { bringUp, closeModel } from "../package/bring-up.ts";
-import type { TrustedKey } from "../package/signature.ts";
+import type { TrustedKey } from "../../../src/model-package/signature.ts";
 import { scopeText, type CanaryScope } from "../rows/canary-scope.ts";
 import { stages, type Stage } from "../rows/package-scorer.ts";
 import { servedModel, type ServedModel } from "../rows/served-model.ts";

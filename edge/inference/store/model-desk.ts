@@ -6,7 +6,7 @@ import type { AuditModel, ModelAuditAction } from "../../../src/wire/records.ts"
 import { prove } from "../package/bring-up.ts";
 import { readManifest, type ModelPackage, type PackageBytes } from "../package/model-package.ts";
 import { scopeText, type CanaryScope } from "../rows/canary-scope.ts";
-import type { TrustedKey } from "../package/signature.ts";
+import type { TrustedKey } from "../../../src/model-package/signature.ts";
 import { ModelNotes } from "./model-notes.ts";
 import { ModelStore, verifyPackage, type Imported, type LiveState } from "./model-store.ts";
 

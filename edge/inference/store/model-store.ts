@@ -7,7 +7,7 @@ import { formatKey } from "../../../src/config/problems.ts";
 import { validate } from "../../../src/config/validate.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import { readJson } from "../package/json.ts";
-import { compareVersions, modelNamePattern, modelVersionPattern, type Manifest } from "../package/manifest.ts";
+import { type Manifest } from "../package/manifest.ts";
 import {
   openPackage,
   readManifest,
@@ -16,8 +16,9 @@ import {
   type PackageBytes,
 } from "../package/model-package.ts";
 import { canaryScopeSchema, type CanaryScope } from "../rows/canary-scope.ts";
-import { signerOf, type TrustedKey } from "../package/signature.ts";
+import { signerOf, type TrustedKey } from "../../../src/model-package/signature.ts";
 import { namesIn, makeFolder, readPackage, syncFolder, writeDurable, writePackage } from "./files.ts";
+import { compareVersions, modelNamePattern, modelVersionPattern } from "../../../src/model-package/limits.ts";
 
 /*
  * <data folder>/models/
@@ -71,7 +72,7 @@ type Changed = { readonly [Key in keyof LiveState]: LiveState[Key] | undefined }
 
 /** Signature first: of a package that nobody trusts, hardly a byte is looked at. Throws MODEL_UNTRUSTED and MODEL_INVALID. */
 export function verifyPackage(bytes: PackageBytes, trusted: readonly TrustedKey[]): VerifiedPackage {
-  const signer = signerOf(bytes.manifest, readSignature(bytes.signature), trusted);
+  const signer = signerOf("package", bytes.manifest, readSignature(bytes.signature), trusted);
   const opened = openPackage(bytes);
   if (signer.models !== undefined && !signer.models.includes(opened.manifest.name)) {
     throw new TidegateError(

@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { archiveOf, readPackage, writePackage } from "../../../../edge/inference/store/files.ts";
-import { readTar, tarBytesMax, writeTar } from "../../../../edge/inference/store/tar.ts";
+import { readTar, tarBytesMax, writeTar } from "../../../../src/model-package/tar.ts";
 import { verifyPackage } from "../../../../edge/inference/store/model-store.ts";
 import { TidegateError } from "../../../../src/errors.ts";
 import { makeSigner, pumpPackage, signed } from "../../../support/model-package.ts";

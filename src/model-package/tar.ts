@@ -1,6 +1,5 @@
-import { TidegateError } from "../../../src/errors.ts";
-import { fileBytesMax, manifestBytesMax } from "../package/manifest.ts";
-import { signatureBytesMax } from "../package/model-package.ts";
+import { TidegateError } from "../errors.ts";
+import { fileBytesMax, manifestBytesMax, signatureBytesMax } from "./limits.ts";
 
 /*
  * A package as one file: a tar of the plain kind (POSIX.1-1988 ustar) with the files of its folder at the top, in any
