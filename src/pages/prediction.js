@@ -2,28 +2,28 @@ import { h, name } from "./dom.js";
 import { age, percent, unit, value } from "./format.js";
 import { spark } from "./spark.js";
 
-/** What a model expects of a device, with how sure it is and how it came to it. `nowMs`: since 1970, as on the gateway. */
-export function predictionItem(record, nowMs, title) {
+/** What a model expects of a device, with how sure it is and how it came to it. `nowMs`: since 1970, as on the gateway. `doubt`: why it may not hold any more. */
+export function predictionItem(record, nowMs, title, doubt) {
   return h(
     "li",
-    { class: "prediction", "data-key": `${record.model} ${record.device}` },
+    { class: "prediction", "data-key": `${record.model} ${record.name} ${record.device}` },
     h("h3", {}, title),
     h("p", {}, h("b", {}, predictionText(record)), " ", h("span", { class: "quiet" }, intervalText(record))),
-    record.trend.length > 0 && h("div", {}, spark(evenly(record), undefined)),
-    h(
-      "p",
-      { class: "quiet" },
-      [
-        age(Math.max(0, nowMs - Date.parse(record.time))),
-        beforeText(record, nowMs),
-        whyText(record),
-        record.quality && "uncertain: inputs were missing or doubted",
-        `${record.model} ${record.version}`,
-      ]
-        .filter(Boolean)
-        .join(" · "),
-    ),
+    record.trend.length > 0 && h("div", { class: "trend" }, spark(evenly(record), undefined)),
+    h("p", { class: "quiet" }, facts(record, nowMs)),
+    doubt && h("p", { class: "flag" }, doubt),
   );
+}
+
+function facts(record, nowMs) {
+  const all = [
+    age(Math.max(0, nowMs - Date.parse(record.time))),
+    beforeText(record, nowMs),
+    why(record),
+    record.quality && "uncertain: inputs were missing or doubted",
+    name(`${record.model} ${record.version}`),
+  ].filter(Boolean);
+  return all.flatMap((fact, at) => (at === 0 ? [fact] : [" · ", fact]));
 }
 
 /** The name of what is predicted, for a title. */
@@ -53,15 +53,25 @@ function intervalText({ interval }) {
 
 const reasonsMax = 3;
 
-/** `mostly vibration 4.8 (−23.1), age (−12)`: what each adds. */
-function whyText({ contributions, output }) {
+/** `mostly vibration 4.8 (−23.1 h), age (−12 h)`: what each adds. */
+function why({ contributions, output, unit: ucum }) {
   // Of a network it is not known.
   if (contributions.length === 0) return undefined;
   const reasons = contributions.slice(0, reasonsMax).map(({ metric, value: reading, effect }) => {
-    const amount = `${effect > 0 ? "+" : "−"}${value(Math.abs(effect))}`;
+    const amount = output === "probability" ? oddsText(effect) : amountText(effect, ucum);
     return `${metric}${reading === undefined ? "" : ` ${value(reading)}`} (${amount})`;
   });
-  return `mostly ${reasons.join(", ")}${output === "probability" ? ", as log odds" : ""}`;
+  return name(`mostly ${reasons.join(", ")}`);
+}
+
+function amountText(effect, ucum) {
+  return `${effect > 0 ? "+" : "−"}${value(Math.abs(effect))} ${unit(ucum)}`.trim();
+}
+
+/** Effects on a probability come as log odds, which nobody reads. */
+function oddsText(effect) {
+  const factor = Math.exp(Math.abs(effect)).toPrecision(2);
+  return effect > 0 ? `odds × ${Number(factor)}` : `odds ÷ ${Number(factor)}`;
 }
 
 const slots = 60;

@@ -318,7 +318,8 @@ for (const view of [narrow, wide]) {
       const panel = page.getByRole("region", { name: "Predictions" });
       await panel.getByText("17.25 h").waitFor();
       await panel.getByText("9.5 to 24 in 90 of 100 cases").waitFor();
-      const told = "3 min ago · was 75 h 60 min ago · mostly vibration 4.8 (−40.5), age (−22.25) · bearing-life 2.0.0";
+      const told =
+        "3 min ago · was 75 h 60 min ago · mostly vibration 4.8 (−40.5 h), age (−22.25 h) · bearing-life 2.0.0";
       await panel.getByText(told).waitFor();
       await panel.getByText("7 %").waitFor();
       assert.equal(await panel.locator("svg.spark path").count(), 1);

@@ -13,6 +13,7 @@ import { CloudService } from "../../cloud/service.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 import { partitionOf } from "../../src/wire/partition.ts";
+import type { PredictionRecord } from "../../src/wire/predictions.ts";
 import type { AlertRecord, DeviceRecord } from "../../src/wire/records.ts";
 import { streams, topicName, topicSpecs } from "../../src/wire/streams.ts";
 import { epochA, epochB, numbered, observation, type Keyed } from "../cloud/aggregate/support.ts";
@@ -103,6 +104,27 @@ function alert(device: string): Keyed {
   return numbered("alerts", device, { seq: 1 }, value);
 }
 
+function prediction(device: string): Keyed {
+  const value: PredictionRecord = {
+    kind: "prediction",
+    id: "1",
+    device,
+    path,
+    time: formatWireTime(nowMicros() - 60_000_000),
+    model: "pump-life",
+    version: "1.2.0",
+    output: "quantity",
+    name: "remaining",
+    value: 62,
+    unit: "h",
+    interval: { coverage: 0.9, low: 41, high: 80 },
+    trend: [],
+    base: 90,
+    contributions: [{ metric: "vibration", value: 8.1, effect: -23.1 }],
+  };
+  return numbered("predictions", device, { seq: 1 }, value);
+}
+
 async function open(): Promise<Page> {
   watched = await openPage(browser, wide);
   const { page } = watched;
@@ -124,6 +146,8 @@ const device = ["pump-1", "pump-2", "pump-3", "pump-4"].find((name) => partition
 test("from the first screen to the trend, the page shows what the service counted", async () => {
   append(metadata(device), ...seen(device, 1, 2, 3, 4), manifest(epochA, 1, { [device]: 4 }), alert(device));
   const page = await open();
+  append(prediction(device));
+  await page.getByText("41 to 80 in 90 of 100 cases").waitFor();
   await page.getByText("Nothing lost.").waitFor();
   await page
     .getByText(/^Complete up to/)
@@ -134,6 +158,7 @@ test("from the first screen to the trend, the page shows what the service counte
   await page.getByRole("link", { name: device }).click();
   await page.getByRole("heading", { name: device, level: 1 }).waitFor();
   await page.getByText("normal 0 to 50").first().waitFor();
+  await page.getByText("mostly vibration 8.1 (−23.1 h)").waitFor();
   await page.getByRole("link", { name: "Vibration" }).click();
   await page.locator(".uplot canvas").waitFor();
   await page.getByText("Show the figures").click();

@@ -11,7 +11,7 @@ import {
   type View,
   type WatchedPage,
 } from "../support/browser.ts";
-import { fakeAlert, FakeCloud, fakeDevice, fillFleet, wireNow } from "../support/fake-cloud.ts";
+import { fakeAlert, FakeCloud, fakeDevice, fakePrediction, fillFleet, wireNow } from "../support/fake-cloud.ts";
 import { hostileNames } from "../support/hostile-names.ts";
 import { until } from "../support/until.ts";
 
@@ -73,6 +73,10 @@ for (const view of [narrow, wide]) {
       assert.match(text, /High pump-3 vibration/);
       assert.match(
         text,
+        /pump-3: remaining 62 h 41 to 80 in 90 of 100 cases 2 min ago · was 75 h 2 h ago · mostly vibration 8\.1 \(−23\.1 h\), age \(−4\.9 h\) · pump-life 1\.2\.0/,
+      );
+      assert.match(
+        text,
         /acme\/lyon 1 line, 6 devices filling\/line-1 6 devices silent, last data 12 min ago · ◆? ?2 records missing/,
       );
       assert.equal(await overflow(page), 0);
@@ -110,6 +114,9 @@ for (const view of [narrow, wide]) {
       cloud.alerts = hostileNames.map((name) =>
         fakeAlert(name, name, { metric: name, explanation: name, priority: name, model: name, action: name }),
       );
+      cloud.predictions = hostileNames.map((name) =>
+        fakePrediction(name, name, { model: name, version: name, name, unit: name, contributions: [] }),
+      );
       const page = await open(view);
       for (const name of hostileNames) {
         await page.goto(`${cloud.url}/#/device/${encodeURIComponent(name)}`);
@@ -120,7 +127,13 @@ for (const view of [narrow, wide]) {
           (text) => text === name,
         );
       }
-      for (const hash of ["", "alerts", `site/${encodeURIComponent(line)}`, `line/${encodeURIComponent(line)}`]) {
+      for (const hash of [
+        "",
+        "alerts",
+        "predictions",
+        `site/${encodeURIComponent(line)}`,
+        `line/${encodeURIComponent(line)}`,
+      ]) {
         await page.goto(`${cloud.url}/#/${hash}`);
         await page.getByRole("heading", { level: 1 }).waitFor();
         assert.equal(await overflow(page), 0, hash);
@@ -131,6 +144,26 @@ for (const view of [narrow, wide]) {
     });
   });
 }
+
+test("predictions stand with their machine and in a list, the worst first; an old one is doubted in words", async () => {
+  const page = await open(wide);
+  await page.getByRole("link", { name: "All predictions" }).click();
+  await page.getByRole("heading", { name: "Predictions", level: 1 }).waitFor();
+  const items = await page.locator("li.prediction h3").allInnerTexts();
+  assert.deepEqual(items, ["pump-3: remaining", "pump-1: remaining", "pump-2: remaining", "pump-2: failure"]);
+  await page.getByText("at least 290 in 90 of 100 cases").waitFor();
+  await page.getByText("No newer one: the device is silent").waitFor();
+  await page.getByRole("region", { name: "What may happen" }).getByText("pressure 3.1 (odds × 1.9)").waitFor();
+  cloud.predictions = cloud.predictions.map((prediction) => ({ ...prediction, interval: { coverage: 0.9, low: 12 } }));
+  cloud.changed();
+  await page.getByText("at least 12 in 90 of 100 cases").first().waitFor();
+  await page.getByRole("link", { name: "pump-2" }).first().click();
+  await page.getByRole("region", { name: "Predictions" }).getByRole("heading", { name: "failure" }).waitFor();
+  cloud.predictions = [];
+  await page.goto(`${cloud.url}/#/predictions`);
+  await page.getByText("No prediction of this kind has arrived.").waitFor();
+  assert.deepEqual(complaints(), []);
+});
 
 test("a line finds a device by a part of its name", async () => {
   const page = await open(wide, "#/line/acme%2Fberlin%2Futilities%2Fpumps");
@@ -194,7 +227,7 @@ test("a fleet without sites tells the next step; an unknown device leads back", 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`text has enough contrast in ${colorScheme} mode, also twice as large`, async () => {
     const page = await open({ ...wide, colorScheme });
-    for (const hash of ["#/", "#/line/acme%2Fberlin%2Futilities%2Fpumps", "#/device/pump-3"]) {
+    for (const hash of ["#/", "#/line/acme%2Fberlin%2Futilities%2Fpumps", "#/device/pump-3", "#/predictions"]) {
       await page.goto(`${cloud.url}/${hash}`);
       await page.getByRole("navigation", { name: "Path" }).waitFor();
       assert.deepEqual(await contrastFaults(page), [], hash);

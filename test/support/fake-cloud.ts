@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { makeAsset, negotiate, type Asset } from "../../src/http/asset.ts";
 import { securityHeaders } from "../../src/http/guard.ts";
+import type { PredictionRecord } from "../../src/wire/predictions.ts";
 
 /** The cloud service as docs/api.md describes it to the fleet page: fixed answers behind one token. */
 export class FakeCloud implements AsyncDisposable {
@@ -13,6 +14,7 @@ export class FakeCloud implements AsyncDisposable {
   lines: (FakePlace & { site: string })[] = [];
   devices: FakeDevice[] = [];
   alerts: object[] = [];
+  predictions: FakePrediction[] = [];
   totals: Record<string, unknown> = { ...emptyTotals };
   status: Record<string, unknown> = readingStatus();
   gateways: object[] = [];
@@ -51,6 +53,7 @@ export class FakeCloud implements AsyncDisposable {
       lines: [],
       sites: [],
       alerts: true,
+      predictions: true,
       totals: this.totals,
       kafka: "reading",
     };
@@ -119,6 +122,8 @@ export class FakeCloud implements AsyncDisposable {
         };
       case "alerts":
         return { alerts: this.alerts, next: null };
+      case "predictions":
+        return { now, ...this.#predictionsOf(searchParams) };
       case "completeness":
         return { gateways: this.gateways, devices: [], next: null };
       case "totals":
@@ -130,6 +135,12 @@ export class FakeCloud implements AsyncDisposable {
     }
   }
 
+  #predictionsOf(query: URLSearchParams): object {
+    const all = this.predictions.filter(({ device }) => !query.has("device") || device === query.get("device"));
+    const limit = Number(query.get("limit"));
+    return { predictions: all.slice(0, limit), next: all.length > limit ? "0~1~1" : null };
+  }
+
   #devicesOf(query: URLSearchParams): FakeDevice[] {
     const search = (query.get("search") ?? "").toLowerCase();
     return this.devices.filter(
@@ -137,6 +148,8 @@ export class FakeCloud implements AsyncDisposable {
     );
   }
 }
+
+type FakePrediction = Omit<PredictionRecord, "kind"> & { site: string; line: string };
 
 export interface FakePlace {
   path: string;
@@ -275,6 +288,12 @@ export function fillFleet(cloud: FakeCloud, names: readonly string[] = []): void
     },
   ];
   cloud.alerts = [fakeAlert("pump-3", line)];
+  cloud.predictions = [
+    fakePrediction("pump-3", line),
+    fakePrediction("pump-1", line, { value: 340, interval: { coverage: 0.9, low: 290 } }),
+    fakePrediction("pump-2", line, { value: 420, time: wireNow(-3 * 86_400_000), quality: "uncertain" }),
+    fakeChance("pump-2", line),
+  ];
 }
 
 export function fakeDevice(device: string, line: string, alertsOpen: number): FakeDevice {
@@ -308,6 +327,38 @@ export function fakeDevice(device: string, line: string, alertsOpen: number): Fa
       { name: "mode", label: "mode", unit: null, kind: "gauge", range: null, last: null },
     ],
   };
+}
+
+export function fakePrediction(device: string, line: string, changes: Partial<FakePrediction> = {}): FakePrediction {
+  return {
+    id: "0",
+    device,
+    path: line,
+    site: "acme/berlin",
+    line,
+    time: wireNow(-120_000),
+    model: "pump-life",
+    version: "1.2.0",
+    output: "quantity",
+    name: "remaining",
+    value: 62,
+    unit: "h",
+    interval: { coverage: 0.9, low: 41, high: 80 },
+    trend: [{ time: wireNow(-7_200_000), value: 75 }],
+    base: 90,
+    contributions: [
+      { metric: "vibration", value: 8.1, effect: -23.1 },
+      { metric: "age", effect: -4.9 },
+    ],
+    ...changes,
+  };
+}
+
+function fakeChance(device: string, line: string): FakePrediction {
+  const { interval: _interval, ...fields } = fakePrediction(device, line);
+  const contributions = [{ metric: "pressure", value: 3.1, effect: 0.62 }];
+  const output = { output: "probability", name: "failure", value: 0.07, unit: "1" } as const;
+  return { ...fields, ...output, model: "fails-soon", trend: [], base: -3.2, contributions };
 }
 
 export function fakeAlert(device: string, path: string, changes: object = {}): object {
@@ -386,6 +437,7 @@ const parameters: Readonly<Record<string, readonly string[]>> = {
   devices: ["site", "line", "search", "limit", "after"],
   rollups: ["level", "key", "from", "to", "limit", "after"],
   alerts: ["state", "device", "site", "limit", "after"],
+  predictions: ["device", "site", "line", "limit", "after"],
   completeness: ["limit", "after"],
   rejects: ["limit", "after"],
 };

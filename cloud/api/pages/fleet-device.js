@@ -3,23 +3,25 @@ import { h, name } from "./dom.js";
 import { age, count, counted, rangeText, unit, value, wireMs } from "./format.js";
 import { address } from "./frame.js";
 import { get } from "./fleet-api.js";
+import { devicePredictions } from "./fleet-predictions.js";
 import { alertOf, completeness, lastData, levels, panel } from "./fleet-parts.js";
 
 export const deviceMissing = "No record has arrived from a device of this name.";
 
 export function deviceView(id) {
   const load = async () => {
-    const [device, { alerts }, { now }] = await Promise.all([
+    const [device, { alerts }, { predictions }, { now }] = await Promise.all([
       get(`devices/${encodeURIComponent(id)}`),
       get("alerts", { device: id, state: "recent", limit: 20 }),
+      get("predictions", { device: id, limit: 20 }),
       get("status"),
     ]);
-    return { now, device, alerts };
+    return { now, device, alerts, predictions };
   };
   return { title: `Device ${id}`, load, render, missing: deviceMissing };
 }
 
-function render({ device, alerts }, { now, serverNow }) {
+function render({ device, alerts, predictions }, { now, serverNow }) {
   return [
     levels({ site: device.site, line: device.line, device: device.device }),
     h("h1", {}, name(device.device)),
@@ -45,6 +47,7 @@ function render({ device, alerts }, { now, serverNow }) {
             alerts.map((alert) => alertItem(alertOf(alert), now)),
           ),
         ),
+      devicePredictions(predictions, serverNow),
       h(
         "section",
         { "aria-label": "Metrics", "data-key": "metrics" },

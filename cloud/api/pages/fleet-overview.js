@@ -3,9 +3,11 @@ import { h, name } from "./dom.js";
 import { count, counted, duration, time, wireMs } from "./format.js";
 import { address } from "./frame.js";
 import { get } from "./fleet-api.js";
+import { worstPredictions } from "./fleet-predictions.js";
 import { alertOf, below, levels, linesOf, panel, placeRow, timeOf } from "./fleet-parts.js";
 
 const alertsShown = 5;
+const predictionsShown = 3;
 /** A few sites show their lines at once; many are a list to choose from. */
 const sitesWithLinesMax = 6;
 
@@ -14,15 +16,16 @@ export function overviewView() {
 }
 
 async function load() {
-  const [{ now, sites }, { alerts }, totals, status, { gateways }] = await Promise.all([
+  const [{ now, sites }, { alerts }, predictions, totals, status, { gateways }] = await Promise.all([
     get("sites"),
     get("alerts", { limit: alertsShown }),
+    get("predictions", { limit: predictionsShown }),
     get("totals"),
     get("status"),
     get("completeness", { limit: 1 }),
   ]);
   const lines = sites.length <= sitesWithLinesMax ? (await get("lines")).lines : [];
-  return { now, sites, lines, alerts, totals, status, gateways };
+  return { now, sites, lines, alerts, predictions, totals, status, gateways };
 }
 
 function render(data, context) {
@@ -33,7 +36,13 @@ function render(data, context) {
     h(
       "div",
       { class: "panels two" },
-      h("div", { class: "panels" }, alertsPanel(data, context), sitesPanels(data, context)),
+      h(
+        "div",
+        { class: "panels" },
+        alertsPanel(data, context),
+        worstPredictions(data.predictions, context.serverNow),
+        sitesPanels(data, context),
+      ),
       h("div", { class: "panels" }, gatewaysPanel(data, context), recordsPanel(data)),
     ),
   ];

@@ -7,6 +7,7 @@ import { deviceView } from "./fleet-device.js";
 import { lineView } from "./fleet-line.js";
 import { metricView } from "./fleet-metric.js";
 import { overviewView } from "./fleet-overview.js";
+import { predictionsView } from "./fleet-predictions.js";
 import { signInForm } from "./fleet-sign-in.js";
 import { siteView } from "./fleet-site.js";
 
@@ -26,6 +27,8 @@ function viewOf([first, second, third]) {
       return third === undefined ? deviceView(second ?? "") : metricView(second, third);
     case "alerts":
       return alertsView();
+    case "predictions":
+      return predictionsView();
     default:
       return undefined;
   }
@@ -151,7 +154,15 @@ function drawFrame(isSignedOut = false) {
     );
   patch(
     document.getElementById("views"),
-    isSignedOut ? undefined : h("ul", {}, item(undefined, "Overview"), item("alerts", "Alerts", alertsOpen)),
+    isSignedOut
+      ? undefined
+      : h(
+          "ul",
+          {},
+          item(undefined, "Overview"),
+          item("alerts", "Alerts", alertsOpen),
+          item("predictions", "Predictions"),
+        ),
   );
 }
 
