@@ -59,8 +59,7 @@ function makeDesk({ journal, blocks }: CommandPorts): CommandDesk {
     inbox: new KafkaCommandInbox(gateway, kafka),
     journal: commandJournal(journal),
     blocks: new JournalPort(blocks),
-    resend: (block, found) =>
-      forwarder.resend(block, ({ origin, seq }) => found.has(origin.stream, origin.device, seq)),
+    resend: (block, found) => forwarder.resend(block, ({ stream, device }, seq) => found.has(stream, device, seq)),
     clock: systemClock,
   });
 }

@@ -1,4 +1,4 @@
-import type { Stream } from "../src/wire/streams.ts";
+import type { OutRows } from "./out-rows.ts";
 
 /** The port of everything that records leave through. The forwarder keeps the order, the sink only carries. */
 export interface Sink extends AsyncDisposable {
@@ -6,33 +6,11 @@ export interface Sink extends AsyncDisposable {
    * Sends rows of one topic-partition; the forwarder keeps at most one send per topic-partition outstanding and
    * repeats the same rows until they are settled. Never rejects: failures are outcomes.
    */
-  send(topic: string, partition: number, rows: readonly OutRow[]): Promise<SendOutcome>;
+  send(topic: string, partition: number, rows: OutRows): Promise<SendOutcome>;
   /** What is known of the topics; `missing` topics are retried for ever, never created. */
   describe(topics: readonly string[]): Promise<SinkDescription>;
   /** The most bytes of a value; the forwarder refuses larger ones itself. */
   readonly valueBytesMax: number;
-}
-
-/** A record on its way out: its value, and what its headers (src/wire/headers.ts) are made of. */
-export interface OutRow {
-  readonly value: Buffer;
-  /** Number within (epoch, stream, device); in streams that are not numbered its rank within the commit. */
-  readonly seq: number;
-  /** Where in the value its wire time starts; -1 = none. */
-  readonly timeAt: number;
-  /** Shared by all rows of a device in a block, so that a sink can encode once what they have in common. */
-  readonly origin: RowOrigin;
-}
-
-export interface RowOrigin {
-  readonly epoch: string;
-  readonly stream: Stream;
-  readonly device: string;
-  /** The device id as bytes. */
-  readonly key: Buffer;
-  readonly commit: number;
-  /** Sent behind newer records after an outage. */
-  readonly backfill: boolean;
 }
 
 export type SendOutcome =

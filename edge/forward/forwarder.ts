@@ -2,12 +2,13 @@ import type { Clock } from "../../src/clock.ts";
 import { lanes, streamNames, streams, topicName, type Lane, type Stream } from "../../src/wire/streams.ts";
 import type { Block } from "../journal/block.ts";
 import type { LiveBlock } from "../reader.ts";
+import type { RowOrigin } from "../out-rows.ts";
 import type { Sink, SinkDescription, SinkFault } from "../sink.ts";
 import type { ForwardJournal } from "./journal-port.ts";
 import { ForwardLane } from "./lane.ts";
 import type { ForwardOptions } from "./options.ts";
 import type { ForwardReport, LaneReport, StreamCounters } from "./protocol.ts";
-import { groupRows, type Row, type RowGroup } from "./rows.ts";
+import { groupRows, type RowGroup } from "./rows.ts";
 import { PartitionSender, type Sent } from "./sender.ts";
 import { sinkAlarms } from "./sink-alarms.ts";
 import { Slots } from "./slots.ts";
@@ -87,11 +88,10 @@ export class Forwarder {
    * Sends rows of a stored block again, under their old identity, marked as backfill and behind everything else.
    * Resolves true when each was accepted or refused, false when the forwarder stopped before.
    */
-  async resend(block: Block, isWanted: (row: Row) => boolean): Promise<boolean> {
+  async resend(block: Block, isWanted: (origin: RowOrigin, seq: number) => boolean): Promise<boolean> {
     if (this.#state === "stopped") return false;
-    const groups = groupRows(block, true).map((group) => ({ ...group, rows: group.rows.filter(isWanted) }));
-    const sends = groups.filter(({ rows }) => rows.length > 0);
-    const ends = await Promise.all(sends.map((group) => this.#senderOf(group).resend(group.rows)));
+    const groups = groupRows(block, true, isWanted).filter(({ from, to }) => to > from);
+    const ends = await Promise.all(groups.map((group) => this.#senderOf(group).resend(group)));
     return ends.every(Boolean);
   }
 

@@ -250,8 +250,8 @@ export class ForwardLane {
       this.#leaveOut(group.key, held.first, held.id);
       return;
     }
-    held.expect(group.rows.length);
-    sender.push(group.rows, held);
+    held.expect(group.to - group.from);
+    sender.push(group, held);
   }
 
   #leaveOut(key: string, first: number, last: number): void {

@@ -1,19 +1,16 @@
 import assert from "node:assert/strict";
 import { streams, type Stream } from "../../src/wire/streams.ts";
-import { noTime, recordHeaderBytes, type Block, type Entry } from "../journal/block.ts";
-import type { OutRow, RowOrigin } from "../sink.ts";
+import { recordHeaderBytes, type Block, type Entry } from "../journal/block.ts";
+import type { BlockRows, RowOrigin } from "../out-rows.ts";
 
-/** A row as the forwarder holds it: its value can be moved out of the block's memory. */
-export interface Row extends OutRow {
-  value: Buffer;
-}
-
-/** The rows of one block that go to one topic-partition, in order of arrival. */
+/** The rows `[from, to)` of one block, in order of arrival, which go to one topic-partition. */
 export interface RowGroup {
   readonly key: string;
   readonly stream: Stream;
   readonly partition: number;
-  readonly rows: Row[];
+  readonly rows: BlockRows;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Names a topic-partition. */
@@ -21,39 +18,69 @@ export function partitionKey(stream: Stream, partition: number): string {
   return `${stream}/${partition}`;
 }
 
+interface OpenGroup {
+  readonly key: string;
+  readonly stream: Stream;
+  readonly partition: number;
+  from: number;
+  /** Behind the last row that was put in. */
+  to: number;
+  /** By the directory. */
+  count: number;
+}
+
 /**
- * Splits a block into its topic-partitions. The hot path: one walk over the records, nothing is parsed, and what rows
- * of a device share is made once.
+ * Splits a block into its topic-partitions, and leaves out what is not wanted. The hot path: one walk over the records,
+ * nothing is parsed, and what rows of a device share is made once.
  */
-export function groupRows(block: Omit<Block, "id">, backfill: boolean): RowGroup[] {
-  const groups = new Map<string, RowGroup>();
-  const targets: (Row[] | undefined)[] = [];
-  const origins: RowOrigin[] = [];
-  for (const entry of block.entries) {
-    targets.push(groupOf(groups, entry)?.rows);
-    origins.push(originOf(block, entry, backfill));
-  }
-  const nextSeq = Float64Array.from(block.entries, ({ firstSeq }) => Math.max(1, firstSeq));
-  const { records } = block;
+export function groupRows(
+  block: Omit<Block, "id">,
+  backfill: boolean,
+  isWanted?: (origin: RowOrigin, seq: number) => boolean,
+): RowGroup[] {
+  const { records, entries } = block;
+  const groups = new Map<string, OpenGroup>();
+  const targets = entries.map((entry) => groupOf(groups, entry));
+  const origins = entries.map((entry) => originOf(block, entry, backfill));
+  const nextSeq = Float64Array.from(entries, ({ firstSeq }) => Math.max(1, firstSeq));
+  const count = placeGroups(groups.values());
+  const [starts, seqs] = [new Uint32Array(count), new Float64Array(count)];
   for (let at = 0; at < records.length;) {
+    const start = at;
     const index = records[at]! | (records[at + 1]! << 8);
-    const time = records[at + 4]! | (records[at + 5]! << 8);
-    const start = at + recordHeaderBytes;
-    at = start + records.readUInt32LE(start - 4);
+    at += recordHeaderBytes + records.readUInt32LE(at + 8);
     const origin = origins[index];
     assert(origin !== undefined, "record names an entry of its directory");
     const seq = nextSeq[index]!++;
-    targets[index]?.push({ value: records.subarray(start, at), seq, timeAt: time === noTime ? -1 : time, origin });
+    const group = targets[index];
+    if (group === undefined || isWanted?.(origin, seq) === false) continue;
+    starts[group.to] = start;
+    seqs[group.to++] = seq;
   }
-  return [...groups.values()];
+  const rows: BlockRows = { memory: records, origins, starts, seqs };
+  return [...groups.values()].map(({ key, stream, partition, from, to, count }) => {
+    assert(to - from <= count, "the directory counts its records");
+    return { key, stream, partition, rows, from, to };
+  });
+}
+
+/** Gives each group its place behind the one before; returns how many rows they have together. */
+function placeGroups(groups: Iterable<OpenGroup>): number {
+  let rows = 0;
+  for (const group of groups) {
+    group.from = group.to = rows;
+    rows += group.count;
+  }
+  return rows;
 }
 
 /** Undefined for streams that stay on the gateway. */
-function groupOf(groups: Map<string, RowGroup>, { stream, partition }: Entry): RowGroup | undefined {
+function groupOf(groups: Map<string, OpenGroup>, { stream, partition, count }: Entry): OpenGroup | undefined {
   if (streams[stream].topic === undefined) return undefined;
   const key = partitionKey(stream, partition);
   let group = groups.get(key);
-  if (group === undefined) groups.set(key, (group = { key, stream, partition, rows: [] }));
+  if (group === undefined) groups.set(key, (group = { key, stream, partition, from: 0, to: 0, count: 0 }));
+  group.count += count;
   return group;
 }
 

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { isNumbered, type Lane, type Stream } from "../../src/wire/streams.ts";
+import { OutRows, Places, valueLength, type BlockRows, type OutRow } from "../out-rows.ts";
 import type { SendOutcome, Sink, SinkFault } from "../sink.ts";
 import type { ForwardOptions } from "./options.ts";
 import type { RefusedRecord } from "./protocol.ts";
 import { Rest } from "./rest.ts";
-import type { Row } from "./rows.ts";
+import type { RowGroup } from "./rows.ts";
 import type { Slots } from "./slots.ts";
 
 /** What holds rows in memory until they are settled: a block that was taken. */
@@ -34,19 +35,19 @@ export type Sent =
   | { readonly kind: "refused"; readonly rows: number }
   | { readonly kind: "unknown"; readonly rows: number; readonly fault: SinkFault };
 
+/** The rows `[next, end)` wait. */
 interface Queued {
-  readonly rows: readonly Row[];
+  readonly rows: BlockRows;
   readonly holder: Holder;
+  readonly end: number;
   next: number;
 }
 
 interface Batch {
-  readonly rows: Row[];
+  readonly places: Places;
   readonly parts: { readonly holder: Holder; count: number }[];
   /** The rows have memory of their own. */
   moved: boolean;
-  /** With an estimate of what goes along with each row. */
-  bytes: number;
 }
 
 export interface HandedBack {
@@ -116,25 +117,25 @@ export class PartitionSender {
     return this.#fault === undefined ? 0 : nowMs - this.#failingSinceMs;
   }
 
-  push(rows: readonly Row[], holder: Holder): void {
-    this.#queue(holder.backfill ? this.#backfill : this.#live, { rows, holder, next: 0 });
+  push({ rows, from, to }: RowGroup, holder: Holder): void {
+    this.#queue(holder.backfill ? this.#backfill : this.#live, { rows, holder, next: from, end: to });
   }
 
   /**
    * Sends rows once more that were settled before, behind all others. Resolves true when each was accepted or refused,
    * false when the sender stopped before. The rows have memory of their own.
    */
-  resend(rows: readonly Row[]): Promise<boolean> {
+  resend({ rows, from, to }: RowGroup): Promise<boolean> {
     if (this.#stopped) return Promise.resolve(false);
-    const resend = new Resend(rows.length, () => this.#resends.delete(resend));
+    const resend = new Resend(to - from, () => this.#resends.delete(resend));
     this.#resends.add(resend);
-    this.#queue(this.#again, { rows, holder: resend, next: 0 });
+    this.#queue(this.#again, { rows, holder: resend, next: from, end: to });
     return resend.ended;
   }
 
   #queue(queue: Queued[], queued: Queued): void {
     queue.push(queued);
-    this.#waitingRows += queued.rows.length;
+    this.#waitingRows += queued.end - queued.next;
     if (this.#waitingRows >= this.#parts.options.sendRowsMax) this.#beforeSend.wake();
     this.#running ??= this.#run();
   }
@@ -142,9 +143,9 @@ export class PartitionSender {
   /** Hands back what is queued behind the send in progress (but no resends), and moves that send's rows out of their blocks' memory. */
   handBack(): HandedBack {
     const queued = [...this.#live.splice(0), ...this.#backfill.splice(0)];
-    for (const { rows, next } of queued) this.#waitingRows -= rows.length - next;
+    for (const { next, end } of queued) this.#waitingRows -= end - next;
     return {
-      queued: queued.map(({ rows, holder, next }) => ({ holder, rows: rows.length - next })),
+      queued: queued.map(({ holder, next, end }) => ({ holder, rows: end - next })),
       moved: this.#moveOut(),
     };
   }
@@ -153,7 +154,7 @@ export class PartitionSender {
     const batch = this.#current;
     if (batch === undefined || batch.moved || batch.parts[0]!.holder instanceof Resend) return [];
     batch.moved = true;
-    for (const row of batch.rows) row.value = Buffer.from(row.value);
+    batch.places.moveOut();
     return batch.parts.map(({ holder, count }) => ({ holder, rows: count }));
   }
 
@@ -186,7 +187,7 @@ export class PartitionSender {
       const batch = this.#stopped ? undefined : this.#nextBatch();
       if (batch === undefined) break;
       this.#current = batch;
-      const settled = await this.#deliver(batch.rows, batch.parts[0]!.holder.backfill);
+      const settled = await this.#deliver(OutRows.of(batch.places), batch.parts[0]!.holder.backfill);
       this.#current = undefined;
       if (!settled) break;
       for (const { holder, count } of batch.parts) holder.settled(count, batch.moved);
@@ -207,30 +208,30 @@ export class PartitionSender {
    * and sends of their own would take nearly all of the time from it.
    */
   #nextBatch(): Batch | undefined {
-    const batch: Batch = { rows: [], parts: [], moved: false, bytes: 0 };
+    if (this.#waitingRows === 0) return undefined;
+    const places = new Places(Math.min(this.#waitingRows, this.#parts.options.sendRowsMax));
+    const batch: Batch = { places, parts: [], moved: false };
     this.#fill(batch, this.#live);
     this.#fill(batch, this.#backfill);
-    if (batch.rows.length === 0) this.#fill(batch, this.#again);
-    this.#waitingRows -= batch.rows.length;
+    if (places.length === 0) this.#fill(batch, this.#again);
+    this.#waitingRows -= places.length;
     this.#lastSendMs = this.#parts.monotonicMs();
-    return batch.rows.length === 0 ? undefined : batch;
+    return batch;
   }
 
   /** Moves rows from the front of `queue` to the end of the batch, as many as fit. */
-  #fill(batch: Batch, queue: Queued[]): void {
+  #fill({ places, parts }: Batch, queue: Queued[]): void {
     const { sendRowsMax, sendBytesMax } = this.#parts.options;
     let emptied = 0;
     filling: for (const queued of queue) {
       const part = { holder: queued.holder, count: 0 };
-      while (queued.next < queued.rows.length) {
-        const row = queued.rows[queued.next]!;
-        const bytes = batch.bytes + row.value.length + rowOverheadBytes;
-        const full = batch.rows.length === sendRowsMax || bytes > sendBytesMax;
-        if (full && batch.rows.length > 0) break filling;
-        batch.bytes = bytes;
-        batch.rows.push(row);
-        if (part.count++ === 0) batch.parts.push(part);
-        queued.next++;
+      while (queued.next < queued.end) {
+        const length = valueLength(queued.rows, queued.next);
+        const bytes = places.bytes + length + (places.length + 1) * rowOverheadBytes;
+        const full = places.length === sendRowsMax || bytes > sendBytesMax;
+        if (full && places.length > 0) break filling;
+        places.push(queued.rows, queued.next++);
+        if (part.count++ === 0) parts.push(part);
       }
       emptied++;
     }
@@ -238,10 +239,14 @@ export class PartitionSender {
   }
 
   /** True when every row was accepted or refused; false when the sender stopped before. */
-  async #deliver(all: readonly Row[], backfill: boolean): Promise<boolean> {
-    const { sink } = this.#parts;
-    let rows = all.filter((row) => row.value.length <= sink.valueBytesMax);
-    if (rows.length < all.length && !(await this.#refuseTooLarge(all))) return false;
+  async #deliver(all: OutRows, backfill: boolean): Promise<boolean> {
+    const { valueBytesMax } = this.#parts.sink;
+    const isTooLarge = (index: number): boolean => all.valueLength(index) > valueBytesMax;
+    let rows = all.select((index) => !isTooLarge(index));
+    if (rows.length < all.length) {
+      const reason = `larger than kafka.valueBytesMax (${valueBytesMax} bytes)`;
+      if (!(await this.#refuse(all.select(isTooLarge), reason))) return false;
+    }
     while (rows.length > 0) {
       const outcome = await this.#send(rows, backfill);
       if (outcome === undefined) return false;
@@ -251,11 +256,11 @@ export class PartitionSender {
         case "refused": {
           const refused = new Set(outcome.rows);
           const stored = await this.#refuse(
-            rows.filter((_, index) => refused.has(index)),
+            rows.select((index) => refused.has(index)),
             outcome.reason,
           );
           if (!stored) return false;
-          rows = rows.filter((_, index) => !refused.has(index));
+          rows = rows.select((index) => !refused.has(index));
           break;
         }
         case "too-large":
@@ -267,14 +272,14 @@ export class PartitionSender {
     return true;
   }
 
-  async #deliverHalves(rows: readonly Row[], backfill: boolean): Promise<boolean> {
+  async #deliverHalves(rows: OutRows, backfill: boolean): Promise<boolean> {
     assert(rows.length > 1, "a single row is refused, never too large");
     const middle = rows.length >> 1;
     const first = await this.#deliver(rows.slice(0, middle), backfill);
-    return first && (await this.#deliver(rows.slice(middle), backfill));
+    return first && (await this.#deliver(rows.slice(middle, rows.length), backfill));
   }
 
-  async #send(rows: readonly Row[], backfill: boolean): Promise<SendOutcome | undefined> {
+  async #send(rows: OutRows, backfill: boolean): Promise<SendOutcome | undefined> {
     const { sink, slots, onSent } = this.#parts;
     const giveBack = await slots.acquire(backfill ? "backfill" : this.lane);
     try {
@@ -288,8 +293,8 @@ export class PartitionSender {
         this.#attempts = 0;
         this.#sentOnce = true;
         this.#fault = undefined;
-        const accepted = outcome.kind === "accepted" ? rows : [];
-        onSent(this, { kind: "accepted", rows: accepted.length, bytes: bytesOf(accepted) });
+        const accepted = outcome.kind === "accepted";
+        onSent(this, { kind: "accepted", rows: accepted ? rows.length : 0, bytes: accepted ? rows.bytes : 0 });
       }
       return outcome;
     } finally {
@@ -307,18 +312,10 @@ export class PartitionSender {
     );
   }
 
-  #refuseTooLarge(rows: readonly Row[]): Promise<boolean> {
-    const { valueBytesMax } = this.#parts.sink;
-    return this.#refuse(
-      rows.filter(({ value }) => value.length > valueBytesMax),
-      `larger than kafka.valueBytesMax (${valueBytesMax} bytes)`,
-    );
-  }
-
   /** Tries until the rows are in the quarantine, or they would be gone when they are settled; false when the sender stopped before. */
-  async #refuse(rows: readonly Row[], reason: string): Promise<boolean> {
+  async #refuse(rows: OutRows, reason: string): Promise<boolean> {
     const { quarantine, onSent, onJournal, options } = this.#parts;
-    const records = rows.map((row) => refusedRecord(row, reason));
+    const records = Array.from(rows, (row) => refusedRecord(row, reason));
     while (!this.#stopped) {
       try {
         await quarantine(records);
@@ -361,13 +358,7 @@ class Resend implements Holder {
   }
 }
 
-function refusedRecord({ value, seq, origin }: Row, reason: string): RefusedRecord {
+function refusedRecord({ value, seq, origin }: OutRow, reason: string): RefusedRecord {
   const { epoch, stream, device } = origin;
   return { epoch, stream, device, seq: isNumbered(stream) ? seq : 0, value: Uint8Array.from(value), reason };
-}
-
-function bytesOf(rows: readonly Row[]): number {
-  let bytes = 0;
-  for (const { value } of rows) bytes += value.length;
-  return bytes;
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import type { OutRow, SendOutcome, Sink } from "../../edge/sink.ts";
+import type { OutRow, OutRows } from "../../edge/out-rows.ts";
+import type { SendOutcome, Sink } from "../../edge/sink.ts";
+import { outRows } from "../support/out-rows.ts";
 import { until } from "../support/until.ts";
 
 /** A record behind the sink, its identity taken from what travels in headers. */
@@ -36,7 +38,7 @@ export function testSinkContract(name: string, make: MakeSink): void {
   test(`${name}: accepted rows arrive once, in order, with key, value, identity and partition`, async (t) => {
     const { sink, topic, arrived } = await make(t);
     const rows = [...rowsOf("press-17", 1, 3), ...rowsOf("prüfstand", 1, 2, true), ...rowsOf("press-17", 4, 1)];
-    assert.deepEqual(await sink.send(topic, 1, rows), { kind: "accepted" });
+    assert.deepEqual(await sink.send(topic, 1, outRows(rows)), { kind: "accepted" });
     assert.deepEqual(await sink.send(topic, 0, rowsOf("pump", 7, 1)), { kind: "accepted" });
     const seen = await arrived();
     assert.deepEqual(
@@ -45,7 +47,7 @@ export function testSinkContract(name: string, make: MakeSink): void {
     );
     assert.deepEqual(
       seen.filter(({ partition }) => partition !== 1),
-      rowsOf("pump", 7, 1).map((row) => expected(row, 0)),
+      Array.from(rowsOf("pump", 7, 1), (row) => expected(row, 0)),
     );
   });
 
@@ -60,12 +62,12 @@ export function testSinkContract(name: string, make: MakeSink): void {
 
   test(`${name}: too large a send is said to be, a row that is too large alone is refused, and nothing of them is stored`, async (t) => {
     const { sink, topic, arrived } = await make(t, 1_000);
-    const small = rowsOf("press-17", 1, 3);
-    const large = rowsOf("press-17", 4, 1).map((row) => ({ ...row, value: incompressible(3000) }));
-    assert.deepEqual(await sink.send(topic, 0, [...small, ...large]), { kind: "too-large" });
-    const alone = await sink.send(topic, 0, large);
+    const small = [...rowsOf("press-17", 1, 3)];
+    const large = Array.from(rowsOf("press-17", 4, 1), (row) => ({ ...row, value: incompressible(3000) }));
+    assert.deepEqual(await sink.send(topic, 0, outRows([...small, ...large])), { kind: "too-large" });
+    const alone = await sink.send(topic, 0, outRows(large));
     assert.deepEqual(alone.kind === "refused" && alone.rows, [0]);
-    assert.deepEqual(await sink.send(topic, 0, small), { kind: "accepted" });
+    assert.deepEqual(await sink.send(topic, 0, outRows(small)), { kind: "accepted" });
     assert.deepEqual(
       await arrived(),
       small.map((row) => expected(row, 0)),
@@ -99,15 +101,15 @@ export function testSinkContract(name: string, make: MakeSink): void {
 }
 
 /** As the forwarder does: the same rows until the outcome is known. */
-export function accepted(sink: Sink, topic: string, rows: readonly OutRow[]): Promise<SendOutcome> {
+export function accepted(sink: Sink, topic: string, rows: OutRows): Promise<SendOutcome> {
   const known = ({ kind }: SendOutcome): boolean => kind !== "unknown";
   return until("a known outcome", () => sink.send(topic, 0, rows), known, patient);
 }
 
-export function rowsOf(device: string, firstSeq: number, count: number, backfill = false): OutRow[] {
+export function rowsOf(device: string, firstSeq: number, count: number, backfill = false): OutRows {
   const key = Buffer.from(device, "utf8");
   const origin = { epoch: "3-00112233445566aa", stream: "observations", device, key, commit: 9, backfill } as const;
-  return Array.from({ length: count }, (_, i) => {
+  const rows = Array.from({ length: count }, (_, i) => {
     const value = `{"device":"${device}","time":"2026-11-21T09:28:12.123456Z","values":{"n":${firstSeq + i}}}`;
     return {
       value: Buffer.from(value),
@@ -116,6 +118,7 @@ export function rowsOf(device: string, firstSeq: number, count: number, backfill
       origin,
     };
   });
+  return outRows(rows);
 }
 
 function expected({ value, seq, origin }: OutRow, partition: number): Arrived {

@@ -4,7 +4,8 @@
 import { mock, test } from "node:test";
 import fc from "fast-check";
 import type { ForwardOptions } from "../../edge/forward/options.ts";
-import type { OutRow, SendOutcome } from "../../edge/sink.ts";
+import type { OutRows } from "../../edge/out-rows.ts";
+import type { SendOutcome } from "../../edge/sink.ts";
 import { forwardDefaults } from "../support/forward-defaults.ts";
 import type { NewRecord } from "../support/fake-forward-journal.ts";
 import { unknown, type Script } from "../support/fake-sink.ts";
@@ -136,7 +137,7 @@ function scriptOf(partitions: ReadonlyMap<number, Mood>): Script {
   };
 }
 
-function refusal(rows: readonly OutRow[]): SendOutcome {
-  const refused = rows.flatMap(({ seq }, index) => (seq % 3 === 0 ? [index] : []));
+function refusal(rows: OutRows): SendOutcome {
+  const refused = [...rows].flatMap(({ seq }, index) => (seq % 3 === 0 ? [index] : []));
   return refused.length === 0 ? { kind: "accepted" } : { kind: "refused", rows: refused, reason: "INVALID_RECORD" };
 }

@@ -99,7 +99,7 @@ function rootOf(path: string): string {
  * between threads (`protocol.ts`, `…-port.ts`, `rpc.ts`), and the packets that both MQTT sources speak.
  */
 const ports = [
-  /^edge\/(source|sink|reader)\.ts$/,
+  /^edge\/(source|sink|out-rows|reader)\.ts$/,
   /^edge\/console\/view\.ts$/,
   /^edge\/journal\/(block|group|merged-block|rpc)\.ts$/,
   /^edge\/[a-z-]+\/(protocol|[a-z-]+-port)\.ts$/,

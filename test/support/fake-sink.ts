@@ -1,4 +1,5 @@
-import type { OutRow, SendOutcome, Sink, SinkDescription, SinkFault } from "../../edge/sink.ts";
+import type { OutRow, OutRows } from "../../edge/out-rows.ts";
+import type { SendOutcome, Sink, SinkDescription, SinkFault } from "../../edge/sink.ts";
 import type { Stream } from "../../src/wire/streams.ts";
 
 /** A row as it arrived, in the order in which the sink stored it. */
@@ -16,7 +17,7 @@ export interface StoredRow {
 }
 
 /** What to do with a send; `lost` stores the rows and answers `unknown`, as a broker whose answer is lost. */
-export type Script = (topic: string, partition: number, rows: readonly OutRow[]) => SendOutcome | "lost" | "hang";
+export type Script = (topic: string, partition: number, rows: OutRows) => SendOutcome | "lost" | "hang";
 
 export const connectionFault: SinkFault = { kind: "connection", message: "no answer" };
 export const unknown: SendOutcome = { kind: "unknown", cause: connectionFault };
@@ -35,7 +36,7 @@ export class FakeSink implements Sink {
   readonly #outstanding = new Map<string, (outcome: SendOutcome) => void>();
   readonly #unresolved = new Map<string, readonly string[]>();
 
-  async send(topic: string, partition: number, rows: readonly OutRow[]): Promise<SendOutcome> {
+  async send(topic: string, partition: number, rows: OutRows): Promise<SendOutcome> {
     const key = `${topic}/${partition}`;
     if (this.#outstanding.has(key)) this.violations.push(`two sends outstanding for ${key}`);
     if (rows.length === 0 || rows.length > 1000) this.violations.push(`${rows.length} rows`);
@@ -45,7 +46,7 @@ export class FakeSink implements Sink {
     setImmediate(() => this.#answer(topic, partition, rows, answer.resolve));
     const outcome = await answer.promise;
     this.#outstanding.delete(key);
-    if (outcome.kind === "unknown") this.#unresolved.set(key, rows.map(identity));
+    if (outcome.kind === "unknown") this.#unresolved.set(key, Array.from(rows, identity));
     return outcome;
   }
 
@@ -77,16 +78,16 @@ export class FakeSink implements Sink {
     return Promise.resolve();
   }
 
-  #checkSameRows(key: string, rows: readonly OutRow[]): void {
+  #checkSameRows(key: string, rows: OutRows): void {
     const before = this.#unresolved.get(key);
     this.#unresolved.delete(key);
-    if (before !== undefined && before.join() !== rows.map(identity).join()) {
+    if (before !== undefined && before.join() !== Array.from(rows, identity).join()) {
       this.violations.push(`other rows than those whose outcome is unknown for ${key}`);
     }
   }
 
-  #answer(topic: string, partition: number, rows: readonly OutRow[], resolve: (outcome: SendOutcome) => void): void {
-    const bytes = rows.reduce((sum, { value }) => sum + value.length, 0);
+  #answer(topic: string, partition: number, rows: OutRows, resolve: (outcome: SendOutcome) => void): void {
+    const { bytes } = rows;
     const decided =
       this.batchBytesMax > 0 && bytes > this.batchBytesMax
         ? tooLarge(rows.length)

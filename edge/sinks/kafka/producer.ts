@@ -10,15 +10,16 @@ import {
   type Connection,
 } from "@platformatic/kafka";
 import { TidegateError } from "../../../src/errors.ts";
-import type { OutRow } from "../../sink.ts";
+import type { OutRows } from "../../out-rows.ts";
 import { RecordBatchEncoder } from "./record-batch.ts";
+import { Sequences } from "./sequences.ts";
 
 /** What a send carries through the library: it hands `value` on untouched. */
 interface Carried {
   /** Names the send; the library's repetitions keep it. */
   readonly send: number;
   readonly partition: number;
-  readonly rows: readonly OutRow[];
+  readonly rows: OutRows;
 }
 
 interface CarriedRecord {
@@ -30,7 +31,6 @@ interface CarriedRecord {
 interface ProduceOptions {
   readonly producerId?: bigint;
   readonly producerEpoch?: number;
-  readonly sequences?: ReadonlyMap<string, number>;
 }
 
 type Produce = (
@@ -54,37 +54,13 @@ const parsers: Readonly<Record<number, typeof produceV11.parseResponse>> = {
 
 export type ProducerSettings = ConstructorParameters<typeof Producer<undefined, Carried, undefined, undefined>>[0];
 
-interface Numbered {
-  readonly send: number;
-  readonly baseSequence: number;
-  readonly count: number;
-}
-
 /**
- * Refuses a sequence number that another send of the same producer id had already. Version 2.12.1 of the library can give one
- * twice: a failed send makes it count from 0 again, and one that has taken the old producer id and still waits for
- * metadata then begins at 0 under that id. The broker takes such a batch for a repetition of an earlier one, answers
- * with success and stores nothing (test/edge/sinks/kafka/protocol.test.ts).
- */
-class SequenceGuard {
-  readonly #last = new Map<string, Numbered & { readonly producerId: bigint }>();
-
-  check(key: string, producerId: bigint, next: Numbered): void {
-    const last = this.#last.get(key);
-    const isReused =
-      last?.producerId === producerId && last.send !== next.send && next.baseSequence < last.baseSequence + last.count;
-    if (isReused) throw new TidegateError("SINK_FAILED", `the client gave a sequence number of ${key} twice`);
-    this.#last.set(key, { ...next, producerId });
-  }
-}
-
-/**
- * The library's producer (metadata, connections, idempotence, retries) with our own encoding of the record batch:
- * it replaces what `kGetApi` returns for Produce. A send names its rows once; the library only counts them.
+ * The library's producer (metadata, connections, producer ids, retries) with our own encoding and numbering of the record
+ * batch: it replaces what `kGetApi` returns for Produce. For the library a send is one message.
  */
 export class BatchProducer extends Producer<undefined, Carried, undefined, undefined> {
   readonly #encoder: RecordBatchEncoder;
-  readonly #used = new SequenceGuard();
+  readonly #sequences = new Sequences();
   #sends = 0;
   /** The broker's quota is used up until then. */
   #sendAgainMs = 0;
@@ -95,10 +71,10 @@ export class BatchProducer extends Producer<undefined, Carried, undefined, undef
   }
 
   /** One record batch, to one topic-partition, when the quota lets us. Rejects with the library's errors. */
-  async sendRows(topic: string, partition: number, rows: readonly OutRow[]): Promise<void> {
+  async sendRows(topic: string, partition: number, rows: OutRows): Promise<void> {
     await this.#unthrottled();
     const record = { topic, partition, value: { send: ++this.#sends, partition, rows } };
-    await this.send({ messages: Array.from({ length: rows.length }, () => record) });
+    await this.send({ messages: [record] });
   }
 
   /** A broker answers nothing to a client that is over its quota [KIP-219], so what is sent too early would time out. */
@@ -152,11 +128,11 @@ export class BatchProducer extends Producer<undefined, Carried, undefined, undef
     const { topic, partition, value } = records[0]!;
     // The library folds a partition that the topic does not have into one that it has: that would break the order.
     if (partition !== value.partition) throw tooFewPartitions(topic, value.partition);
-    const key = `${topic}:${partition}`;
     const { producerId = -1n, producerEpoch = -1 } = options;
-    const baseSequence = options.sequences?.get(key) ?? 0;
-    this.#used.check(key, producerId, { send: value.send, baseSequence, count: value.rows.length });
-    const batch = this.#encoder.encode(value.rows, Date.now(), { producerId, producerEpoch, baseSequence });
+    const { send, rows } = value;
+    const producer = `${producerId}/${producerEpoch}`;
+    const baseSequence = this.#sequences.baseOf(`${topic}:${partition}`, producer, send, rows.length);
+    const batch = this.#encoder.encode(rows, Date.now(), { producerId, producerEpoch, baseSequence });
     return Writer.create()
       .appendString(null)
       .appendInt16(acks)

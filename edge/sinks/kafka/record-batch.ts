@@ -2,7 +2,7 @@ import { constants, zstdCompressSync } from "node:zlib";
 import { crc32c } from "../../../src/wire/crc32c.ts";
 import { cloudEventsVersion, headerNames, schemaOf, sourceOf, typeOf } from "../../../src/wire/headers.ts";
 import { isNumbered } from "../../../src/wire/streams.ts";
-import type { OutRow, RowOrigin } from "../../sink.ts";
+import { emptyPlace, type OutRows, type RowOrigin, type RowPlace } from "../../out-rows.ts";
 
 /*
  * Encodes rows of one topic-partition as a record batch, version 2 (Kafka protocol guide, "Record Batch"):
@@ -51,15 +51,20 @@ export class RecordBatchEncoder {
     this.#source = header(headerNames.source, sourceOf(gateway));
   }
 
-  encode(rows: readonly OutRow[], timestampMs: number, state: BatchProducerState): Buffer {
+  encode(rows: OutRows, timestampMs: number, state: BatchProducerState): Buffer {
     this.#at = 0;
-    for (let i = 0; i < rows.length; i++) this.#record(rows[i]!, i);
+    const row = emptyPlace();
+    for (let i = 0; i < rows.length; i++) {
+      rows.read(i, row);
+      this.#record(row, i);
+    }
     return finish(this.#scratch.subarray(0, this.#at), rows.length, timestampMs, state);
   }
 
-  #record(row: OutRow, offsetDelta: number): void {
-    const { value, origin, timeAt } = row;
+  #record(row: RowPlace, offsetDelta: number): void {
+    const { memory, start, end, origin, timeAt } = row;
     const { key } = origin;
+    const valueBytes = end - start;
     if (origin !== this.#sharedBy) this.#share(origin);
     const numbered = isNumbered(origin.stream);
     const commitBytes = numbered ? 0 : digitsOf(origin.commit) + 1;
@@ -73,8 +78,8 @@ export class RecordBatchEncoder {
       varintBytes(offsetDelta) +
       varintBytes(key.length) +
       key.length +
-      varintBytes(value.length) +
-      value.length +
+      varintBytes(valueBytes) +
+      valueBytes +
       varintBytes(headers) +
       this.#shared.length +
       idName.length +
@@ -89,8 +94,8 @@ export class RecordBatchEncoder {
     this.#varint(offsetDelta);
     this.#varint(key.length);
     this.#bytes(key);
-    this.#varint(value.length);
-    this.#bytes(value);
+    this.#varint(valueBytes);
+    this.#at += memory.copy(this.#scratch, this.#at, start, end);
     this.#varint(headers);
     this.#bytes(this.#shared);
     this.#bytes(idName);
@@ -105,7 +110,7 @@ export class RecordBatchEncoder {
     this.#digits(row.seq, seqBytes);
     if (timeAt >= 0) {
       this.#bytes(timeName);
-      this.#at += value.copy(this.#scratch, this.#at, timeAt, timeAt + wireTimeBytes);
+      this.#at += memory.copy(this.#scratch, this.#at, start + timeAt, start + timeAt + wireTimeBytes);
     }
     if (numbered) {
       this.#bytes(seqName);

@@ -1,5 +1,6 @@
 import { compatibilityPartitioner } from "@platformatic/kafka";
-import type { OutRow, SendOutcome, Sink, SinkDescription, SinkFault } from "../../sink.ts";
+import type { OutRows } from "../../out-rows.ts";
+import type { SendOutcome, Sink, SinkDescription, SinkFault } from "../../sink.ts";
 import { Access } from "./access.ts";
 import { faultOf, outcomeOf } from "./classify.ts";
 import { Client, type ProducerClient } from "./client.ts";
@@ -55,7 +56,7 @@ export class KafkaSink implements Sink {
     this.#client = new Client(options.brokers, makeProducer, monotonicMs);
   }
 
-  async send(topic: string, partition: number, rows: readonly OutRow[]): Promise<SendOutcome> {
+  async send(topic: string, partition: number, rows: OutRows): Promise<SendOutcome> {
     try {
       await this.#client.use((producer) => producer.sendRows(topic, partition, rows));
       return { kind: "accepted" };

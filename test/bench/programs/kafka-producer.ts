@@ -1,8 +1,9 @@
 import { Value } from "typebox/value";
-import type { OutRow, RowOrigin } from "../../../edge/sink.ts";
+import type { OutRow, OutRows, RowOrigin } from "../../../edge/out-rows.ts";
 import { kafkaOptions, type KafkaOptions } from "../../../edge/sinks/kafka/options.ts";
 import { KafkaSink } from "../../../edge/sinks/kafka/sink.ts";
 import { partitionOf } from "../../../src/wire/partition.ts";
+import { outRows } from "../../support/out-rows.ts";
 import { preparedRows } from "../prepared.ts";
 
 /*
@@ -39,7 +40,7 @@ const report: ProducerReport = { perSecond, cpuPerMillion: (cpu.user + cpu.syste
 await sink[Symbol.asyncDispose]();
 console.log(JSON.stringify(report));
 
-async function sendOn(partition: number, own: readonly OutRow[]): Promise<void> {
+async function sendOn(partition: number, own: OutRows): Promise<void> {
   while (performance.now() < endMs) {
     const outcome = await sink.send(topic, partition, own);
     if (outcome.kind !== "accepted") throw new Error(`not accepted: ${JSON.stringify(outcome)}`);
@@ -47,7 +48,7 @@ async function sendOn(partition: number, own: readonly OutRow[]): Promise<void> 
   }
 }
 
-function rowsByPartition(): OutRow[][] {
+function rowsByPartition(): OutRows[] {
   const origins = new Map<string, RowOrigin>();
   const byPartition = Array.from({ length: partitions }, (): OutRow[] => []);
   preparedRows(rowsPerSend * partitions * 2).forEach(({ device, value, timeAt }, i) => {
@@ -56,7 +57,7 @@ function rowsByPartition(): OutRow[][] {
     origins.set(device, origin);
     if (own.length < rowsPerSend) own.push({ value: Buffer.from(value), seq: i + 1, timeAt, origin });
   });
-  return byPartition;
+  return byPartition.map(outRows);
 }
 
 function originOf(device: string): RowOrigin {

@@ -120,8 +120,7 @@ async function bench(t: TestContext, overrides: Partial<StoreOptions> = {}): Pro
       inbox,
       journal: commandJournal(channels[2].port2),
       blocks,
-      resend: (block, found) =>
-        forwarder.resend(block, ({ origin, seq }) => found.has(origin.stream, origin.device, seq)),
+      resend: (block, found) => forwarder.resend(block, ({ stream, device }, seq) => found.has(stream, device, seq)),
       clock,
     });
     await forwarder.start();

@@ -217,7 +217,7 @@ test("one stuck partition stalls no other, in bounded memory, and catches up in 
 test("a refused row goes to the quarantine with its bytes, its neighbours arrive", async (t) => {
   const bench = await start(t);
   bench.sink.script = (_topic, _partition, rows) => {
-    const bad = rows.flatMap(({ seq }, index) => (seq % 5 === 0 ? [index] : []));
+    const bad = [...rows].flatMap(({ seq }, index) => (seq % 5 === 0 ? [index] : []));
     return bad.length > 0 ? { kind: "refused", rows: bad, reason: "INVALID_RECORD" } : { kind: "accepted" };
   };
   bench.commit(...Array.from({ length: 23 }, () => observation(3)));

@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Value } from "typebox/value";
 import { forwardOptions, type ForwardOptions } from "../../../edge/forward/options.ts";
-import type { Row } from "../../../edge/forward/rows.ts";
+import type { RowGroup } from "../../../edge/forward/rows.ts";
 import { PartitionSender, type Holder } from "../../../edge/forward/sender.ts";
 import { Slots } from "../../../edge/forward/slots.ts";
-import type { OutRow, SendOutcome, Sink } from "../../../edge/sink.ts";
+import type { OutRows } from "../../../edge/out-rows.ts";
+import type { SendOutcome, Sink } from "../../../edge/sink.ts";
+import { blockRows } from "../../support/out-rows.ts";
 import { until } from "../../support/until.ts";
 
 /** A sink that answers when it is told to. */
@@ -16,8 +18,8 @@ class SlowSink {
 
   readonly valueBytesMax = 1_000;
 
-  send(_topic: string, _partition: number, rows: readonly OutRow[]): Promise<SendOutcome> {
-    this.sends.push(rows.map(({ seq, origin }) => `${origin.backfill ? "b" : "l"}${seq}`).join(" "));
+  send(_topic: string, _partition: number, rows: OutRows): Promise<SendOutcome> {
+    this.sends.push(Array.from(rows, ({ seq, origin }) => `${origin.backfill ? "b" : "l"}${seq}`).join(" "));
     return new Promise((resolve) => (this.#answer = resolve));
   }
 
@@ -49,15 +51,23 @@ class Held implements Holder {
     this.backfill = backfill;
   }
 
-  rows(from: number, to: number): Row[] {
+  rows(from: number, to: number): RowGroup {
     const origin = { epoch: "1-0", stream: "observations", device: "d", key: Buffer.from("d"), commit: 1 } as const;
     this.open += to - from + 1;
-    return Array.from({ length: to - from + 1 }, (_, i) => ({
+    const rows = Array.from({ length: to - from + 1 }, (_, i) => ({
       value: Buffer.from("{}"),
       seq: from + i,
       timeAt: -1,
       origin: { ...origin, backfill: this.backfill },
     }));
+    return {
+      key: "observations/0",
+      stream: "observations",
+      partition: 0,
+      rows: blockRows(rows),
+      from: 0,
+      to: rows.length,
+    };
   }
 
   settled(rows: number): void {

@@ -1,5 +1,6 @@
 // Goal: no send and no look-up of the Kafka client stays without an outcome, and the client is replaced when that helps.
 import assert from "node:assert/strict";
+import { outRows } from "../../../support/out-rows.ts";
 import { test, type TestContext } from "node:test";
 import { ProtocolError, TimeoutError } from "@platformatic/kafka";
 import { Client, type ProducerClient } from "../../../../edge/sinks/kafka/client.ts";
@@ -38,7 +39,7 @@ function start(t: TestContext): {
     nowMs += ms;
     t.mock.timers.tick(ms);
   };
-  return { client, made, send: () => client.use((producer) => producer.sendRows("t", 0, [])), pass };
+  return { client, made, send: () => client.use((producer) => producer.sendRows("t", 0, outRows([]))), pass };
 }
 
 function answer(behaviour: Behaviour): Promise<void> {
