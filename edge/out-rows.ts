@@ -82,6 +82,11 @@ export class OutRows implements Iterable<OutRow> {
     this.#places.read(this.#indexes[index]!, place);
   }
 
+  some(is: (index: number) => boolean): boolean {
+    for (let index = 0; index < this.length; index++) if (is(index)) return true;
+    return false;
+  }
+
   /** Those for which `keep` says so. */
   select(keep: (index: number) => boolean): OutRows {
     return new OutRows(

@@ -49,11 +49,12 @@ export function groupRows(
     const start = at;
     const index = records[at]! | (records[at + 1]! << 8);
     at += recordHeaderBytes + records.readUInt32LE(at + 8);
-    const origin = origins[index];
-    assert(origin !== undefined, "record names an entry of its directory");
-    const seq = nextSeq[index]!++;
+    assert(index < entries.length, "record names an entry of its directory");
+    const seq = nextSeq[index]!;
+    nextSeq[index] = seq + 1;
     const group = targets[index];
-    if (group === undefined || isWanted?.(origin, seq) === false) continue;
+    if (group === undefined) continue;
+    if (isWanted !== undefined && !isWanted(origins[index]!, seq)) continue;
     starts[group.to] = start;
     seqs[group.to++] = seq;
   }

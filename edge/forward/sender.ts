@@ -242,10 +242,11 @@ export class PartitionSender {
   async #deliver(all: OutRows, backfill: boolean): Promise<boolean> {
     const { valueBytesMax } = this.#parts.sink;
     const isTooLarge = (index: number): boolean => all.valueLength(index) > valueBytesMax;
-    let rows = all.select((index) => !isTooLarge(index));
-    if (rows.length < all.length) {
+    let rows = all;
+    if (all.some(isTooLarge)) {
       const reason = `larger than kafka.valueBytesMax (${valueBytesMax} bytes)`;
       if (!(await this.#refuse(all.select(isTooLarge), reason))) return false;
+      rows = all.select((index) => !isTooLarge(index));
     }
     while (rows.length > 0) {
       const outcome = await this.#send(rows, backfill);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { TidegateError } from "../../src/errors.ts";
-import { formatWireTime, wireTimeLength } from "../../src/observation/time.ts";
+import { wireTimeLength } from "../../src/observation/time.ts";
 import { crc32c } from "../../src/wire/crc32c.ts";
 import { streams, type Lane } from "../../src/wire/streams.ts";
 import {
@@ -16,6 +16,7 @@ import {
 } from "./block.ts";
 import { Reader, Writer } from "./bytes.ts";
 import { decodeMerged, encodeMerged, Parts, type StoredDirectory } from "./stored-directory.ts";
+import { readTime, writeTime } from "./time-bytes.ts";
 
 /*
  * Many blocks of one lane and epoch in one, which is read back block by block, byte for byte as they were. The values
@@ -202,28 +203,6 @@ function startsWith(bytes: Buffer, at: number, what: Buffer): boolean {
   return true;
 }
 
-/** The second of the last time that was read, and its text: neighbours share it. */
-let lastText = "";
-let lastMicros = notATime;
-
-/** The wire time at `at`; NaN for anything that `formatWireTime` would not write exactly so. */
-function readTime(bytes: Buffer, at: number, end: number): number {
-  if (at + wireTimeLength > end || bytes[at + 26] !== 0x5a) return notATime;
-  const text = bytes.toString("latin1", at, at + 20);
-  if (text !== lastText) {
-    lastMicros = Date.parse(`${text.slice(0, 19)}Z`) * 1_000;
-    lastText = text;
-    if (!Number.isSafeInteger(lastMicros) || formatWireTime(lastMicros).slice(0, 20) !== text) lastMicros = notATime;
-  }
-  let fraction = 0;
-  for (let i = at + 20; i < at + 26; i++) {
-    const digit = bytes[i]! - 0x30;
-    if (digit < 0 || digit > 9) return notATime;
-    fraction = fraction * 10 + digit;
-  }
-  return lastMicros + fraction;
-}
-
 /** The form in which a merged block is stored; `compressed` is what zstd made of its body. */
 export function packMerged(compressed: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.of(mergedBlockVersion, codecs.zstd), compressed]);
@@ -383,11 +362,11 @@ class RecordWriter {
     const to = from + lengths[i]!;
     if (how === whole) return start + this.#texts.copy(this.bytes, start, from, to);
     let at = start + this.#texts.copy(this.bytes, start, from, from + timeAt);
-    at += this.bytes.write(formatWireTime(times[i]!), at, "latin1");
+    at = writeTime(this.bytes, at, times[i]!);
     let rest = from + timeAt;
     if (how === bothCut) {
       at += this.#texts.copy(this.bytes, at, rest, rest + between.length);
-      at += this.bytes.write(formatWireTime(received[i]!), at, "latin1");
+      at = writeTime(this.bytes, at, received[i]!);
       rest += between.length;
     }
     return at + this.#texts.copy(this.bytes, at, rest, to);
