@@ -4,7 +4,7 @@ import type { Clock } from "../src/clock.ts";
 import { isSystemError } from "../src/errors.ts";
 import type { CompiledProfile } from "../src/profile/profile.ts";
 import type { AuditEntry } from "../src/wire/audit.ts";
-import type { AlertVerdict } from "../src/wire/records.ts";
+import type { AlertVerdict, GatewayStatusRecord } from "../src/wire/records.ts";
 import type { AgentSetup } from "./agent-setup.ts";
 import { GatewayModels } from "./inference/gateway-models.ts";
 import type { TrustedKey } from "../src/model-package/signature.ts";
@@ -85,6 +85,18 @@ export class AgentModels {
     // What is scored after a start has been judged before, and part of it is not counted yet.
     if (isLive) this.#untroubled("rules", () => this.#rules.look());
     return changed;
+  }
+
+  /** What runs, for those who are far away. */
+  summary(): NonNullable<GatewayStatusRecord["models"]> {
+    const running = this.scoring.packages.status();
+    return running.map(({ name, version, stage, state, drift }) => ({
+      name,
+      version,
+      stage,
+      state,
+      drift: drift.state,
+    }));
   }
 
   startRefits(): void {

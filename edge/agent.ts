@@ -463,7 +463,7 @@ class Agent implements RunningAgent {
     this.#append(
       "gatewayStatus",
       this.#setup.gateway.id,
-      this.#records.status(state, { devices, unsentRecords, quarantined, drift }),
+      this.#records.status(state, { devices, unsentRecords, quarantined, drift, models: this.#models.summary() }),
     );
   }
 
@@ -604,6 +604,7 @@ class Agent implements RunningAgent {
       feedback: () => this.#feedback.all,
       devices: () => this.#devices.all.size,
       drift: () => this.#models.scoring.metrics.status().drift,
+      modelDrift: () => this.#models.summary().map(({ drift }) => drift),
       reloads: () => this.#reloader.counts,
       isConfigCurrent: () => this.#reloader.alarm === undefined,
       scorerBehind: () => this.#scores.behind,

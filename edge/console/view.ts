@@ -161,8 +161,46 @@ export interface ModelView {
   /** Time that an observation took, since the start of the agent. */
   readonly microsMean: number;
   readonly microsMax: number;
+  /** Is it given, and does it say, what it did in training; and did its predictions come true? */
+  readonly drift: ModelDriftView;
   /** Of an imported network; absent for others. */
   readonly network?: NetworkView;
+}
+
+/** `unknown`: the package does not say how its data was distributed. `learning`: the first day. */
+type ModelDriftState = "unknown" | "learning" | "ok" | "warn" | "degraded";
+
+export interface ModelDriftView {
+  /** The worst of the channels, and of the truth. */
+  readonly state: ModelDriftState;
+  /**
+   * What the index of a channel is. `stability`: the population stability index of the last 24 hours against training;
+   * `beyond`: the part of them that lies beyond what 98 % of training was.
+   */
+  readonly measure: "stability" | "beyond";
+  /** Those of which the package says how they were distributed. */
+  readonly channels: readonly ModelDriftChannel[];
+  /** Of a remaining life that was predicted: since people have said when lives ended. In the unit of the output. */
+  readonly truth?: {
+    readonly lives: number;
+    /** Mean of predicted less true. */
+    readonly bias: number;
+    /** Root of the mean squared error; `tested` is that of the package. */
+    readonly error: number;
+    readonly tested?: number;
+  };
+}
+
+export interface ModelDriftChannel {
+  /** A metric, or `output`. */
+  readonly name: string;
+  readonly state: ModelDriftState;
+  /** Undefined before a day was seen. */
+  readonly index: number | undefined;
+  /** Upper end of each bin but the last; the part of training and of the last 24 hours in each. */
+  readonly edges: readonly number[];
+  readonly expected: readonly number[];
+  readonly seen: readonly number[];
 }
 
 export interface NetworkView {

@@ -12,6 +12,18 @@ const hours = (description: string) => Type.Number({ minimum: 1, maximum: 1_000_
 const rate = (description: string) => Type.Number({ minimum: 0, maximum: 10_000, description });
 const percent = (description: string) => Type.Number({ minimum: 0, maximum: 100, description });
 
+const falseAlarmRule = Type.Object(
+  {
+    judgedMin: Type.Integer({
+      minimum: 1,
+      maximum: 10_000,
+      description: "Of at least so many alerts of this version that people have judged …",
+    }),
+    percentMax: percent("… more than this part was a false alarm."),
+  },
+  closed,
+);
+
 const promoteRule = Type.Object(
   {
     from: Type.Enum(["shadow", "canary"], { description: "The stage in which a version must have proved itself." }),
@@ -19,6 +31,17 @@ const promoteRule = Type.Object(
     alertsPerMachineDayMax: rate("… with at most so many alerts per machine and day …"),
     differsPercentMax: percent(
       "… and, as a shadow, at most so many of 100 observations at which only one of the two had an alert open.",
+    ),
+    driftMax: Type.Optional(
+      Type.Enum(["ok", "warn"], {
+        description: "… and a day has shown that its drift is at most this. Absent: whatever its drift is.",
+      }),
+    ),
+    falseAlarms: Type.Optional(
+      Type.Object(falseAlarmRule.properties, {
+        ...closed,
+        description: "… and so many of its alerts were judged, and no larger part of them was false. Of a canary.",
+      }),
     ),
   },
   {
@@ -42,18 +65,12 @@ const rollbackRule = Type.Object(
         closed,
       ),
     ),
-    falseAlarms: Type.Optional(
-      Type.Object(
-        {
-          judgedMin: Type.Integer({
-            minimum: 1,
-            maximum: 10_000,
-            description: "Of at least so many alerts of this version that people have judged …",
-          }),
-          percentMax: percent("… more than this part was a false alarm."),
-        },
-        closed,
-      ),
+    falseAlarms: Type.Optional(falseAlarmRule),
+    onDrift: Type.Optional(
+      Type.Boolean({
+        description:
+          "When what it is given, or what it says, is no longer what it was in training (`degraded`), and there is a version before it.",
+      }),
     ),
   },
   {
@@ -76,7 +93,7 @@ export type ModelRules = Readonly<Static<typeof modelRulesSchema>>;
 export type VersionFacts = Pick<
   ModelView,
   "version" | "stage" | "state" | "unfitProfiles" | "hours" | "episodes" | "compared" | "onlyLive" | "onlyShadow"
->;
+> & { readonly drift: Pick<ModelView["drift"], "state"> };
 
 export interface ModelFacts {
   readonly versions: readonly VersionFacts[];
@@ -101,12 +118,12 @@ export function decide({ promote, rollback }: ModelRules, facts: ModelFacts): Mo
   if (why !== undefined) return { kind: "rollback", version: live!.version, reason: why };
   const candidate = facts.versions.find(({ stage }) => stage === promote?.from);
   if (promote === undefined || candidate === undefined) return undefined;
-  const proof = promotionProof(promote, candidate);
+  const proof = promotionProof(promote, candidate, facts);
   return proof === undefined ? undefined : { kind: "promote", version: candidate.version, reason: proof };
 }
 
 function rollbackReason(
-  { onFailure, tooManyAlerts, falseAlarms }: NonNullable<ModelRules["rollback"]>,
+  { onFailure, tooManyAlerts, falseAlarms, onDrift }: NonNullable<ModelRules["rollback"]>,
   live: VersionFacts,
   { previous, judged }: ModelFacts,
 ): string | undefined {
@@ -120,25 +137,50 @@ function rollbackReason(
     perDay > tooManyAlerts.alertsPerMachineDayMax
   )
     return `${perDay.toFixed(2)} alerts per machine and day over ${live.hours.toFixed(0)} machine hours, more than ${tooManyAlerts.alertsPerMachineDayMax}`;
-  if (falseAlarms === undefined) return undefined;
-  const verdicts = judged(live.version);
+  const falseOnes = falseAlarms === undefined ? undefined : tooManyFalse(falseAlarms, judged(live.version));
+  if (falseOnes !== undefined) return falseOnes;
+  const hasDrifted = onDrift === true && live.drift.state === "degraded" && previous !== undefined;
+  return hasDrifted ? "its data is no longer what it was in training" : undefined;
+}
+
+/** In words; undefined where they are not too many, or too few were judged. */
+function tooManyFalse(
+  { judgedMin, percentMax }: Static<typeof falseAlarmRule>,
+  verdicts: Readonly<Record<AlertVerdict, number>>,
+): string | undefined {
   const all = Object.values(verdicts).reduce((sum, count) => sum + count, 0);
   const part = (100 * verdicts["false-alarm"]) / Math.max(1, all);
-  if (all < falseAlarms.judgedMin || part <= falseAlarms.percentMax) return undefined;
-  return `${verdicts["false-alarm"]} of ${all} judged alerts were false, more than ${falseAlarms.percentMax} %`;
+  if (all < judgedMin || part <= percentMax) return undefined;
+  return `${verdicts["false-alarm"]} of ${all} judged alerts were false, more than ${percentMax} %`;
 }
 
 function promotionProof(
-  { machineHours, alertsPerMachineDayMax, differsPercentMax }: NonNullable<ModelRules["promote"]>,
+  {
+    machineHours,
+    alertsPerMachineDayMax,
+    differsPercentMax,
+    driftMax,
+    falseAlarms,
+  }: NonNullable<ModelRules["promote"]>,
   candidate: VersionFacts,
+  { judged }: ModelFacts,
 ): string | undefined {
   const { state, unfitProfiles, hours: judgedHours, compared, onlyLive, onlyShadow } = candidate;
   if (state === "failed" || unfitProfiles > 0 || judgedHours < machineHours) return undefined;
   const perDay = alertsPerMachineDay(candidate);
   const differs = (100 * (onlyLive + onlyShadow)) / Math.max(1, compared);
   if (perDay > alertsPerMachineDayMax || differs > differsPercentMax) return undefined;
+  const drift = candidate.drift.state;
+  if (driftMax !== undefined && drift !== "ok" && drift !== driftMax) return undefined;
+  if (falseAlarms !== undefined && !isTrusted(falseAlarms, judged(candidate.version))) return undefined;
   const beside = candidate.stage === "shadow" ? `, differing at ${differs.toFixed(2)} % of observations` : "";
   return `as ${candidate.stage} ${perDay.toFixed(2)} alerts per machine and day over ${judgedHours.toFixed(0)} machine hours${beside}`;
+}
+
+/** Enough of its alerts were judged, and not too many of them were false. */
+function isTrusted(rule: Static<typeof falseAlarmRule>, verdicts: Readonly<Record<AlertVerdict, number>>): boolean {
+  const all = Object.values(verdicts).reduce((sum, count) => sum + count, 0);
+  return all >= rule.judgedMin && tooManyFalse(rule, verdicts) === undefined;
 }
 
 function alertsPerMachineDay({ episodes, hours: judgedHours }: VersionFacts): number {

@@ -75,6 +75,14 @@ export class StateReader {
     return crc32c(body) >>> 0 === view.readUInt32LE(body.length) ? new StateReader(body) : undefined;
   }
 
+  /** Of the next so many bytes, which this one goes on behind. */
+  part(bytes: number): StateReader {
+    const part = new StateReader(this.#bytes.subarray(0, this.#at + bytes));
+    part.#at = this.#at;
+    this.#at += bytes;
+    return part;
+  }
+
   number(): number {
     const value = this.#bytes.readDoubleLE(this.#at);
     this.#at += 8;

@@ -42,7 +42,7 @@ export class AgentRecords {
 
   status(
     state: GatewayStatusRecord["state"],
-    counts: Pick<GatewayStatusRecord, "devices" | "unsentRecords" | "quarantined" | "drift">,
+    counts: Pick<GatewayStatusRecord, "devices" | "unsentRecords" | "quarantined" | "drift" | "models">,
   ): GatewayStatusRecord {
     const { id, path, version, epoch } = this.#gateway;
     return {

@@ -33,6 +33,8 @@ export interface MetricsSources {
   readonly scorerBehind: () => number;
   /** How many watched metrics are in which state of drift. */
   readonly drift: () => Readonly<Record<string, number>>;
+  /** Of each packaged model that runs. */
+  readonly modelDrift: () => readonly string[];
   /** Reloads of the configuration since start. */
   readonly reloads: () => { readonly done: number; readonly refused: number };
   /** The configuration in the file is the one that runs, as far as anybody has asked for it. */
@@ -135,6 +137,16 @@ export function makeMetrics(from: MetricsSources): { text: () => Promise<string>
     registers,
     collect: () => {
       for (const [state, count] of Object.entries(from.drift())) drift.set({ state }, count);
+    },
+  });
+  const modelDrift: Gauge = new Gauge({
+    name: "tidegate_model_drift_packages",
+    help: "Packaged models that run, by whether what they are given and say still is what it was in training",
+    labelNames: ["state"],
+    registers,
+    collect: () => {
+      modelDrift.reset();
+      for (const state of from.modelDrift()) modelDrift.inc({ state });
     },
   });
   const up: Gauge = new Gauge({

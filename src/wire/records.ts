@@ -196,6 +196,21 @@ export const gatewayStatusSchema = Type.Object(
         { description: "Watched metrics by whether their data still is what their model learned." },
       ),
     ),
+    models: Type.Optional(
+      Type.Array(
+        Type.Object({
+          name: Type.String(),
+          version: Type.String(),
+          stage: oneOf("live", "canary", "shadow"),
+          state: oneOf("running", "failed"),
+          drift: Type.Unsafe<"unknown" | "learning" | "ok" | "warn" | "degraded">({
+            ...oneOf("unknown", "learning", "ok", "warn", "degraded"),
+            description: "Whether what it is given, and says, still is what it was in training.",
+          }),
+        }),
+        { maxItems: 192, description: "Packaged models that run." },
+      ),
+    ),
   },
   { $id: "urn:tidegate:schema:gatewayStatus:1" },
 );

@@ -253,6 +253,7 @@ for (const view of [narrow, wide]) {
         microsMean: 2.7,
         unfitProfiles: 0,
         microsMax: 410,
+        drift: { state: "unknown", measure: "stability", channels: [] },
       };
       const counts = { learning: 2, compared: 200_000, onlyLive: 300, onlyShadow: 5000, episodes: 9 };
       const shadow: ModelView = { ...live, ...counts, version: "1.3.0", stage: "shadow" };

@@ -485,6 +485,7 @@ export function modelView(changes: Partial<ModelView> = {}): ModelView {
     onlyShadow: 0,
     microsMean: 2.7,
     microsMax: 40,
+    drift: { state: "unknown", measure: "stability", channels: [] },
     ...changes,
   };
 }

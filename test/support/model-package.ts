@@ -77,6 +77,7 @@ export function pumpPackage({
       falseAlarmsTested: trained.falseAlarmsTested,
       episodesTested: trained.episodesTested,
     },
+    expected: trained.expected,
     training: {
       trainedAt: "2026-11-21T09:00:00.000000Z",
       from: "2026-11-20T00:00:00.000000Z",

@@ -58,17 +58,23 @@ function describe({ store, running }: Status): string {
   return [
     ...lines,
     "",
-    ...tableText([head, ...running.map(rowOf)], [4, 5, 6, 7, 8, 9]),
+    ...tableText([head, ...running.map(rowOf)], [4, 5, 6, 7, 8, 10]),
     ...running.flatMap(networkLine),
   ].join("\n");
 }
 
-const head = ["runs", "as", "state", "open", "devices", "hours", "abnormal", "alerts", "differs", "µs"];
+const head = ["runs", "as", "state", "open", "devices", "hours", "abnormal", "alerts", "differs", "drift", "µs"];
 
 function networkLine({ name, version, network }: ModelView): string[] {
   if (network === undefined) return [];
   const { library, droppedRows } = network;
   return [`${name} ${version} is run by ${library}; ${counted(droppedRows, "row")} without an answer`];
+}
+
+/** The state, and which channels are not well. */
+function driftText({ state, channels }: ModelView["drift"]): string {
+  const named = channels.filter((channel) => channel.state === "warn" || channel.state === "degraded");
+  return named.length === 0 ? state : `${state}: ${named.map(({ name }) => name).join(", ")}`;
 }
 
 function rowOf(model: ModelView): string[] {
@@ -84,6 +90,7 @@ function rowOf(model: ModelView): string[] {
     part(abnormalRows, rows),
     count(episodes),
     stage === "shadow" ? part(model.onlyLive + model.onlyShadow, model.compared) : "",
+    driftText(model.drift),
     `${model.microsMean.toFixed(1)} (max ${Math.round(model.microsMax)})`,
   ];
 }

@@ -15,7 +15,7 @@ export function trainDetector(
 ): TrainOutcome {
   const trained = train(table, { method, features, limits: { falseAlarms, headroom } });
   const { recipe, golden, usual, constant, clear, rowsFitted, rowsForLimits, rowsTested } = trained;
-  const { falseAlarmsTested, episodesTested } = trained;
+  const { falseAlarmsTested, episodesTested, expected } = trained;
   const percent = (100 * falseAlarmsTested).toPrecision(2);
   return {
     recipe,
@@ -36,6 +36,7 @@ export function trainDetector(
         falseAlarmsTested,
         episodesTested,
       },
+      expected,
     },
     lines: [
       `fitted    on ${count(rowsFitted)}, limits from ${count(rowsForLimits)}`,

@@ -10,6 +10,9 @@ export interface TrainOutcome {
   readonly usual: readonly (readonly [number, number])[];
   /** Inputs that never changed. */
   readonly constant: readonly string[];
-  readonly about: Pick<Manifest, "format" | "method" | "output" | "threshold" | "calibration" | "prediction">;
+  readonly about: Pick<
+    Manifest,
+    "format" | "method" | "output" | "threshold" | "calibration" | "prediction" | "expected"
+  >;
   readonly lines: readonly string[];
 }

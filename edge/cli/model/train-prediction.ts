@@ -26,7 +26,7 @@ export function trainPrediction(
   // Before the work: a unit that is missing is not worth a minute of waiting.
   const unit = targetKind(table) === "quantity" ? unitOf(target).unit : undefined;
   const trained = trainPredictor(table, { features, cap, coverage, boost: { trees, depth, rate, seed } });
-  const { recipe, golden, usual, constant, prediction, range } = trained;
+  const { recipe, golden, usual, constant, expected, prediction, range } = trained;
   const step = flags.step ?? stepPart * (range[1] - range[0]);
   return {
     recipe,
@@ -38,6 +38,7 @@ export function trainPrediction(
       method: "gbdt",
       output: outputOf(target, unit, range),
       prediction: { ...prediction, step },
+      expected,
     },
     lines: linesOf(trained, coverage),
   };

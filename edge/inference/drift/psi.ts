@@ -2,7 +2,8 @@ import { quantileOf } from "../learn/quantile.ts";
 import { seededRandom } from "../../../src/random.ts";
 import type { StateReader, StateWriter } from "../state.ts";
 
-const bins = 8;
+/** An even number: the closed sum of χ² wants an odd number of degrees. */
+export const bins = 8;
 /** Of the reference, drawn at random from all of its samples. */
 const drawn = 128;
 /** The recent samples are counted in parts, so that the oldest can be left out. */
@@ -57,35 +58,25 @@ export class Psi {
   }
 
   #binOf(sample: number): number {
-    let bin = 0;
-    while (bin < bins - 1 && sample > this.#edges[bin]!) bin++;
-    return bin;
+    return binOf(this.#edges, sample);
   }
 
   /** The index, or NaN until the newest samples are as many as the reference. */
   index(): number {
     if (this.#recentSeen < this.#referenceSamples) return Number.NaN;
-    let total = 0;
-    for (const count of this.#recent) total += count;
-    let index = 0;
     for (let bin = 0; bin < bins; bin++) {
       let recent = 0;
       for (let part = 0; part < parts; part++) recent += this.#recent[part * bins + bin]!;
-      // Half a sample in each bin, so that an empty one is a large number and not infinity.
-      const p = (recent + 0.5) / (total + bins / 2);
-      const q = (this.#counts[bin]! + 0.5) / (drawn + bins / 2);
-      index += (p - q) * Math.log(p / q);
+      recentByBin[bin] = recent;
     }
-    return index;
+    return stabilityIndex(recentByBin, this.#counts);
   }
 
   /**
-   * Probability of such an index by chance, where `independent` samples were seen on either side: the index times
-   * n m / (n + m) is χ² with one degree less than there are bins (Yurdakul 2018).
+   * Probability of such an index by chance, where `independent` samples were seen on either side.
    */
   test(index: number, independent: number): number {
-    const reference = Math.min(independent, drawn);
-    return chiSquareAbove((index * independent * reference) / (independent + reference), bins - 1);
+    return chanceOf(index, independent, Math.min(independent, drawn));
   }
 
   save(to: StateWriter): void {
@@ -105,6 +96,43 @@ export class Psi {
     this.#seen = from.number();
     this.#recentSeen = from.number();
   }
+}
+
+/** Of `edges`, each the upper end of its bin but for the last one, which has none. */
+export function binOf(edges: ArrayLike<number>, sample: number): number {
+  let bin = 0;
+  while (bin < edges.length && sample > edges[bin]!) bin++;
+  return bin;
+}
+
+const recentByBin = new Float64Array(bins);
+
+/** How far counts by bin are from those of a reference; as many bins. */
+export function stabilityIndex(recent: ArrayLike<number>, reference: ArrayLike<number>): number {
+  const total = sumOf(recent);
+  const referenceTotal = sumOf(reference);
+  let index = 0;
+  for (let bin = 0; bin < recent.length; bin++) {
+    // Half a sample in each bin, so that an empty one is a large number and not infinity.
+    const p = (recent[bin]! + 0.5) / (total + recent.length / 2);
+    const q = (reference[bin]! + 0.5) / (referenceTotal + recent.length / 2);
+    index += (p - q) * Math.log(p / q);
+  }
+  return index;
+}
+
+/**
+ * Probability of such an index by chance, where so many independent samples were seen on either side: the index times
+ * n m / (n + m) is χ² with one degree less than there are bins (Yurdakul 2018).
+ */
+export function chanceOf(index: number, recent: number, reference: number): number {
+  return chiSquareAbove((index * recent * reference) / (recent + reference), bins - 1);
+}
+
+function sumOf(counts: ArrayLike<number>): number {
+  let total = 0;
+  for (let bin = 0; bin < counts.length; bin++) total += counts[bin]!;
+  return total;
 }
 
 /** Upper tail of χ² with an odd number of degrees: the closed sum of Abramowitz and Stegun 26.4.4. */

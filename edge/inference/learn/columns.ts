@@ -18,7 +18,8 @@ export function constantInputs(segments: readonly Segment[], inputs: readonly st
   });
 }
 
-function columnOf(segments: readonly Segment[], input: number): Float64Array {
+/** All that is known of an input. */
+export function columnOf(segments: readonly Segment[], input: number): Float64Array {
   return Float64Array.from(segments.flatMap(({ rows }) => rows.map((row) => row[input]!)).filter(Number.isFinite));
 }
 

@@ -1,4 +1,5 @@
 import { TidegateError } from "../../../src/errors.ts";
+import { expectedOf, type Expected } from "../drift/histogram.ts";
 import type { Feature } from "../features/feature.ts";
 import { GbdtModel, type Link } from "../formats/gbdt.ts";
 import { readTrees, writeTrees } from "../formats/gbdt-weights.ts";
@@ -8,8 +9,8 @@ import type { Manifest } from "../package/manifest.ts";
 import type { RowRecipe } from "../rows/row-scorer.ts";
 import type { RowTable } from "../rows/row-table.ts";
 import { boostDefaults, fitTrees, type BoostOptions } from "../trees/boost.ts";
-import type { Trees } from "../trees/trees.ts";
-import { bandOf, constantInputs, waveformRows } from "./columns.ts";
+import { probability, type Trees } from "../trees/trees.ts";
+import { bandOf, columnOf, constantInputs, waveformRows } from "./columns.ts";
 import { fitIntervals } from "./conformal.ts";
 import { examplesOf, splitExamples, type Examples, type Split } from "./examples.ts";
 import { areaUnderCurve, meanOf, meanSquaredError } from "./figures.ts";
@@ -29,6 +30,7 @@ export interface TrainedPredictor {
   readonly golden: Golden;
   readonly usual: readonly (readonly [number, number])[];
   readonly constant: readonly string[];
+  readonly expected: Expected;
   /** Of the labels that were fitted. */
   readonly range: readonly [number, number];
   readonly prediction: Omit<NonNullable<Manifest["prediction"]>, "step">;
@@ -62,6 +64,11 @@ export function trainPredictor(table: RowTable, options: PredictorOptions): Trai
     golden: makeGolden(recipe, longest.rows.slice(0, waveformRows(features) + goldenRows)),
     usual: inputs.map((_, i) => bandOf(table.segments, i)),
     constant: constantInputs(table.segments, inputs),
+    expected: expectedOf(
+      { inputs: inputs.map((_, i) => columnOf(table.segments, i)), outputs: made.heldOutputs },
+      table.shape.periodMs,
+      "beyond",
+    ),
     range: made.range,
     prediction: {
       ...(made.interval === undefined ? {} : { interval: made.interval }),
@@ -79,6 +86,8 @@ interface Made {
   readonly model: GbdtModel;
   readonly range: readonly [number, number];
   readonly interval?: PackagedInterval;
+  /** For rows of models that did not see them. */
+  readonly heldOutputs: Float64Array;
   readonly tested: NonNullable<Manifest["prediction"]>["tested"];
 }
 
@@ -113,6 +122,7 @@ function predictQuantity(split: Split, { boost, cap, coverage }: PredictorOption
     model,
     range,
     interval,
+    heldOutputs: held.outputs,
     tested: {
       rmse: Math.sqrt(meanSquaredError(outputs, tested.labels)),
       rmseOfMean: Math.sqrt(meanSquaredError(always, tested.labels)),
@@ -139,6 +149,7 @@ function predictProbability(split: Split, { boost }: PredictorOptions): Made {
   return {
     model: final,
     range: [0, 1],
+    heldOutputs: held.outputs.map((logOdds) => probability(slope * logOdds + offset)),
     tested: {
       brier: meanSquaredError(outputs, tested.labels),
       brierOfMean: meanSquaredError(always, tested.labels),

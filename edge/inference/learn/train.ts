@@ -1,4 +1,5 @@
 import { TidegateError } from "../../../src/errors.ts";
+import { expectedOf, type Expected } from "../drift/histogram.ts";
 import { Episode } from "../episode.ts";
 import type { Feature } from "../features/feature.ts";
 import { FeaturePipeline } from "../features/pipeline.ts";
@@ -8,7 +9,7 @@ import { makeGolden, type Golden } from "../package/golden.ts";
 import { RowScorer, type RowRecipe } from "../rows/row-scorer.ts";
 import type { RowTable, Segment } from "../rows/row-table.ts";
 import { onAlertScale } from "../rows/score-scale.ts";
-import { bandOf, constantInputs, waveformRows } from "./columns.ts";
+import { bandOf, columnOf, constantInputs, waveformRows } from "./columns.ts";
 import { fitCva, fitMspc, fitVar, withLimits, type Fit, type LimitOptions } from "./fit-rows.ts";
 import { matrixFrom, type Matrix } from "./matrix.ts";
 import { quantileOf } from "./quantile.ts";
@@ -26,6 +27,7 @@ export interface Trained {
   readonly clear: number;
   /** Per input, where 98 of 100 of the values lay. */
   readonly usual: readonly (readonly [number, number])[];
+  readonly expected: Expected;
   readonly rowsFitted: number;
   readonly rowsForLimits: number;
   readonly rowsTested: number;
@@ -69,6 +71,11 @@ export function train(table: RowTable, { method, features, limits }: TrainOption
     golden: makeGolden(recipe, longest.rows.slice(0, settling + waveformRows(features) + goldenRows)),
     clear,
     usual,
+    expected: expectedOf(
+      { inputs: inputs.map((_, i) => columnOf([...fitted, ...forLimits], i)), outputs: calm },
+      table.shape.periodMs,
+      "even",
+    ),
     rowsFitted: fitRows.rows,
     rowsForLimits: limitRows.rows,
     constant: constantInputs(fitted, inputs),

@@ -5,6 +5,7 @@ import {
   modelVersionPattern,
   type PackageFile,
 } from "../../../src/model-package/limits.ts";
+import { expectedSchema } from "../drift/histogram.ts";
 import { oneOf } from "../../../src/wire/fields.ts";
 
 /*
@@ -218,6 +219,7 @@ export const manifestSchema = Type.Object(
     ),
     calibration: Type.Optional(calibration),
     prediction: Type.Optional(prediction),
+    expected: Type.Optional(expectedSchema),
     training,
     files: Type.Array(file, { minItems: 2, maxItems: 8 }),
   },

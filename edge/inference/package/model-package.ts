@@ -32,6 +32,8 @@ export function readManifest(bytes: Uint8Array): Manifest {
   for (const { name, bytes } of manifest.files) {
     if (bytes > fileBytesMax[name]) throw invalid(`${name} has ${bytes} bytes; at most ${fileBytesMax[name]} are read`);
   }
+  if (manifest.expected !== undefined && manifest.expected.inputs.length !== manifest.inputs.length)
+    throw invalid("expected.inputs is of another number of inputs");
   requireFormat(manifest, names);
   requirePurpose(manifest);
   return manifest;

@@ -1,3 +1,4 @@
+import { expectedOf } from "../drift/histogram.ts";
 import { formats } from "../formats/formats.ts";
 import { NetworkModel, type NetworkReading } from "../formats/network.ts";
 import { makeNetworkGolden } from "./bring-up.ts";
@@ -22,10 +23,18 @@ export interface TrainedNetwork {
 export async function packNetwork({ about, reading, files, rows }: TrainedNetwork): Promise<PackageBytes> {
   const inputs = about.inputs.map(({ metric }) => metric);
   const recipe = { inputs, features: about.features, model: modelOf(about, reading, files) };
-  const bytes = makePackage(about, recipe, await makeNetworkGolden(recipe, rows));
+  const golden = await makeNetworkGolden(recipe, rows);
+  const bytes = makePackage({ ...about, expected: about.expected ?? expectedFrom(about, rows) }, recipe, golden);
   // What the manifest may not say is told here, and not by the gateway that the package goes to.
   openPackage(bytes);
   return bytes;
+}
+
+/** Of the few rows at hand; what the network says of normal rows is for whoever trained it to tell. */
+function expectedFrom({ inputs, output, rows: { periodMs } }: TrainedNetwork["about"], rows: TrainedNetwork["rows"]) {
+  const columns = inputs.map((_, i) => Float64Array.from(rows, (row) => row[i]!));
+  const kind = output.kind === "score" ? "even" : "beyond";
+  return expectedOf({ inputs: columns, outputs: new Float64Array() }, periodMs, kind);
 }
 
 function modelOf(

@@ -69,7 +69,7 @@ function tooMuch(): TidegateError {
 function manifestOf(
   { base, version, toMicros }: RefitJob,
   table: RowTable,
-  { usual, clear, ...trained }: Trained,
+  { usual, clear, expected, ...trained }: Trained,
 ): Omit<Manifest, "files"> {
   const { files: _files, ...kept } = base;
   return {
@@ -86,6 +86,7 @@ function manifestOf(
       falseAlarmsTested: trained.falseAlarmsTested,
       episodesTested: trained.episodesTested,
     },
+    expected,
     training: provenanceOf(table, toMicros),
   };
 }

@@ -1,7 +1,10 @@
 import type { StateReader, StateWriter } from "../state.ts";
+import { ModelDrift } from "./model-drift.ts";
+import type { ServedModel } from "./served-model.ts";
 
 /** What one version of a model has said so far, live or as a shadow: by this a person decides about it. */
 export class ModelTally {
+  readonly drift: ModelDrift;
   /** Rows that were judged. */
   rows = 0;
   /** Of them at or beyond the limit. */
@@ -16,6 +19,10 @@ export class ModelTally {
   microsMax = 0;
   #micros = 0;
   #timed = 0;
+
+  constructor(model: ServedModel) {
+    this.drift = new ModelDrift(model);
+  }
 
   get microsMean(): number {
     return this.#timed === 0 ? 0 : this.#micros / this.#timed;
@@ -47,14 +54,17 @@ export class ModelTally {
     to.number(this.compared);
     to.number(this.onlyLive);
     to.number(this.onlyShadow);
+    this.drift.save(to);
   }
 
-  load(from: StateReader): void {
+  /** `isOld`: of before there was drift. */
+  load(from: StateReader, isOld: boolean): void {
     this.rows = from.number();
     this.abnormalRows = from.number();
     this.episodes = from.number();
     this.compared = from.number();
     this.onlyLive = from.number();
     this.onlyShadow = from.number();
+    if (!isOld) this.drift.load(from);
   }
 }

@@ -23,6 +23,11 @@ const searchEvery = 1000;
 
 const nothing: readonly InsightRecord[] = [];
 
+/** The first number of a snapshot. Before there was one, it was a count and so not below 0. */
+const layout = -2;
+/** What was counted of a version before drift was. */
+const oldTallyBytes = 6 * 8;
+
 /** The head of an open episode, for closing it without the model that raised it. */
 type OpenAlert = Omit<AlertRecord, "kind" | "priority" | "explanation" | "contributions" | "time">;
 
@@ -140,7 +145,7 @@ export class PackageScorer {
   deploy(name: string, stage: Stage, model: ServedModel | undefined, scope?: CanaryScope): void {
     const before = this.#served[stage].get(name)?.model;
     if (model === undefined) this.#served[stage].delete(name);
-    else this.#served[stage].set(name, { model, tally: new ModelTally(), scope });
+    else this.#served[stage].set(name, { model, tally: new ModelTally(model), scope });
     if (before !== model) void before?.recipe.model.remote?.close();
     const remote = model?.recipe.model.remote;
     if (model !== undefined && remote !== undefined) {
@@ -183,6 +188,7 @@ export class PackageScorer {
       onlyShadow,
       microsMean,
       microsMax,
+      drift: tally.drift.view(),
       ...limitsOf(watches),
       ...networkOf(model),
     };
@@ -419,13 +425,16 @@ export class PackageScorer {
   }
 
   save(to: StateWriter): void {
+    to.number(layout);
     to.number(this.unwatched);
     to.number(this.#searchIn);
     const served = stages.flatMap((stage) => [...this.#served[stage].values()].map((one) => ({ stage, ...one })));
     to.number(served.length);
     for (const { stage, model, tally } of served) {
       to.text(`${stage} ${model.id}`);
-      tally.save(to);
+      const counted = new StateWriter();
+      tally.save(counted);
+      to.bytes(counted.done());
     }
     to.number(this.#devices.size);
     for (const device of this.#devices.values()) {
@@ -441,18 +450,22 @@ export class PackageScorer {
 
   /** Takes the place of everything; models are deployed before. */
   load(from: StateReader): void {
-    this.unwatched = from.number();
+    const first = from.number();
+    const isOld = first !== layout;
+    this.unwatched = isOld ? first : from.number();
     this.#searchIn = from.number();
-    const tallies = new Map<string, ModelTally>();
+    const tallies = new Map<string, StateReader>();
     for (let left = from.number(); left > 0; left--) {
       const key = from.text();
-      const tally = new ModelTally();
-      tally.load(from);
-      tallies.set(key, tally);
+      const counted = isOld ? from.part(oldTallyBytes) : StateReader.open(from.bytes());
+      if (counted !== undefined) tallies.set(key, counted);
     }
     for (const stage of stages) {
       for (const served of this.#served[stage].values()) {
-        served.tally = tallies.get(`${stage} ${served.model.id}`) ?? served.tally;
+        const counted = tallies.get(`${stage} ${served.model.id}`);
+        if (counted === undefined) continue;
+        served.tally = new ModelTally(served.model);
+        served.tally.load(counted, isOld);
       }
     }
     this.#devices.clear();

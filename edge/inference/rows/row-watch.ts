@@ -151,6 +151,8 @@ export class RowWatch {
     const step = meaning === undefined ? undefined : this.#stepTo(meaning, timeMicros);
     if (!uncertain && !this.episode.open) this.#limit?.learn(given);
     this.#tally.judged(meaning?.isAbnormal ?? false, step === "raise");
+    // What a detector calls abnormal is told by its alert. A predictor has to know machines that are near their end.
+    if (!this.episode.open || this.#forecast !== undefined) this.#tally.drift.observe(values, given, timeMicros);
     if (step !== undefined) this.#tell(step, output, values, timeMicros, uncertain);
     if (this.#forecast?.isDue(output, timeMicros)) this.#predict(this.#forecast, output, values, timeMicros, uncertain);
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { CompiledProfile } from "../../../src/profile/profile.ts";
+import type { Histogram } from "../drift/histogram.ts";
 import { isLifelong } from "../features/pipeline.ts";
 import type { PackagedInterval } from "../package/interval.ts";
 import type { FollowOptions, Manifest } from "../package/manifest.ts";
@@ -25,6 +26,8 @@ export interface Predicts {
   readonly interval: PackagedInterval | undefined;
   /** A change by less says nothing new. */
   readonly step: number;
+  /** Root of the mean squared error on what nothing was fitted on. */
+  readonly testedError: number | undefined;
 }
 
 /** A packaged model as the scorer runs it. */
@@ -44,6 +47,11 @@ export interface ServedModel {
   /** In the order of the inputs. */
   readonly units: readonly string[];
   readonly usual: readonly (readonly [number, number])[];
+  /** How inputs and output were distributed in training; undefined where the package does not say. */
+  readonly expected: {
+    readonly inputs: readonly (Histogram | undefined)[];
+    readonly output: Histogram | undefined;
+  };
 }
 
 export function servedModel({ manifest, recipe }: ModelPackage): ServedModel {
@@ -60,6 +68,10 @@ export function servedModel({ manifest, recipe }: ModelPackage): ServedModel {
     life: features.some(isLifelong) ? JSON.stringify([shape, features]) : undefined,
     units: inputs.map(({ unit }) => unit),
     usual: inputs.map(({ usual }) => usual),
+    expected: {
+      inputs: inputs.map((_, i) => manifest.expected?.inputs[i] ?? undefined),
+      output: manifest.expected?.output ?? undefined,
+    },
   };
 }
 
@@ -70,7 +82,13 @@ function purposeOf({ output, threshold, prediction }: Manifest): Purpose {
     return { kind: "detects", clear: threshold.clear, follow: threshold.follow };
   }
   assert(prediction !== undefined);
-  return { kind: "predicts", output, interval: prediction.interval, step: prediction.step };
+  return {
+    kind: "predicts",
+    output,
+    interval: prediction.interval,
+    step: prediction.step,
+    testedError: prediction.tested.rmse,
+  };
 }
 
 /** Why a device of the profile cannot be scored by the model; undefined where it can. */

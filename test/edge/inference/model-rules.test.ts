@@ -14,6 +14,7 @@ const live: VersionFacts = {
   compared: 0,
   onlyLive: 0,
   onlyShadow: 0,
+  drift: { state: "ok" },
 };
 const shadow: VersionFacts = {
   ...live,
@@ -40,10 +41,88 @@ interface Case {
   readonly versions: readonly VersionFacts[];
   readonly previous?: string;
   readonly judged?: Partial<Record<AlertVerdict, number>>;
+  /** The version whose alerts they are of; by default the live one. */
+  readonly judgedOf?: string;
   readonly decides: string;
 }
 
+const steady: ModelRules = { model: "pump", promote: { ...promote.promote!, driftMax: "warn" } };
+const asked: ModelRules = {
+  model: "pump",
+  promote: { ...fromCanary.promote!, falseAlarms: { judgedMin: 4, percentMax: 50 } },
+};
+const drifting = back({ onFailure: false, onDrift: true });
+const drifted = { drift: { state: "degraded" } } as const;
+
 const cases: readonly Case[] = [
+  {
+    name: "a shadow whose data is a little off",
+    rules: steady,
+    versions: [live, { ...shadow, drift: { state: "warn" } }],
+    decides: "promote 1.1.0",
+  },
+  {
+    name: "a shadow whose data is another",
+    rules: steady,
+    versions: [live, { ...shadow, ...drifted }],
+    decides: "nothing",
+  },
+  {
+    name: "a shadow of whose data a day is not known",
+    rules: steady,
+    versions: [live, { ...shadow, drift: { state: "learning" } }],
+    decides: "nothing",
+  },
+  {
+    name: "drift that no rule looks at",
+    rules: promote,
+    versions: [live, { ...shadow, ...drifted }],
+    decides: "promote 1.1.0",
+  },
+  {
+    name: "a canary of whose alerts too few were judged",
+    rules: asked,
+    versions: [live, canary],
+    judged: { "true-alarm": 3 },
+    judgedOf: canary.version,
+    decides: "nothing",
+  },
+  {
+    name: "a canary with too many false alarms",
+    rules: asked,
+    versions: [live, canary],
+    judged: { "true-alarm": 2, "false-alarm": 3 },
+    judgedOf: canary.version,
+    decides: "nothing",
+  },
+  {
+    name: "a canary whose alerts were right",
+    rules: asked,
+    versions: [live, canary],
+    judged: { "true-alarm": 2, "false-alarm": 2 },
+    judgedOf: canary.version,
+    decides: "promote 1.2.0",
+  },
+  {
+    name: "a live version that has drifted",
+    rules: drifting,
+    versions: [{ ...live, ...drifted }],
+    previous: "0.9.0",
+    decides: "rollback 1.0.0",
+  },
+  {
+    name: "a live version that has drifted a little",
+    rules: drifting,
+    versions: [{ ...live, drift: { state: "warn" } }],
+    previous: "0.9.0",
+    decides: "nothing",
+  },
+  {
+    name: "drift with nothing to go back to",
+    rules: drifting,
+    versions: [{ ...live, ...drifted }],
+    decides: "nothing",
+  },
   { name: "no rule", rules: { model: "pump" }, versions: [{ ...live, state: "failed" }, shadow], decides: "nothing" },
   { name: "a shadow at every bound", rules: promote, versions: [live, shadow], decides: "promote 1.1.0" },
   { name: "an hour too few", rules: promote, versions: [live, { ...shadow, hours: 999.9 }], decides: "nothing" },
@@ -124,13 +203,13 @@ const cases: readonly Case[] = [
   },
 ];
 
-for (const { name, rules, versions, previous, judged = {}, decides } of cases) {
+for (const { name, rules, versions, previous, judged = {}, judgedOf = live.version, decides } of cases) {
   test(`${name}: ${decides}`, () => {
     const none = { "true-alarm": 0, "false-alarm": 0, "maintenance-done": 0 };
     const facts = {
       versions,
       previous,
-      judged: (version: string) => (version === live.version ? { ...none, ...judged } : none),
+      judged: (version: string) => (version === judgedOf ? { ...none, ...judged } : none),
     };
     const decision = decide(rules, facts);
     assert.equal(decision === undefined ? "nothing" : `${decision.kind} ${decision.version}`, decides);

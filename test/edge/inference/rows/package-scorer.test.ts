@@ -10,6 +10,7 @@ import { PackageScorer } from "../../../../edge/inference/rows/package-scorer.ts
 import type { RowRecipe } from "../../../../edge/inference/rows/row-scorer.ts";
 import { servedModel, type ServedModel } from "../../../../edge/inference/rows/served-model.ts";
 import { Scorer } from "../../../../edge/inference/scorer.ts";
+import { StateReader, StateWriter } from "../../../../edge/inference/state.ts";
 import { ProfileLibrary } from "../../../../edge/profile-library.ts";
 import type { Observation } from "../../../../src/observation/observation.ts";
 import type { AlertRecord } from "../../../../src/wire/records.ts";
@@ -151,6 +152,18 @@ test("another version closes the open episode and begins anew, at once or after 
     assert.deepEqual([again!.kind, again!.version], ["raise", "1.1.0"]);
     assert.notEqual(again!.episode, raised.episode);
   }
+});
+
+test("what was counted by a release before this one goes on", () => {
+  const to = new StateWriter();
+  for (const number of [0, 0, 1]) to.number(number);
+  to.text(`live ${live.id}`);
+  for (const number of [700, 20, 3, 0, 0, 0]) to.number(number);
+  to.number(0);
+  const { packages } = site().models;
+  packages.load(StateReader.open(to.done())!);
+  const [view] = packages.status();
+  assert.deepEqual([view!.rows, view!.abnormalRows, view!.episodes, view!.drift.state], [700, 20, 3, "learning"]);
 });
 
 test("no version, or no rule any more: the open episode is closed and the device forgotten", () => {
