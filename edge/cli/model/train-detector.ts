@@ -5,7 +5,7 @@ import type { TrainFlags } from "./train-flags.ts";
 import type { TrainOutcome } from "./train-outcome.ts";
 
 /** How far a limit that follows may go, in units of the package's. */
-const followBounds = { least: 0.5, most: 2 };
+const followBounds = { firstRows: 1000, least: 1, most: 1.5 };
 
 export function trainDetector(
   table: RowTable,

@@ -95,6 +95,7 @@ const follow = Type.Object(
       maximum: 0.01,
       description: "Part of normal rows that may be above the limit.",
     }),
+    firstRows: Type.Integer({ minimum: 200, maximum: 10_000, description: "Until then the limit is the package's." }),
     least: Type.Number({ minimum: 0.1, maximum: 1, description: "The limit is never below this …" }),
     most: Type.Number({ minimum: 1, maximum: 100, description: "… and never above this, in units of the package's." }),
   },

@@ -12,8 +12,8 @@ export class LiveLimit {
   readonly #least: number;
   readonly #most: number;
 
-  constructor({ risk, least, most }: FollowOptions) {
-    this.#spot = new Spot({ ...spotDefaults, risk });
+  constructor({ risk, firstRows, least, most }: FollowOptions) {
+    this.#spot = new Spot({ ...spotDefaults, risk, firstValues: firstRows });
     this.#least = least;
     this.#most = most;
   }

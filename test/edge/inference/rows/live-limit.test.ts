@@ -17,7 +17,7 @@ import { observationOf, pumpPackage, pumpReadings } from "../../../support/model
 
 const profile = new ProfileLibrary(undefined).get("acme/pump", undefined)!;
 const rule: ModelRule = { model: "pump", profile: "acme/pump", priority: "high" };
-const follow = { risk: 1e-3, least: 0.5, most: 3 };
+const follow = { risk: 1e-3, firstRows: 1000, least: 0.5, most: 3 };
 const fixed = servedModel(openPackage(pumpPackage()));
 const following = servedModel(openPackage(pumpPackage({ follow })));
 
