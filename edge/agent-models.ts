@@ -73,6 +73,13 @@ export class AgentModels {
     return this.#desk;
   }
 
+  /** In the store, of the models that the configuration uses; the newest first. */
+  versions(): { readonly name: string; readonly version: string }[] {
+    return [...new Set(namesIn(this.#setup))].flatMap((name) =>
+      this.#desk.store.versions(name).map((version) => ({ name, version })),
+    );
+  }
+
   /** Loads what the store says is live. */
   async load(): Promise<void> {
     await this.#live.look();

@@ -527,6 +527,7 @@ class Agent implements RunningAgent {
         specOf: (device, metric) => this.#rememberedProfile(device)?.specOf(metric),
       }),
       models: () => this.#models.scoring.packages.status(),
+      modelVersions: () => this.#models.versions(),
       predictions: (device) => this.#models.scoring.packages.predictions(device),
       counters: () => this.#intake.counters,
       usage: () => this.#usage,

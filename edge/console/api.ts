@@ -10,6 +10,7 @@ import {
   lineScreen,
   modelsScreen,
   overviewScreen,
+  trialOptions,
 } from "./screens.ts";
 import type { Streams } from "./stream.ts";
 import type { ConsoleView } from "./view.ts";
@@ -25,6 +26,7 @@ export function addApi(server: FastifyInstance, { view, access, streams }: ApiPa
   server.get("/api/v1/overview", async () => overviewScreen(view));
   server.get("/api/v1/buffer", async () => bufferScreen(view));
   server.get("/api/v1/models", async () => modelsScreen(view));
+  server.get("/api/v1/models/trial-options", async () => trialOptions(view));
   server.get("/api/v1/alerts", async () => alertsScreen(view));
   // Asked by the login page, and by the others when a person does something: that keeps the session open.
   server.get("/api/v1/session", { config: { open: true } }, async (request) => ({

@@ -13,9 +13,12 @@ export interface ModelsApiParts {
 const name = Type.String({ minLength: 1, maxLength: 63 });
 const reason = Type.Optional(Type.String({ maxLength: 200 }));
 const named = Type.Object({ name, reason });
-const promotion = Type.Object({ name, version: Type.String({ minLength: 1, maxLength: 32 }), reason });
+const version = Type.String({ minLength: 1, maxLength: 32 });
+const versioned = Type.Object({ name, version, reason });
+const places = (maxLength: number) => Type.Array(Type.String({ minLength: 1, maxLength }), { maxItems: 64 });
+const placed = Type.Object({ name, version, devices: places(128), paths: places(256), reason });
 
-/** What may be done about the packaged models that run. */
+/** What may be done about the packaged models. */
 export function addModelsApi(server: FastifyInstance, { actions, access }: ModelsApiParts): void {
   const route = <Body extends TSchema>(
     kind: ModelAction["kind"],
@@ -30,13 +33,11 @@ export function addModelsApi(server: FastifyInstance, { actions, access }: Model
       return outcome.kind === "done" ? { outcome: "done" } : refuse(reply, 409, "MODEL_REFUSED", outcome.message);
     });
   };
-  route("promote", promotion, ({ name: model, version, reason: why }) => ({
-    kind: "promote",
-    name: model,
-    version,
-    reason: (why ?? "").trim(),
-  }));
+  for (const kind of ["promote", "shadow"] as const) {
+    route(kind, versioned, (given) => ({ kind, ...given, reason: (given.reason ?? "").trim() }));
+  }
+  route("canary", placed, (given) => ({ kind: "canary", ...given, reason: (given.reason ?? "").trim() }));
   for (const kind of ["rollback", "end-canary", "end-shadow"] as const) {
-    route(kind, named, ({ name: model, reason: why }) => ({ kind, name: model, reason: (why ?? "").trim() }));
+    route(kind, named, (given) => ({ kind, ...given, reason: (given.reason ?? "").trim() }));
   }
 }

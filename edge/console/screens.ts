@@ -10,6 +10,7 @@ import type {
   GatewayView,
   MetricView,
   ModelView,
+  StoredModel,
   Suppression,
   TotalsView,
 } from "./view.ts";
@@ -91,6 +92,14 @@ export interface ModelsScreen {
   readonly predictions: readonly PredictionRecord[];
 }
 
+/** What a trial can be begun with: versions, and where a canary may sit. */
+export interface TrialOptions {
+  readonly versions: readonly StoredModel[];
+  readonly devices: readonly string[];
+  /** Asset paths of devices, and those above them. */
+  readonly paths: readonly string[];
+}
+
 export interface AlertScreen {
   readonly gateway: GatewayView;
   readonly alert: AlertView;
@@ -102,6 +111,8 @@ const lineDevicesMax = 200;
 const alertsMax = 200;
 const predictionsMax = 40;
 const cardMetricsMax = 3;
+const trialVersionsMax = 200;
+const trialPlacesMax = 1000;
 
 export function overviewScreen(view: ConsoleView): OverviewScreen {
   const gateway = view.gateway();
@@ -128,6 +139,23 @@ export function bufferScreen(view: ConsoleView): BufferScreen {
 export function modelsScreen(view: ConsoleView): ModelsScreen {
   const predictions = [...view.predictions()].sort((a, b) => compareText(b.time, a.time));
   return { gateway: view.gateway(), models: view.models(), predictions: predictions.slice(0, predictionsMax) };
+}
+
+export function trialOptions(view: ConsoleView): TrialOptions {
+  const devices = view.devices();
+  const paths = new Set(devices.flatMap(({ path }) => pathsTo(path)));
+  const sorted = (names: Iterable<string>): string[] => [...names].sort(compareText).slice(0, trialPlacesMax);
+  return {
+    versions: view.modelVersions().slice(0, trialVersionsMax),
+    devices: sorted(devices.map(({ id }) => id)),
+    paths: sorted(paths),
+  };
+}
+
+/** `a`, `a/b` and `a/b/c` of `a/b/c`. */
+function pathsTo(path: string): string[] {
+  const parts = path === "" ? [] : path.split("/");
+  return parts.map((_, at) => parts.slice(0, at + 1).join("/"));
 }
 
 export function lineScreen(view: ConsoleView, path: string, search: string): LineScreen {

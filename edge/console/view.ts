@@ -41,6 +41,8 @@ export interface ConsoleView {
   suppressions(): readonly Suppression[];
   /** Packaged models that run, live ones first; bounded. */
   models(): readonly ModelView[];
+  /** Versions in the store of the models that the configuration uses, by name, the newest first. Reads folders. */
+  modelVersions(): readonly StoredModel[];
   /** The newest prediction of each device that has one, or of one device. */
   predictions(device?: string): readonly PredictionRecord[];
   /** Messages in the quarantine that fit, newest first, below `before`, at most `limit`. */
@@ -116,13 +118,28 @@ export type AlertOutcome = "done" | "gone" | "full" | "abandoned";
 
 /** `reason` is for the audit, and may be empty. */
 export type ModelAction =
-  | { readonly kind: "promote"; readonly name: string; readonly version: string; readonly reason: string }
+  | { readonly kind: "promote" | "shadow"; readonly name: string; readonly version: string; readonly reason: string }
+  /** On these devices, and on every device at or below these asset paths; of them those that the rules give to the model. */
+  | {
+      readonly kind: "canary";
+      readonly name: string;
+      readonly version: string;
+      readonly devices: readonly string[];
+      readonly paths: readonly string[];
+      readonly reason: string;
+    }
   | { readonly kind: "rollback" | "end-canary" | "end-shadow"; readonly name: string; readonly reason: string };
 
 export type ModelOutcome =
   | { readonly kind: "done" }
-  /** In words for a person: there is no such version, or it is not sound. */
+  /** In words for a person: there is no such version, it is not sound, or another one is being tried. */
   | { readonly kind: "refused"; readonly message: string };
+
+/** A version of a model that could run here. */
+export interface StoredModel {
+  readonly name: string;
+  readonly version: string;
+}
 
 /** A packaged model that runs on this gateway, and what it has said since its version runs in this stage. */
 export interface ModelView {

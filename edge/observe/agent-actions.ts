@@ -23,7 +23,7 @@ export interface AgentActionsParts {
   readonly clock: Clock;
   readonly alerts: Pick<AlertDesk, "change">;
   /** Throws a TidegateError where it is refused; it leaves its own note for the audit. */
-  readonly models: { change(action: ModelAction, by: Actor): void };
+  readonly models: { change(action: ModelAction, by: Actor): Promise<unknown> };
   readonly retry: { all(ids: readonly number[], by: Actor): Promise<readonly RetryOutcome[]> };
   readonly journal: { deleteQuarantined(ids: readonly number[], by: Actor): Promise<number> };
   readonly reload: () => Promise<ReloadResult>;
@@ -44,6 +44,7 @@ export class AgentActions implements ConsoleActions, Disposable {
   #waiting: AuditRecord[] = [];
   #leftOut = 0;
   #waitsForRoom = false;
+  #isTrying = false;
 
   constructor(parts: AgentActionsParts) {
     this.#parts = parts;
@@ -79,12 +80,18 @@ export class AgentActions implements ConsoleActions, Disposable {
   }
 
   async changeModels(action: ModelAction, by: Actor): Promise<ModelOutcome> {
+    // A version that is to run is tried first, and a network with much memory: one at a time.
+    const isTried = "version" in action;
+    if (isTried && this.#isTrying) return { kind: "refused", message: "another version is being tried now" };
+    this.#isTrying ||= isTried;
     try {
-      this.#parts.models.change(action, by);
+      await this.#parts.models.change(action, by);
       return { kind: "done" };
     } catch (error) {
       if (!(error instanceof TidegateError)) throw error;
       return { kind: "refused", message: error.hint === undefined ? error.message : `${error.message}. ${error.hint}` };
+    } finally {
+      if (isTried) this.#isTrying = false;
     }
   }
 

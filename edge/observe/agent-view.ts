@@ -16,6 +16,7 @@ import type {
   ModelView,
   QuarantineList,
   QuarantinedMessage,
+  StoredModel,
   Suppression,
   TotalsView,
   TrendView,
@@ -41,6 +42,7 @@ export interface AgentViewParts {
   readonly suppressions: Suppressions;
   readonly alertWindows: AlertWindows;
   readonly models: () => readonly ModelView[];
+  readonly modelVersions: () => readonly StoredModel[];
   readonly predictions: (device: string | undefined) => readonly PredictionRecord[];
   readonly feedback: FeedbackCounts;
   readonly counters: () => { readonly received: number; readonly acknowledged: number; readonly quarantined: number };
@@ -232,6 +234,10 @@ export class AgentView implements ConsoleView {
 
   models(): readonly ModelView[] {
     return this.#parts.models();
+  }
+
+  modelVersions(): readonly StoredModel[] {
+    return this.#parts.modelVersions();
   }
 
   alertFigures(): AlertFigures {

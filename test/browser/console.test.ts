@@ -287,6 +287,54 @@ for (const view of [narrow, wide]) {
       assert.equal(await overflow(page), 0);
     });
 
+    test("a shadow and a canary are begun on the page of models; what is refused is said where it was asked", async () => {
+      const { view: gateway, actions } = running;
+      const page = await open(view, "#/models");
+      await page.getByRole("button", { name: "Try another version" }).click();
+      await page.getByText("There is no version to try: import a package").waitFor();
+      gateway.storedModels = ["1.3.0", "1.2.0"].map((version) => ({ name: "pump-health", version }));
+      await page.getByRole("button", { name: "Try another version" }).click();
+      const dialog = page.getByRole("dialog", { name: "Try another version" });
+      assert.equal(await dialog.getByLabel("On this device").isVisible(), false);
+      await dialog.getByText("It runs on the same data as the live version").waitFor();
+      await dialog.getByRole("button", { name: "Begin" }).click();
+      await page.getByText("Done; the models follow within some seconds.").waitFor();
+      await page.getByRole("button", { name: "Try another version" }).click();
+      await dialog.getByLabel("Version").selectOption("pump-health 1.2.0");
+      await dialog.getByLabel("Kind of trial").selectOption({ index: 1 });
+      await dialog.getByLabel("On this device").fill("pump-77");
+      await dialog.getByLabel("Why").fill("new bearing");
+      await dialog.getByRole("button", { name: "Begin" }).click();
+      await dialog.locator("input:invalid").waitFor();
+      assert.equal(await overflow(page), 0);
+      assert.deepEqual(await contrastFaults(page), []);
+      gateway.storedModels = [];
+      await dialog.getByLabel("On this device").fill("acme/berlin/utilities");
+      await dialog.getByRole("button", { name: "Begin" }).click();
+      await dialog.getByRole("alert").getByText("Not begun: no pump-health here").waitFor();
+      gateway.storedModels = [{ name: "pump-health", version: "1.2.0" }];
+      await page.keyboard.press("Enter");
+      await dialog.waitFor({ state: "detached" });
+      assert.deepEqual(
+        actions.modelActions.map(({ action }) => action),
+        [
+          { kind: "shadow", name: "pump-health", version: "1.3.0", reason: "" },
+          {
+            kind: "canary",
+            name: "pump-health",
+            version: "1.2.0",
+            devices: [],
+            paths: ["acme/berlin/utilities"],
+            reason: "new bearing",
+          },
+        ],
+      );
+      assert.deepEqual(
+        watched.complaints.filter((complaint) => !complaint.includes("409")),
+        [],
+      );
+    });
+
     test("predictions say what is expected, how surely and why, on the page of models and of the device", async () => {
       const time = (minutesAgo: number): string =>
         new Date(Date.now() - minutesAgo * 60_000).toISOString().replace("Z", "000Z");

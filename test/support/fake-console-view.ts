@@ -20,6 +20,7 @@ import type {
   QuarantineList,
   ReloadResult,
   RetryResult,
+  StoredModel,
   Suppression,
   TotalsView,
   TrendView,
@@ -64,6 +65,7 @@ export class FakeConsoleView implements ConsoleView {
   feedbackCounts: FeedbackCount[] = [];
   windowChanges: Partial<AlertWindowView> = {};
   modelViews: ModelView[] = [];
+  storedModels: StoredModel[] = [];
   predictionViews: PredictionRecord[] = [];
   messages: QuarantinedMessage[] = [];
   lossesView: LossesView = { reasons: [], latest: [] };
@@ -92,6 +94,9 @@ export class FakeConsoleView implements ConsoleView {
   }
   models(): readonly ModelView[] {
     return this.modelViews;
+  }
+  modelVersions(): readonly StoredModel[] {
+    return this.storedModels;
   }
   async trend(device: string, metric: string): Promise<TrendView | undefined> {
     const found = this.device(device)?.metrics.find(({ name }) => name === metric);
@@ -193,8 +198,8 @@ export class FakeConsoleActions implements ConsoleActions {
 
   async changeModels(action: ModelAction, by: Actor): Promise<ModelOutcome> {
     const { name } = action;
-    if (!this.#view.modelViews.some((view) => view.name === name))
-      return { kind: "refused", message: `no ${name} here` };
+    const known = [...this.#view.modelViews, ...this.#view.storedModels];
+    if (!known.some((view) => view.name === name)) return { kind: "refused", message: `no ${name} here` };
     this.modelActions.push({ by, action });
     this.audited.push({ by, action: `model-${action.kind}`, ids: [] });
     return { kind: "done" };

@@ -102,13 +102,13 @@ export async function fetchOnce(path) {
 }
 
 /** Does something: `{ ok: answer }`, or `{ message }` for a person. */
-export async function send(path, body) {
+export async function send(path, body, answerMs = silenceMs) {
   try {
     const answer = await fetch(path, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(silenceMs),
+      signal: AbortSignal.timeout(answerMs),
     });
     if (answer.status === 401) location.replace("/login#ended");
     const content = await answer.json();

@@ -1,6 +1,17 @@
 import { confirmed } from "./confirm.js";
 import { h } from "./dom.js";
-import { send } from "./live.js";
+import { fetchOnce, send } from "./live.js";
+import { beginTrial } from "./trial-dialog.js";
+
+const done = "Done; the models follow within some seconds.";
+
+async function tried() {
+  const { ok } = await fetchOnce("/api/v1/models/trial-options");
+  if (ok === undefined) return "The versions in the store could not be asked for; try again.";
+  if (ok.versions.length === 0)
+    return "There is no version to try: import a package with tidegate model import, and name its model in the configuration below models.use.";
+  return (await beginTrial(ok)) ? done : "";
+}
 
 /** What a person may do about a model that runs. A viewer gets no buttons, and the gateway checks each action anyway. */
 export function makeModelActions(session) {
@@ -9,7 +20,7 @@ export function makeModelActions(session) {
   const act = async (kind, body, question, { redraw }) => {
     if (!(await confirmed({ ...question, no: "Cancel" }))) return;
     const { message } = await send(`/api/v1/models/${kind}`, body);
-    said = message === undefined ? "Done; the models follow within some seconds." : `Not done: ${message}`;
+    said = message === undefined ? done : `Not done: ${message}`;
     redraw();
   };
   const button = (text, label, onclick) => h("button", { onclick, "aria-label": label }, text);
@@ -45,6 +56,16 @@ export function makeModelActions(session) {
               button(`End ${stage} …`, `End the ${stage} ${which}`, on(`end-${stage}`, { name }, end)),
             ];
       return h("p", { class: "row" }, buttons);
+    },
+
+    /** Begins a shadow or a canary. */
+    trial({ redraw }) {
+      if (session.role !== "operator") return undefined;
+      const begin = async () => {
+        said = await tried();
+        redraw();
+      };
+      return h("p", { class: "page-actions" }, h("button", { onclick: () => void begin() }, "Try another version …"));
     },
 
     outcome: () => h("p", { role: "status" }, said),

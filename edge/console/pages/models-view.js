@@ -22,6 +22,7 @@ function contentOf({ gateway, models, predictions }, actions, context) {
       { class: "quiet" },
       "Models of several metrics together, from signed packages, that find what is not normal or predict. The detectors of single metrics come with the device profiles and run in any case.",
     ),
+    actions.trial(context),
     models.length === 0
       ? h("p", { class: "notice" }, "No packaged model runs on this gateway.")
       : h(
@@ -30,7 +31,6 @@ function contentOf({ gateway, models, predictions }, actions, context) {
           models.map((model) => modelPanel(model, actions.ofModel(model, context))),
         ),
     predictions.length > 0 && predictionsPanel(predictions, gateway.nowMicros / 1000 + context.elapsedMs),
-    h("p", { class: "quiet" }, "tidegate model shadow and canary begin a trial of another version."),
   ];
 }
 
@@ -91,10 +91,11 @@ function factsOf({ stage, predicts, devices, learning, openEpisodes, hours, rows
       learning > 0 ? `${counted(devices, "device")}, ${count(learning)} still learning` : counted(devices, "device"),
     ],
     [isShadow ? "Would be open" : "Open alerts", count(openEpisodes)],
-    ["Has judged", `${counted(rows, "row")}, ${hours.toFixed(1)} h of machines`],
+    ["Has judged", counted(rows, "row")],
+    ["Hours of machines", hours.toFixed(1)],
     [predicts === undefined ? "Abnormal" : "Beyond the limit", part(abnormalRows, rows)],
     [isShadow ? "Would have raised" : "Has raised", counted(episodes, "alert")],
-    ["Time per message", `${microsMean.toFixed(1)} µs, at most ${Math.round(microsMax)} µs`],
+    ["Time per message", `${microsMean.toFixed(1)}\u00A0µs, at most ${count(microsMax)}\u00A0µs`],
   ];
   if (network !== undefined) {
     facts.push(["Network, run by", network.library], ["Without an answer", counted(network.droppedRows, "row")]);

@@ -106,18 +106,26 @@ export class ModelDesk {
     return this.#note("model-canary-stop", model, change, () => this.store.stopCanary(name));
   }
 
-  /** What a person may do at the console. */
-  change(action: ModelAction, by: AuditActor): LiveState {
+  /** What a person may do at the console. A network that is to run has to answer its golden rows first. */
+  async change(action: ModelAction, by: AuditActor): Promise<LiveState> {
+    const { name } = action;
     const change = { by, reason: action.reason };
     switch (action.kind) {
       case "promote":
-        return this.promote(action.name, action.version, change);
+        await this.proveStored("model-promote", name, action.version, change);
+        return this.promote(name, action.version, change);
+      case "shadow":
+        await this.proveStored("model-shadow", name, action.version, change);
+        return this.shadow(name, action.version, change);
+      case "canary":
+        await this.proveStored("model-canary", name, action.version, change);
+        return this.canary(name, action.version, scopeOf(action), change);
       case "rollback":
-        return this.rollback(action.name, change);
+        return this.rollback(name, change);
       case "end-canary":
-        return this.stopCanary(action.name, change);
+        return this.stopCanary(name, change);
       case "end-shadow":
-        return this.stopShadow(action.name, change);
+        return this.stopShadow(name, change);
     }
   }
 
@@ -149,6 +157,10 @@ function about(name: string, version: string | undefined, before: string | undef
     ...(version === undefined ? {} : { version: version.slice(0, 32) }),
     ...(before === undefined ? {} : { before }),
   };
+}
+
+function scopeOf({ devices, paths }: Extract<ModelAction, { kind: "canary" }>): CanaryScope {
+  return { devices: [...new Set(devices)], paths: [...new Set(paths)] };
 }
 
 /** As it calls itself: of a package that is refused, nobody vouches for it. */

@@ -31,6 +31,8 @@ const bodies: Readonly<Record<string, object>> = {
   "/api/v1/alerts/in-service": { device: "pump-1" },
   "/api/v1/reload": {},
   "/api/v1/models/promote": { name: "pump", version: "1.1.0", reason: " its trial went well " },
+  "/api/v1/models/shadow": { name: "pump", version: "1.1.0" },
+  "/api/v1/models/canary": { name: "pump", version: "1.1.0", devices: ["pump-1"], paths: [], reason: "new bearing" },
   "/api/v1/models/rollback": { name: "pump" },
   "/api/v1/models/end-canary": { name: "pump" },
   "/api/v1/models/end-shadow": { name: "pump" },
@@ -230,5 +232,23 @@ describe("models", () => {
       assert.equal((await post("/api/v1/models/rollback", body)).status, 400, JSON.stringify(body));
     }
     assert.equal((await post("/api/v1/models/promote", { name: "pump" })).status, 400);
+    assert.equal((await post("/api/v1/models/canary", { name: "pump", version: "1.1.0" })).status, 400);
+    const canary = bodies["/api/v1/models/canary"]!;
+    assert.equal((await post("/api/v1/models/canary", { ...canary, paths: [""] })).status, 400);
+    assert.equal((await post("/api/v1/models/canary", canary)).status, 200);
+    assert.deepEqual(running.actions.modelActions.at(-1)?.action, { kind: "canary", ...canary });
+  });
+
+  test("a trial can be begun with the versions in the store, on devices and asset paths that are known", async () => {
+    running.view.storedModels = [{ name: "pump", version: "1.1.0" }];
+    running.view.deviceViews = [pumpDevice("pump-10"), pumpDevice("pump-2")];
+    const answer = await running.fetch("/api/v1/models/trial-options");
+    const { path } = pumpDevice("pump-2");
+    const [enterprise, ...below] = path.split("/");
+    assert.deepEqual(await answer.json(), {
+      versions: [{ name: "pump", version: "1.1.0" }],
+      devices: ["pump-2", "pump-10"],
+      paths: below.reduce((paths, part) => [...paths, `${paths.at(-1)}/${part}`], [enterprise!]),
+    });
   });
 });

@@ -20,6 +20,8 @@ const exported = (from = by.from): AuditEntry => ({
 let written: AuditRecord[];
 let hasRoom: boolean;
 let waiting: (() => void)[];
+/** What a version is tried for before it runs. */
+let tried: Promise<unknown> | undefined;
 
 function make(): AgentActions {
   return new AgentActions({
@@ -27,7 +29,8 @@ function make(): AgentActions {
     clock: new ManualClock(),
     alerts: { change: async () => "done" },
     models: {
-      change: ({ name }) => {
+      change: async ({ name }) => {
+        await tried;
         if (name !== "pump") throw new TidegateError("MODEL_MISSING", "no such model", { hint: "Import it." });
       },
     },
@@ -47,6 +50,7 @@ beforeEach(() => {
   written = [];
   hasRoom = true;
   waiting = [];
+  tried = undefined;
 });
 
 test("what somebody repeats is one record a minute, with its number; another address is another person", (t) => {
@@ -100,4 +104,21 @@ test("a change of the models that is refused says why, and what to do", async ()
     kind: "refused",
     message: "no such model. Import it.",
   });
+});
+
+test("versions are tried one at a time, and a rollback waits for none of them", async () => {
+  using actions = make();
+  const trying = Promise.withResolvers<void>();
+  tried = trying.promise;
+  const shadow = { kind: "shadow", name: "pump", version: "1.0.0", reason: "" } as const;
+  const first = actions.changeModels(shadow, by);
+  assert.deepEqual(await actions.changeModels(shadow, by), {
+    kind: "refused",
+    message: "another version is being tried now",
+  });
+  tried = undefined;
+  assert.deepEqual(await actions.changeModels({ kind: "rollback", name: "pump", reason: "" }, by), { kind: "done" });
+  trying.resolve();
+  assert.deepEqual(await first, { kind: "done" });
+  assert.deepEqual(await actions.changeModels(shadow, by), { kind: "done" });
 });

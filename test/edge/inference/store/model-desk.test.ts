@@ -5,6 +5,8 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { ModelDesk, type ModelChange } from "../../../../edge/inference/store/model-desk.ts";
+import type { LiveState } from "../../../../edge/inference/store/model-store.ts";
+import type { ModelAction } from "../../../../edge/console/view.ts";
 import { ModelNotes } from "../../../../edge/inference/store/model-notes.ts";
 import { ManualClock } from "../../../../src/clock.ts";
 import { makeSigner, pumpPackage, signed } from "../../../support/model-package.ts";
@@ -127,4 +129,37 @@ test("files that are no notes are left alone, and refusals are bounded", (t) => 
   for (let i = 0; i < 1_000; i++) writeFileSync(join(home, `filler-${i}`), "");
   assert.throws(() => desk.rollback("pump", change), /no version of pump is live/);
   assert.deepEqual(notes.find(Infinity, 10), []);
+});
+
+test("what a person does at the console begins and ends trials, and what is refused is noted too", async (t) => {
+  const { desk, notes, clock } = site(t);
+  const by = { role: "operator", from: "10.0.0.7" } as const;
+  const versioned = { name: "pump", reason: "" };
+  for (const version of ["1.0.0", "1.1.0"]) desk.import(packageOf(version), change);
+  const act = async (action: ModelAction): Promise<LiveState> => {
+    clock.advanceMs(1000);
+    return desk.change(action, by);
+  };
+  await act({ kind: "promote", version: "1.0.0", ...versioned });
+  assert.deepEqual(await act({ kind: "shadow", version: "1.1.0", ...versioned }), { live: "1.0.0", shadow: "1.1.0" });
+  const scope = { devices: ["pump-7", "pump-7"], paths: ["acme/berlin"] };
+  assert.deepEqual(await act({ kind: "canary", version: "1.1.0", ...versioned, ...scope }), {
+    live: "1.0.0",
+    canary: { version: "1.1.0", scope: { devices: ["pump-7"], paths: ["acme/berlin"] } },
+  });
+  await assert.rejects(act({ kind: "shadow", version: "1.0.0", ...versioned }), /is live: it cannot be its own shadow/);
+  await assert.rejects(act({ kind: "shadow", version: "../1.0.0", ...versioned }), { code: "MODEL_MISSING" });
+  const nowhere = { devices: [], paths: [] };
+  await assert.rejects(act({ kind: "canary", version: "1.1.0", ...versioned, ...nowhere }), { code: "USAGE" });
+  const found = notes
+    .find(clock.nowMicros(), 100)
+    .map(({ note: { by: who, action, result } }) => [who, action, result]);
+  assert.deepEqual(found.slice(2), [
+    [by, "model-promote", "done"],
+    [by, "model-shadow", "done"],
+    [by, "model-canary", "done"],
+    [by, "model-shadow", "refused"],
+    [by, "model-shadow", "refused"],
+    [by, "model-canary", "refused"],
+  ]);
 });
