@@ -8,6 +8,7 @@ export const stateKeys = {
   alerts: "alerts",
   suppressions: "alerts:suppressed",
   feedback: "alerts:feedback",
+  maintenance: "alerts:maintenance",
   modelNotes: "models:noted",
   scoresPrefix: "alert-scores:",
   topicPrefix: "topic:",
@@ -20,6 +21,7 @@ export interface Memory {
   readonly alerts: string | undefined;
   readonly suppressions: string | undefined;
   readonly feedback: string | undefined;
+  readonly maintenance: string | undefined;
   readonly modelNotes: string | undefined;
   readonly scores: readonly (readonly [string, string])[];
   /** Device → id of its profile, for observations that are scored again before the device speaks. */
@@ -40,6 +42,7 @@ export async function readMemory(journal: Journal): Promise<Memory> {
     alerts: await text(stateKeys.alerts),
     suppressions: await text(stateKeys.suppressions),
     feedback: await text(stateKeys.feedback),
+    maintenance: await text(stateKeys.maintenance),
     modelNotes: await text(stateKeys.modelNotes),
     scores: await journal.statesBelow(stateKeys.scoresPrefix),
     profiles: new Map(await journal.statesBelow(deviceStatePrefix)),

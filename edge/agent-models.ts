@@ -26,6 +26,7 @@ export interface AgentModelsParts extends Pick<ModelAuditParts, "append" | "when
   /** What `append` was given last by an earlier process. */
   readonly notesTaken: string | undefined;
   readonly audit: (entry: AuditEntry) => void;
+  readonly maintainedMicros: (device: string) => number | undefined;
   readonly judged: (name: string, version: string) => Readonly<Record<AlertVerdict, number>>;
   /** Every device that is known, with its profile. */
   readonly devices: () => Iterable<readonly [device: string, profile: CompiledProfile]>;
@@ -179,6 +180,7 @@ export class AgentModels {
           `${name} ${stage}`,
           `model ${name} ${version} has lost rows and begins anew: ${reason}.`,
         ),
+      maintainedMicros: (device) => this.#parts.maintainedMicros(device),
       nowMs: () => this.#parts.clock.monotonicMs(),
     });
     return new GatewayModels(new Scorer(), packages);

@@ -26,6 +26,7 @@ import { AlertDesk } from "./observe/alert-desk.ts";
 import { AlertWindows } from "./observe/alert-window.ts";
 import { AlertBoard } from "./observe/alerts.ts";
 import { FeedbackCounts } from "./observe/feedback-counts.ts";
+import { MaintenanceTimes } from "./observe/maintenance.ts";
 import { FlightRecorder } from "./observe/flight-recorder.ts";
 import { LiveValues } from "./observe/live.ts";
 import { makeLog } from "./observe/log.ts";
@@ -113,6 +114,7 @@ class Agent implements RunningAgent {
   readonly #suppressions: Suppressions;
   readonly #alerts: AlertBoard;
   readonly #feedback: FeedbackCounts;
+  readonly #maintenance: MaintenanceTimes;
   readonly #alertDesk: AlertDesk;
   readonly #scoreTraces: ScoreTraces;
   readonly #models: AgentModels;
@@ -161,6 +163,7 @@ class Agent implements RunningAgent {
     this.#suppressions = new Suppressions(systemClock, memory.suppressions);
     this.#alerts = new AlertBoard(this.#suppressions, memory.alerts);
     this.#feedback = new FeedbackCounts(memory.feedback);
+    this.#maintenance = new MaintenanceTimes(memory.maintenance);
     this.#scoreTraces = new ScoreTraces(memory.scores);
     this.#devices = new Devices(partitions);
     const { id, path } = setup.gateway;
@@ -381,6 +384,7 @@ class Agent implements RunningAgent {
       whenStored: (settle) => this.#committer.whenStored(settle),
       audit: (entry) => this.#actions.record(entry),
       judged: (name, version) => this.#feedback.of(name, version),
+      maintainedMicros: (device) => this.#maintenance.of(device),
       devices: () => this.#profiledDevices(),
       historyPort: () => this.#journal.historyPort(),
       log: (level, model, message) => this.#log[level]({ model }, message),
@@ -557,6 +561,7 @@ class Agent implements RunningAgent {
       board: this.#alerts,
       suppressions: this.#suppressions,
       feedback: this.#feedback,
+      maintenance: this.#maintenance,
       knows: (device, metric) => {
         const profile = this.#rememberedProfile(device);
         return profile !== undefined && (metric === undefined || profile.specOf(metric) !== undefined);
@@ -570,6 +575,7 @@ class Agent implements RunningAgent {
         this.#committer.setState(stateKeys.alerts, this.#alerts.toText());
         this.#committer.setState(stateKeys.suppressions, this.#suppressions.toText());
         this.#committer.setState(stateKeys.feedback, this.#feedback.toText());
+        this.#committer.setState(stateKeys.maintenance, this.#maintenance.toText());
       },
       whenStored: (settle) => this.#committer.whenStored(settle),
       changed: () => this.#view.changed(),

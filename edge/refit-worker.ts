@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { TidegateError, type ErrorCode } from "../src/errors.ts";
 import { decodeObservation, type Observation } from "../src/observation/observation.ts";
-import type { AlertRecord } from "../src/wire/records.ts";
+import type { AlertChangeRecord, AlertRecord } from "../src/wire/records.ts";
 import type { PackageBytes } from "./inference/package/model-package.ts";
 import { refit, type RefitHistory, type RefitJob } from "./inference/refit/refit.ts";
 import { recordsOf, type BlockRecord } from "./journal/block.ts";
@@ -42,9 +42,10 @@ async function rest(): Promise<void> {
 }
 
 const past: RefitHistory = {
-  async *alerts(): AsyncGenerator<AlertRecord> {
+  async *alerts(): AsyncGenerator<AlertRecord | AlertChangeRecord> {
     for await (const block of reader.blocksSince("insight", job.fromMicros - lookBackMicros)) {
-      for (const { entry, value } of recordsOf(block)) if (entry.stream === "alerts") yield* alertOf(value);
+      for (const { entry, value } of recordsOf(block))
+        if (entry.stream === "alerts") yield JSON.parse(value.toString()) as AlertRecord | AlertChangeRecord;
       await rest();
     }
   },
@@ -63,12 +64,6 @@ const past: RefitHistory = {
     }
   },
 };
-
-/** The topic also carries what people did about alerts. */
-function alertOf(value: Buffer): AlertRecord[] {
-  const record = JSON.parse(value.toString()) as { readonly kind: string };
-  return ["raise", "update", "clear"].includes(record.kind) ? [record as AlertRecord] : [];
-}
 
 async function outcome(): Promise<RefitOutcome> {
   try {

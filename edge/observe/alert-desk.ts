@@ -5,6 +5,7 @@ import type { Actor, AlertChangeRecord, AuditRecord } from "../../src/wire/recor
 import type { AlertAction, AlertOutcome, Suppression, SuppressionScope } from "../console/view.ts";
 import type { AlertBoard } from "./alerts.ts";
 import type { FeedbackCounts } from "./feedback-counts.ts";
+import type { MaintenanceTimes } from "./maintenance.ts";
 import type { Suppressions } from "./suppressions.ts";
 
 export interface AlertDeskParts {
@@ -13,11 +14,12 @@ export interface AlertDeskParts {
   readonly board: AlertBoard;
   readonly suppressions: Suppressions;
   readonly feedback: FeedbackCounts;
+  readonly maintenance: MaintenanceTimes;
   /** Whether the device is known here, and has the metric where one is named. */
   readonly knows: (device: string, metric: string | undefined) => boolean;
   /** Both into the open group of the journal, or none of them: false where one has no room. `audit` is absent where no person acted. */
   readonly append: (change: AlertChangeRecord, audit: AuditRecord | undefined) => boolean;
-  /** Board, suppressions and counts become durable with the open group. */
+  /** Board, suppressions, counts and times become durable with the open group. */
   readonly save: () => void;
   readonly whenStored: (settle: (outcome: "stored" | "abandoned") => void) => void;
   readonly changed: () => void;
@@ -115,7 +117,7 @@ export class AlertDesk {
     { episode, verdict, note }: Extract<AlertAction, { kind: "feedback" }>,
     by: Actor,
   ): Decision | "gone" {
-    const { board, feedback, clock } = this.#parts;
+    const { board, feedback, maintenance, clock } = this.#parts;
     const view = board.find(episode);
     if (view === undefined) return "gone";
     const { device, metric, model, version } = view.record;
@@ -127,6 +129,7 @@ export class AlertDesk {
       apply: () => {
         board.judge(episode, { verdict, note, micros, by: by.role });
         feedback.add(model, version, verdict, view.feedback?.verdict);
+        if (verdict === "maintenance-done") maintenance.done(device, micros);
       },
     };
   }

@@ -31,5 +31,7 @@ export interface TrainFlags {
   readonly from?: number;
   readonly to?: number;
   readonly fromBuffer: boolean;
+  readonly withAlerts?: boolean;
+  readonly untilMaintenance?: boolean;
   readonly json: boolean;
 }

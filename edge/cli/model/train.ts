@@ -6,12 +6,13 @@ import type { MetricSpec } from "../../../src/profile/profile.ts";
 import { loadEdgeConfig } from "../../config.ts";
 import type { Manifest, PackagedFeature } from "../../inference/package/manifest.ts";
 import { makePackage } from "../../inference/package/model-package.ts";
-import { RowTable } from "../../inference/rows/row-table.ts";
+import { RowTable, type Reading } from "../../inference/rows/row-table.ts";
 import { writePackage } from "../../inference/store/files.ts";
 import { ProfileLibrary } from "../../profile-library.ts";
 import { defaultConfigFile, type Cli } from "../terminal.ts";
 import { parseTime } from "../time-option.ts";
 import { count, counted } from "../words.ts";
+import { alertHistoryOf, livesOf, normalOf, unitMicrosOf } from "./alert-history.ts";
 import { makeNewFolder } from "./new-folder.ts";
 import { trainDetector } from "./train-detector.ts";
 import { readFeatures, recipeFeatures, recipes } from "./train-features.ts";
@@ -116,6 +117,11 @@ export function trainCommand(cli: Cli): Command {
     .option("--from <time>", "only readings of this time and later", parseTime)
     .option("--to <time>", "only readings before this time", parseTime)
     .option("--from-buffer", "train on what the journal of a stopped gateway, or a copy of it, holds", false)
+    .option("--with-alerts", "detectors, of a journal: also what is around alerts that nobody has called false")
+    .option(
+      "--until-maintenance",
+      "gbdt, of a journal: the target is the time until somebody judged an alert of the device as maintenance-done",
+    )
     .option("--json", "print the result as one JSON object", false)
     .addHelpText("after", help)
     .action((data: string | undefined, flags: TrainFlags) => run(cli, data, flags));
@@ -129,7 +135,7 @@ async function run(cli: Cli, data: string | undefined, flags: TrainFlags): Promi
   const { period: periodMs, hold: holdRows, gap: gapRows, target } = flags;
   const table = new RowTable({ inputs: flags.metrics, periodMs, holdRows, gapRows }, target);
   const keys = target === undefined ? flags.metrics : [...flags.metrics, target];
-  for (const reading of await inOrderOfTime(sourceOf(data, flags, cli), keys)) table.take(reading);
+  for (const reading of await inOrderOfTime(wantedOf(data, flags, cli, unitOf), keys)) table.take(reading);
   const outcome =
     flags.method === "gbdt"
       ? trainPrediction(table, features, flags, unitOf)
@@ -146,8 +152,26 @@ async function run(cli: Cli, data: string | undefined, flags: TrainFlags): Promi
   );
 }
 
-const ofDetectors = ["falseAlarms", "headroom", "spot"] as const;
-const ofTrees = ["target", "cap", "coverage", "step", "trees", "depth", "rate", "seed"] as const;
+/** Of a journal, the part that teaches what the method is to learn. */
+function wantedOf(
+  data: string | undefined,
+  flags: TrainFlags,
+  cli: Cli,
+  unitOf: (metric: string) => { readonly unit: string },
+): Iterable<Reading> | AsyncIterable<Reading> {
+  const readings = sourceOf(data, flags, cli);
+  if (!flags.fromBuffer) return readings;
+  if (flags.untilMaintenance === true) {
+    const { target = "" } = flags;
+    const unitMicros = unitMicrosOf(target, unitOf(target).unit);
+    return livesOf(readings, target, unitMicros, alertHistoryOf(data, flags.config));
+  }
+  const isNormalOnly = flags.method !== "gbdt" && flags.withAlerts !== true;
+  return isNormalOnly ? normalOf(readings, alertHistoryOf(data, flags.config)) : readings;
+}
+
+const ofDetectors = ["falseAlarms", "headroom", "spot", "withAlerts"] as const;
+const ofTrees = ["untilMaintenance", "target", "cap", "coverage", "step", "trees", "depth", "rate", "seed"] as const;
 
 /** An option of another method would do nothing, and nobody would know. */
 function requireFitting(flags: TrainFlags): void {
@@ -159,6 +183,9 @@ function requireFitting(flags: TrainFlags): void {
   }
   if (flags.method === "gbdt" && flags.target === undefined) {
     throw new TidegateError("USAGE", "the method gbdt needs --target: the column that is to be predicted");
+  }
+  if (!flags.fromBuffer && (flags.untilMaintenance === true || flags.withAlerts === true)) {
+    throw new TidegateError("USAGE", "alerts and maintenance are known of a journal only: give --from-buffer");
   }
   if (flags.target !== undefined && flags.metrics.includes(flags.target)) {
     throw new TidegateError("USAGE", `${flags.target} is the target: it cannot be among --metrics too`);

@@ -48,6 +48,13 @@ export class FeaturePipeline {
     this.#rows = 0;
   }
 
+  /** The machine is as new: what was seen of it before is of another life. */
+  forgetLife(): void {
+    ({ steps: this.#steps, windows: this.#windows } = partsOf(this.#inputs, this.#list));
+    this.#rows = 0;
+    this.#age = 0;
+  }
+
   save(to: StateWriter): void {
     to.number(this.#rows);
     to.number(this.#age);

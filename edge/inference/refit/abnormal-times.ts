@@ -1,5 +1,5 @@
 import { parseWireTime } from "../../../src/observation/time.ts";
-import type { AlertRecord } from "../../../src/wire/records.ts";
+import type { AlertChangeRecord, AlertRecord } from "../../../src/wire/records.ts";
 
 /** A fault is there before it is seen, and leaves a machine that settles. */
 const marginMicros = 600_000_000;
@@ -10,12 +10,22 @@ interface Stretch {
   toMicros: number;
 }
 
-/** When something was wrong with a device: while an alert of any model was open, and some time around it. */
+/**
+ * When something was wrong with a device: while an alert of any model was open, and some time around it. An alert that
+ * somebody has called false was of a machine that was well.
+ */
 export class AbnormalTimes {
   readonly #devices: Map<string, Stretch[]> = new Map();
+  readonly #falseAlarms = new Set<string>();
 
-  /** In the order of time. The end of an episode whose beginning was not given reaches back to whatever was before. */
-  take({ kind, device, episode, time }: AlertRecord): void {
+  /** Any record of the alerts' stream, in the order of time. */
+  hear(record: AlertRecord | AlertChangeRecord): void {
+    if (record.kind === "feedback") this.#judge(record);
+    else if (record.kind === "raise" || record.kind === "update" || record.kind === "clear") this.#take(record);
+  }
+
+  /** The end of an episode whose beginning was not given reaches back to whatever was before. */
+  #take({ kind, device, episode, time }: AlertRecord): void {
     const timeMicros = parseWireTime(time);
     if (timeMicros === undefined) return;
     let stretches = this.#devices.get(device);
@@ -29,9 +39,20 @@ export class AbnormalTimes {
     }
   }
 
+  /** What somebody said of an alert; of several verdicts the last one holds. */
+  #judge({ episode, verdict }: Pick<AlertChangeRecord, "episode" | "verdict">): void {
+    if (episode === undefined) return;
+    if (verdict === "false-alarm") this.#falseAlarms.add(episode);
+    else this.#falseAlarms.delete(episode);
+  }
+
+  /** To be asked when everything was taken. */
   has(device: string, timeMicros: number): boolean {
     const stretches = this.#devices.get(device);
     if (stretches === undefined) return false;
-    return stretches.some(({ fromMicros, toMicros }) => timeMicros >= fromMicros && timeMicros <= toMicros);
+    return stretches.some(
+      ({ episode, fromMicros, toMicros }) =>
+        timeMicros >= fromMicros && timeMicros <= toMicros && !this.#falseAlarms.has(episode),
+    );
   }
 }

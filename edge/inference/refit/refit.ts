@@ -1,7 +1,7 @@
 import { provenanceOf } from "../learn/provenance.ts";
 import { TidegateError } from "../../../src/errors.ts";
 import type { Observation } from "../../../src/observation/observation.ts";
-import type { AlertRecord } from "../../../src/wire/records.ts";
+import type { AlertChangeRecord, AlertRecord } from "../../../src/wire/records.ts";
 import { train, type TrainOptions, type Trained } from "../learn/train.ts";
 import type { ModelRule } from "../options.ts";
 import type { Manifest } from "../package/manifest.ts";
@@ -26,8 +26,8 @@ export interface RefitJob {
 
 /** The past of this gateway; whoever gives it sets the pace. */
 export interface RefitHistory {
-  /** Of the time of the job and a day before it, in order. */
-  alerts(): AsyncIterable<AlertRecord>;
+  /** Of the time of the job and a day before it, with what people did about them, in order. */
+  alerts(): AsyncIterable<AlertRecord | AlertChangeRecord>;
   /** In the order of arrival. */
   observations(): AsyncIterable<Observation>;
 }
@@ -42,7 +42,7 @@ const numbersMax = 4_000_000;
 export async function refit(job: RefitJob, history: RefitHistory): Promise<PackageBytes> {
   const { base, fromMicros, toMicros, profiles, rules } = job;
   const abnormal = new AbnormalTimes();
-  for await (const alert of history.alerts()) abnormal.take(alert);
+  for await (const record of history.alerts()) abnormal.hear(record);
   const inputs = base.inputs.map(({ metric }) => metric);
   const table = new RowTable({ inputs, ...base.rows });
   for await (const observation of history.observations()) {

@@ -61,6 +61,8 @@ interface DeviceWatch {
   /** An episode that nobody else will close. */
   orphan: OpenAlert | undefined;
   lastReceivedMicros: number;
+  /** The last repair that its models know of; 0 where there was none. */
+  maintainedMicros: number;
 }
 
 /** Which of a device's two models: the one that raises its alerts, or the one that only counts. */
@@ -78,6 +80,8 @@ type Deferred =
       readonly rule: ModelRule;
       readonly profile: CompiledProfile;
     }
+  /** A life ended, in between its rows. */
+  | { readonly kind: "life"; readonly watch: RowWatch; readonly fromMicros: number; readonly endMicros: number }
   /** `alerting` and `shadow`: whether there was an alert, as far as it was known at once. */
   | {
       readonly kind: "compare";
@@ -94,6 +98,11 @@ export interface PackageScorerEvents {
   fault(model: ServedModel, stage: Stage, reason: string): void;
   /** A model in another thread failed there, has lost rows and begins anew. */
   setback?(model: ServedModel, stage: Stage, reason: string): void;
+  /**
+   * When somebody said last that the device was repaired, by the gateway's clock; the same after a restart, so that the
+   * observations since then are scored alike. Undefined where nobody did.
+   */
+  maintainedMicros?(device: string): number | undefined;
   /** For measuring what a model costs; no score depends on it. */
   nowMs(): number;
 }
@@ -230,6 +239,7 @@ export class PackageScorer {
     device.lastReceivedMicros = observation.receivedMicros;
     this.#followAlerting(device, alerting, rule, timeMicros, alerts);
     follow(device.shadow, shadow, rule, device.alerting);
+    this.#followMaintenance(device);
     if (rule !== undefined && alerting !== undefined) {
       for (const report of this.#take(device, "alerting", alerting, observation, timeMicros) ?? []) {
         alerts.push(recordOf(device, device.alerting.watch!, report, rule, profile));
@@ -284,6 +294,20 @@ export class PackageScorer {
     else if (before !== undefined && before !== device.alerting.watch) device.orphan ??= openAlert(device, before);
     const why = served === undefined ? "it is not in service" : `${served.model.version} is in service now`;
     this.#close(device, timeMicros, why, alerts);
+  }
+
+  /** What was received after a repair belongs to another life. */
+  #followMaintenance(device: DeviceWatch): void {
+    const endMicros = this.#events.maintainedMicros?.(device.device);
+    const fromMicros = device.maintainedMicros;
+    if (endMicros === undefined || endMicros <= fromMicros || device.lastReceivedMicros < endMicros) return;
+    device.maintainedMicros = endMicros;
+    for (const { watch } of [device.alerting, device.shadow]) {
+      if (watch === undefined) continue;
+      watch.beginLife();
+      if (watch.model.recipe.model.remote === undefined) watch.judgeLife(fromMicros, endMicros);
+      else this.#deferred.push({ kind: "life", watch, fromMicros, endMicros });
+    }
   }
 
   #close(device: DeviceWatch, timeMicros: number, why: string, alerts: InsightRecord[]): void {
@@ -366,6 +390,7 @@ export class PackageScorer {
       const alerts: InsightRecord[] = [];
       for (const entry of deferred) {
         if (entry.kind === "compare") entry.tally.compare(isOpen(entry.alerting), isOpen(entry.shadow));
+        else if (entry.kind === "life") entry.watch.judgeLife(entry.fromMicros, entry.endMicros);
         else this.#judge(entry, answered, alerts);
       }
       this.#outstanding--;
@@ -403,6 +428,7 @@ export class PackageScorer {
       shadow: { watch: undefined, saved: undefined },
       orphan: undefined,
       lastReceivedMicros: receivedMicros,
+      maintainedMicros: 0,
     };
     this.#devices.set(device, admitted);
     return admitted;
@@ -442,6 +468,7 @@ export class PackageScorer {
       to.text(device.device);
       to.text(device.path);
       to.number(device.lastReceivedMicros);
+      to.number(device.maintainedMicros);
       to.text(open === undefined ? "" : JSON.stringify(open));
       saveSlot(device.alerting, to);
       saveSlot(device.shadow, to);
@@ -473,11 +500,12 @@ export class PackageScorer {
       const device = from.text();
       const path = from.text();
       const lastReceivedMicros = from.number();
+      const maintainedMicros = isOld ? 0 : from.number();
       const open = from.text();
       const orphan = open === "" ? undefined : (JSON.parse(open) as OpenAlert);
       const alerting = loadSlot(from);
       const shadow = loadSlot(from);
-      this.#devices.set(device, { device, path, alerting, shadow, orphan, lastReceivedMicros });
+      this.#devices.set(device, { device, path, alerting, shadow, orphan, lastReceivedMicros, maintainedMicros });
     }
   }
 }

@@ -88,6 +88,12 @@ export class RowScorer {
     this.run.forgetContext();
   }
 
+  /** The machine is as new. */
+  beginLife(): void {
+    this.pipeline.forgetLife();
+    this.run.forgetContext();
+  }
+
   save(to: StateWriter): void {
     this.pipeline.save(to);
     this.run.save(to);

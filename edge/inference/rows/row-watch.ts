@@ -5,6 +5,7 @@ import type { ModelRule, PredictionOptions } from "../options.ts";
 import { intervalAt, type Interval } from "../package/interval.ts";
 import { ScoreTrace } from "../score-trace.ts";
 import { StateReader, StateWriter } from "../state.ts";
+import { errorsOfLife } from "./ended-life.ts";
 import { Forecast } from "./forecast.ts";
 import { LiveLimit } from "./live-limit.ts";
 import { judgeOf, type Judge, type Meaning } from "./meaning.ts";
@@ -56,7 +57,7 @@ export class RowWatch {
   /** The input that was blamed most when the episode was raised: its alerts go by that name. */
   lead = 0;
   lastScore = 0;
-  readonly #joiner: RowJoiner;
+  #joiner: RowJoiner;
   readonly #scorer: RowScorer;
   readonly #judge: Judge;
   readonly #limit: LiveLimit | undefined;
@@ -111,6 +112,19 @@ export class RowWatch {
     this.#observation = observation;
     this.#joiner.take(observation, timeMicros, this.#sink);
     return this.#reports;
+  }
+
+  /** The machine was repaired: what its features know of its life begins anew. */
+  beginLife(): void {
+    if (this.model.life === undefined) return;
+    // With the row that was not complete yet: it is of the life before.
+    this.#joiner = new RowJoiner(this.model.shape);
+    this.#scorer.beginLife();
+  }
+
+  /** The life that began at `fromMicros` ended at `endMicros`: now it is known what its predictions were worth. */
+  judgeLife(fromMicros: number, endMicros: number): void {
+    this.#tally.drift.lifeEnded(errorsOfLife(this.model.purpose, this.prediction, fromMicros, endMicros));
   }
 
   /** What the observation that was taken last gives to ask; each is to be heard about, in this order, or left out. */

@@ -1,9 +1,11 @@
 // Goal: from a file of normal data to a package in a gateway's store, by the commands that a person types.
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { encodeObservation, observationPrefix } from "../../../src/observation/observation.ts";
+import { formatWireTime } from "../../../src/observation/time.ts";
+import type { Reading } from "../../../edge/inference/rows/row-table.ts";
 import { Store } from "../../../edge/journal/store.ts";
 import { ManualClock } from "../../../src/clock.ts";
 import type { Manifest } from "../../../edge/inference/package/manifest.ts";
@@ -28,7 +30,10 @@ function csvOf(separator: string, comma: string): string {
 
 /** As Kafka carries it and the journal stores it. */
 function observation(i: number): string {
-  const { device, timeMicros, values } = readings[i]!;
+  return lineOf(readings[i]!);
+}
+
+function lineOf({ device, timeMicros, values }: Reading): string {
   const rest = { path: "acme/berlin", receivedMicros: timeMicros + 5, clock: "synced", timeSource: "device" } as const;
   const whole = { device, timeMicros, values, ...rest, implausibleTime: false, quality: undefined, exact: undefined };
   return encodeObservation(whole, observationPrefix(device, rest.path));
@@ -135,6 +140,128 @@ test("a stopped gateway's own journal is data too, and a running one's is not", 
   assert.equal(weightsOf("buffer"), weightsOf("csv"));
 });
 
+interface StoredAlert {
+  readonly device: string;
+  readonly timeMicros: number;
+  readonly kind: string;
+  readonly verdict?: string;
+}
+
+/** A data folder with readings and what happened to their devices. */
+function journalOf(
+  folder: string,
+  values: readonly (readonly [Reading, string])[],
+  alerts: readonly StoredAlert[],
+): string {
+  const data = temporaryFolderIn(folder);
+  const store = Store.open(storeOptions(data), new ManualClock());
+  const groups = new GroupMaker();
+  store.commit(
+    groups.group(
+      values.map(([{ device, timeMicros }, value]) => ({ stream: "history" as const, device, value, timeMicros })),
+    ),
+  );
+  const told = alerts.map(({ timeMicros, ...rest }) => {
+    const value = JSON.stringify({ ...rest, episode: `of ${rest.device}`, time: formatWireTime(timeMicros) });
+    return { stream: "alerts" as const, device: rest.device, value, timeMicros };
+  });
+  store.commit(groups.group(told));
+  store.close();
+  return data;
+}
+
+function temporaryFolderIn(folder: string): string {
+  return mkdtempSync(join(folder, "data-"));
+}
+
+test("what is around an alert teaches no detector, unless it was called false or is asked for", async (t) => {
+  const { folder } = await site(t);
+  const given = readings.map((reading, i) => [reading, observation(i)] as const);
+  const raise = { device: "pump-01", timeMicros: readings[1400]!.timeMicros, kind: "raise" };
+  const wrong = { device: "pump-01", timeMicros: readings[1450]!.timeMicros, kind: "feedback", verdict: "false-alarm" };
+  const raised = journalOf(folder, given, [raise]);
+  const rowsOf = async (...args: string[]): Promise<number> => {
+    const out = join(temporaryFolderIn(folder), "model");
+    const made = await run(
+      "model",
+      "train",
+      "--from-buffer",
+      ...args,
+      ...wanted,
+      "--model-version",
+      "1.0.0",
+      "-o",
+      out,
+      "--json",
+    );
+    assert.equal(made.code, 0, made.err);
+    return (JSON.parse(made.out) as Manifest).training.rows;
+  };
+  // Ten minutes before it; the row that is not complete stays out.
+  assert.equal(await rowsOf(raised), 799);
+  assert.equal(await rowsOf(raised, "--with-alerts"), 1499);
+  assert.equal(await rowsOf(journalOf(folder, given, [raise, wrong])), 1499);
+});
+
+test("lives that ended with a repair teach what is left, as a column with the truth would", async (t) => {
+  const { folder } = await site(t);
+  const lives = Array.from({ length: 24 }, (_, d) => lifeOf(`machine-${d}`, 100 + d, 200 * d));
+  const csv = lives.flatMap((life) =>
+    life.map(({ device, timeMicros, values }) =>
+      [`${device} life 1`, timeMicros, ...lifeMetrics.map((m) => values[m]), values["remaining"]].join(","),
+    ),
+  );
+  writeFileSync(join(folder, "lives.csv"), ["device,time," + lifeMetrics.join(",") + ",remaining", ...csv].join("\n"));
+  const given = lives.flatMap((life) =>
+    life.map(
+      (reading) =>
+        [
+          reading,
+          lineOf({ ...reading, values: Object.fromEntries(lifeMetrics.map((m) => [m, reading.values[m]!])) }),
+        ] as const,
+    ),
+  );
+  const repairs = lives.map((life) => ({
+    device: life[0]!.device,
+    timeMicros: life.at(-1)!.timeMicros,
+    kind: "feedback",
+    verdict: "maintenance-done",
+  }));
+  const data = journalOf(folder, given, repairs);
+  const flags = [
+    "--name",
+    "life",
+    "--model-version",
+    "1.0.0",
+    "--profile",
+    "acme/pump",
+    "--metrics",
+    lifeMetrics.join(","),
+    "--method",
+    "gbdt",
+    "--target",
+    "remaining",
+    "--unit",
+    "remaining=s",
+    "--recipe",
+    "life",
+    "--trees",
+    "20",
+    "--cap",
+    "60",
+  ];
+  const weights = new Set<string>();
+  for (const [name, ...from] of [
+    ["a", join(folder, "lives.csv")],
+    ["b", "--from-buffer", data, "--until-maintenance"],
+  ] as const) {
+    const made = await run("model", "train", ...from, ...flags, "-o", join(folder, name));
+    assert.equal(made.code, 0, made.err);
+    weights.add(readFileSync(join(folder, name, "weights.bin"), "hex"));
+  }
+  assert.equal(weights.size, 1);
+});
+
 const mistakes: readonly { name: string; data?: string; flags: readonly string[]; code: number; says: RegExp }[] = [
   { name: "no time column", data: "a,b\n1,2\n", flags: [], code: 65, says: /:1: no column time/ },
   {
@@ -147,6 +274,13 @@ const mistakes: readonly { name: string; data?: string; flags: readonly string[]
   { name: "a line that is no JSON", data: '{"time":1,"flow":1}\n{"time":', flags: [], code: 65, says: /:2: / },
   { name: "too little", data: "time,flow\n2026-11-21T00:00:00Z,2\n", flags: [], code: 65, says: /0 rows leave/ },
   { name: "an unknown unit", flags: ["--metrics", "flow,torque"], code: 64, says: /the unit of torque is not known/ },
+  { name: "alerts of a file", flags: ["--with-alerts"], code: 64, says: /of a journal only/ },
+  {
+    name: "a life in a unit that is none of time",
+    flags: ["--method", "gbdt", "--target", "left", "--unit", "left=1", "--from-buffer", "--until-maintenance"],
+    code: 64,
+    says: /no unit of time/,
+  },
   { name: "one metric", flags: ["--metrics", "flow"], code: 64, says: /2 to 64 metrics/ },
   { name: "a name that is a path", flags: ["--name", "../x"], code: 64, says: /Small letters/ },
   { name: "a version that is none", flags: ["--model-version", "1"], code: 64, says: /major\.minor\.patch/ },

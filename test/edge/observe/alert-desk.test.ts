@@ -6,6 +6,7 @@ import type { AlertAction, AlertOutcome } from "../../../edge/console/view.ts";
 import { AlertDesk } from "../../../edge/observe/alert-desk.ts";
 import { AlertBoard } from "../../../edge/observe/alerts.ts";
 import { FeedbackCounts } from "../../../edge/observe/feedback-counts.ts";
+import { MaintenanceTimes } from "../../../edge/observe/maintenance.ts";
 import { Suppressions } from "../../../edge/observe/suppressions.ts";
 import { ManualClock } from "../../../src/clock.ts";
 import type { Actor, AlertChangeRecord, AlertRecord, AlertVerdict, AuditRecord } from "../../../src/wire/records.ts";
@@ -17,6 +18,7 @@ let clock: ManualClock;
 let suppressions: Suppressions;
 let board: AlertBoard;
 let feedback: FeedbackCounts;
+let maintenance: MaintenanceTimes;
 let desk: AlertDesk;
 let changes: AlertChangeRecord[];
 let audit: AuditRecord[];
@@ -29,6 +31,7 @@ beforeEach(() => {
   suppressions = new Suppressions(clock);
   board = new AlertBoard(suppressions);
   feedback = new FeedbackCounts();
+  maintenance = new MaintenanceTimes();
   changes = [];
   audit = [];
   saves = 0;
@@ -40,6 +43,7 @@ beforeEach(() => {
     board,
     suppressions,
     feedback,
+    maintenance,
     knows: (device, metric) => device === "pump-1" && metric !== "ghost",
     append: (change, audited) => {
       if (!hasRoom) return false;
@@ -228,6 +232,7 @@ test("what an alert was worth is recorded with its model, and counted; said agai
       ["alert-feedback", "e", "true-alarm"],
     ],
   );
+  assert.equal(maintenance.of("pump-1"), undefined);
   assert.equal(await change({ kind: "feedback", episode: "ghost", verdict: "true-alarm", note: "" }), "gone");
 });
 
@@ -237,4 +242,7 @@ test("what was said stays with the alert to its end and over a restart, and so d
   const again = new AlertBoard(suppressions, board.toText());
   assert.equal(again.find("e")!.feedback!.note, "greased");
   assert.deepEqual(new FeedbackCounts(feedback.toText()).all, feedback.all);
+  assert.equal(new MaintenanceTimes(maintenance.toText()).of("pump-1"), clock.nowMicros());
+  await change({ kind: "feedback", episode: "e", verdict: "true-alarm", note: "" });
+  assert.equal(maintenance.of("pump-1"), clock.nowMicros(), "the machine was repaired, whatever else is said");
 });

@@ -8,7 +8,7 @@ import { refit, type RefitHistory, type RefitJob } from "../../../../edge/infere
 import { RowTable } from "../../../../edge/inference/rows/row-table.ts";
 import { formatWireTime } from "../../../../src/observation/time.ts";
 import type { Observation } from "../../../../src/observation/observation.ts";
-import type { AlertRecord } from "../../../../src/wire/records.ts";
+import type { AlertChangeRecord, AlertRecord, AlertVerdict } from "../../../../src/wire/records.ts";
 import { pumpPackage, pumpReadings } from "../../../support/model-package.ts";
 
 const base = readManifest(pumpPackage({ version: "1.4.0" }).manifest);
@@ -49,7 +49,10 @@ const job: RefitJob = {
   toMicros: at(4_000),
 };
 
-function historyOf(observations: readonly Observation[], alerts: readonly AlertRecord[] = []): RefitHistory {
+function historyOf(
+  observations: readonly Observation[],
+  alerts: readonly (AlertRecord | AlertChangeRecord)[] = [],
+): RefitHistory {
   return {
     async *alerts() {
       yield* alerts;
@@ -105,6 +108,29 @@ test("an alert that is still open, or whose beginning is not known, leaves only 
     openPackage(ended).manifest.training.sha256,
     trained(given.filter(({ timeMicros }) => timeMicros > at(1_600))).table.fingerprint(),
   );
+});
+
+test("an alert that was called false was of a normal machine, unless somebody has changed his mind", async () => {
+  const given = observationsOf("pump-01", 3);
+  const alerts = [alert("raise", 2_000), alert("clear", 2_200)];
+  const said = (verdict: AlertVerdict, second: number): AlertChangeRecord => ({
+    kind: "feedback",
+    device: "pump-01",
+    episode: "e",
+    verdict,
+    time: formatWireTime(at(second)),
+    by: "operator",
+    reason: "",
+  });
+  const rowsOf = async (...records: AlertChangeRecord[]): Promise<string> =>
+    openPackage(await refit(job, historyOf(given, [...alerts, ...records]))).manifest.training.sha256;
+  const whole = trained(given).table.fingerprint();
+  const calm = trained(given.filter(({ timeMicros: t }) => t < at(1_400) || t > at(2_800))).table.fingerprint();
+  assert.equal(await rowsOf(said("false-alarm", 2_500)), whole);
+  for (const verdict of ["true-alarm", "maintenance-done"] as const) {
+    assert.equal(await rowsOf(said(verdict, 2_500)), calm);
+    assert.equal(await rowsOf(said("false-alarm", 2_500), said(verdict, 3_000)), calm);
+  }
 });
 
 const refusals: readonly { name: string; job: RefitJob }[] = [

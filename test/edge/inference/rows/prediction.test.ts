@@ -31,8 +31,13 @@ function observationsOf(device: string, seed = 555): Observation[] {
   );
 }
 
-function modelsWith(model: ServedModel | undefined, given: ModelRule = rule): GatewayModels {
+function modelsWith(
+  model: ServedModel | undefined,
+  given: ModelRule = rule,
+  maintainedMicros: (device: string) => number | undefined = () => undefined,
+): GatewayModels {
   const packages = new PackageScorer([given], {
+    maintainedMicros,
     fault: (_model, _stage, reason) => assert.fail(reason),
     nowMs: () => 0,
   });
@@ -137,6 +142,75 @@ for (const how of ["at once", "after a restart", "by way of the shadow"] as cons
     assert.deepEqual(always.packages.predictions(), []);
   });
 }
+
+/** The same machine after a repair that is told right after its last reading: its second life. */
+function afterRepair(first: readonly Observation[]): { repair: number; second: Observation[] } {
+  const repair = first.at(-1)!.receivedMicros + 1000;
+  const offset = first.at(-1)!.timeMicros + 2_000_000 - first[0]!.timeMicros;
+  const second = observationsOf("pump-01", 777).map((observation) => ({
+    ...observation,
+    timeMicros: observation.timeMicros + offset,
+    receivedMicros: observation.receivedMicros + offset,
+  }));
+  return { repair, second };
+}
+
+test("a repair begins another life: what is predicted then is what a new machine would be told", () => {
+  const first = observationsOf("pump-01");
+  const { repair, second } = afterRepair(first);
+  const models = modelsWith(life, rule, () => repair);
+  for (const observation of first) models.score(observation, profile);
+  const fresh = modelsWith(life);
+  const told = (of: GatewayModels): unknown[] =>
+    second
+      .flatMap((observation) => predictionsAmong(of.score(observation, profile)))
+      .map(({ value, time }) => [time, value]);
+  const [again, asNew] = [told(models), told(fresh)];
+  // When there is a record depends on the one before; what it says does not.
+  const values = new Map(asNew as [string, number][]);
+  const common = (again as [string, number][]).filter(([time]) => values.has(time));
+  assert.ok(common.length >= 5, `${common.length}`);
+  for (const [time, value] of common) assert.equal(value, values.get(time));
+});
+
+test("a life that ended says how far off its predictions were; others are not judged by it", () => {
+  const first = observationsOf("pump-01");
+  const { repair, second } = afterRepair(first);
+  const models = modelsWith(life, rule, (device) => (device === "pump-01" ? repair : undefined));
+  const own = first.flatMap((observation) => predictionsAmong(models.score(observation, profile)));
+  for (const observation of observationsOf("pump-02", 556)) models.score(observation, profile);
+  const before = models.packages.status()[0]!.drift;
+  assert.equal(before.truth, undefined);
+  models.score(second[0]!, profile);
+  const { lives, bias, error, tested } = models.packages.status()[0]!.drift.truth!;
+  const judged = own.slice(-(trendMax + 1));
+  const errors = judged.map((record) => record.value - Math.min((repair - micros(record)) / 1e6, 60));
+  const mean = errors.reduce((sum, one) => sum + one, 0) / errors.length;
+  assert.equal(lives, 1);
+  assert.ok(Math.abs(bias - mean) < 1e-9 && error < 20 && tested! > 0, `${bias} ${mean} ${error} ${tested}`);
+  models.score(second[1]!, profile);
+  assert.equal(models.packages.status()[0]!.drift.truth!.lives, 1, "one life is judged once");
+});
+
+test("a restart between a repair and the next snapshot scores as without one, bit for bit", () => {
+  const first = observationsOf("pump-01");
+  const { repair, second } = afterRepair(first);
+  let known: number | undefined;
+  const straight = modelsWith(life, rule, () => known);
+  for (const observation of first.slice(0, -20)) straight.score(observation, profile);
+  const snapshot = straight.snapshot();
+  const last = first.slice(-20).map((observation) => straight.score(observation, profile));
+  known = repair;
+  const next = second.map((observation) => straight.score(observation, profile));
+  // The replay begins before the repair, with what is known after it.
+  const replayed = modelsWith(life, rule, () => repair);
+  assert.ok(replayed.restore(snapshot));
+  assert.deepEqual(
+    [...first.slice(-20), ...second].map((observation) => replayed.score(observation, profile)),
+    [...last, ...next],
+  );
+  assert.deepEqual(replayed.snapshot(), straight.snapshot());
+});
 
 test("missing and doubted inputs make a prediction uncertain, most of them missing none at all", () => {
   const given = observationsOf("pump-01");
