@@ -8,6 +8,8 @@ import type { AlertVerdict, GatewayStatusRecord } from "../src/wire/records.ts";
 import type { AgentSetup } from "./agent-setup.ts";
 import { GatewayModels } from "./inference/gateway-models.ts";
 import type { TrustedKey } from "../src/model-package/signature.ts";
+import type { RolloutNews, VersionHealth } from "./inference/rollouts/teller.ts";
+import { ruleFor } from "./inference/rows/model-rule.ts";
 import { PackageScorer } from "./inference/rows/package-scorer.ts";
 import { Scorer } from "./inference/scorer.ts";
 import { ensureRefitKey, readTrustedKeys } from "./inference/store/keys.ts";
@@ -18,8 +20,9 @@ import { ModelNotes } from "./inference/store/model-notes.ts";
 import { ModelStore } from "./inference/store/model-store.ts";
 import { RuleKeeper } from "./inference/store/rule-keeper.ts";
 import { Refits } from "./refits.ts";
+import { RolloutLink } from "./rollout-link.ts";
 
-type ModelSetup = Pick<AgentSetup, "gateway" | "models">;
+type ModelSetup = Pick<AgentSetup, "gateway" | "kafka" | "models">;
 
 export interface AgentModelsParts extends Pick<ModelAuditParts, "append" | "whenStored"> {
   readonly clock: Clock;
@@ -31,6 +34,10 @@ export interface AgentModelsParts extends Pick<ModelAuditParts, "append" | "when
   /** Every device that is known, with its profile. */
   readonly devices: () => Iterable<readonly [device: string, profile: CompiledProfile]>;
   readonly historyPort: () => Promise<MessagePort>;
+  /** Where the device is; undefined where it has not spoken since the start. */
+  readonly pathOf: (device: string) => string | undefined;
+  /** Into the open group of the journal; false where it has no room. */
+  readonly tellRollout: (news: RolloutNews) => boolean;
   readonly log: (level: "info" | "warn", model: string, message: string) => void;
   /** For the console, one sentence per `key` for as long as it holds; undefined ends it. */
   readonly notice: (key: string, message: string | undefined) => void;
@@ -47,6 +54,9 @@ export class AgentModels {
   #desk: ModelDesk;
   #rules: RuleKeeper;
   #refits: Refits | undefined;
+  #rollouts: RolloutLink | undefined;
+  /** Why a version is out of service, by name and version. */
+  readonly #failed: Map<string, string> = new Map();
   /** What is told already. */
   readonly #troubles = new Map<string, string>();
 
@@ -107,7 +117,13 @@ export class AgentModels {
     }));
   }
 
-  startRefits(): void {
+  /** What changes models by itself: refits and rollouts. */
+  startChangers(): void {
+    this.#startRefits();
+    this.#startRollouts();
+  }
+
+  #startRefits(): void {
     const { gateway, models } = this.#setup;
     const { clock, devices, historyPort } = this.#parts;
     this.#refits = new Refits({
@@ -123,16 +139,50 @@ export class AgentModels {
     });
   }
 
+  #startRollouts(): void {
+    const { gateway, models, kafka } = this.#setup;
+    if (kafka === undefined || !models.rollouts.enabled) return;
+    const { tellRollout, log, notice } = this.#parts;
+    this.#rollouts = new RolloutLink({
+      data: { gateway: gateway.id, dataFolder: gateway.dataFolder, kafka, models, trusted: this.#trusted },
+      devicesOf: (model) => this.#devicesOf(model),
+      healthOf: (model, version) => this.#healthOf(model, version),
+      tell: tellRollout,
+      trouble: (message) => {
+        if (message !== undefined) log("warn", "rollouts", `rollouts of models wait: ${message}`);
+        notice("rollouts", message === undefined ? undefined : `Rollouts of models wait: ${message}`);
+      },
+      note: (message) => log("info", "rollouts", message),
+    });
+  }
+
+  #devicesOf(model: string): string[] {
+    const { devices, pathOf } = this.#parts;
+    const isGiven = (device: string, profile: CompiledProfile): boolean =>
+      ruleFor(this.#setup.models.use, { device, path: pathOf(device) ?? "" }, profile.id)?.model === model;
+    return [...devices()].filter(([device, profile]) => isGiven(device, profile)).map(([device]) => device);
+  }
+
+  #healthOf(model: string, version: string): VersionHealth {
+    const failed = this.#failed.get(`${model} ${version}`);
+    const views = this.scoring.packages.status().filter((view) => view.name === model && view.version === version);
+    const unfit = Math.max(0, ...views.map(({ unfitProfiles }) => unfitProfiles));
+    return { failed, detail: unfit === 0 ? "" : `it does not fit ${unfit} of the profiles of its devices` };
+  }
+
   /** Ends what changes models; what is noted until then is taken into the audit. */
-  async stopRefits(): Promise<void> {
-    await this.#refits?.stop();
+  async stopChangers(): Promise<void> {
+    await Promise.all([this.#refits?.stop(), this.#rollouts?.stop()]);
     this.#refits = undefined;
+    this.#rollouts = undefined;
     this.#untroubled("audit", () => this.#audit.look());
   }
 
-  /** Before `use`: refits that another configuration asks for end here. */
-  async stopOtherRefits({ models }: ModelSetup): Promise<void> {
-    if (!isDeepStrictEqual(models, this.#setup.models)) await this.stopRefits();
+  /** Before `use`: what another configuration asks for ends here, and rollouts in any case, since keys may have changed. */
+  async stopOtherChangers({ models }: ModelSetup): Promise<void> {
+    if (!isDeepStrictEqual(models, this.#setup.models)) return this.stopChangers();
+    await this.#rollouts?.stop();
+    this.#rollouts = undefined;
   }
 
   /** Takes over a configuration, in one turn; `trusted` as `trustedKeys` read them for it. */
@@ -143,9 +193,10 @@ export class AgentModels {
     this.#desk = new ModelDesk(setup.gateway.dataFolder, trusted);
     this.scoring.packages.useRules(setup.models.use);
     this.#live.use(trusted, namesIn(setup));
+    this.#startRollouts();
     if (isSame) return;
     this.#rules = this.#makeRules();
-    this.startRefits();
+    this.#startRefits();
   }
 
   /** When nothing is scored any more. */
@@ -189,7 +240,10 @@ export class AgentModels {
   #makeLive(): LiveModels {
     const store = new ModelStore(this.#setup.gateway.dataFolder);
     return new LiveModels(store, this.#trusted, namesIn(this.#setup), {
-      deploy: (name, stage, model, scope) => this.scoring.packages.deploy(name, stage, model, scope),
+      deploy: (name, stage, model, scope) => {
+        this.scoring.packages.deploy(name, stage, model, scope);
+        if (model !== undefined) this.#failed.delete(`${name} ${model.version}`);
+      },
       report: (name, stage, message, isFault) => this.#sayRunning(`${name} ${stage}`, message, isFault),
       refused: (name, version, reason) => this.#outOfService(name, version, reason),
     });
@@ -206,6 +260,7 @@ export class AgentModels {
   }
 
   #outOfService(name: string, version: string | undefined, reason: string): void {
+    if (version !== undefined) this.#failed.set(`${name} ${version}`, reason);
     this.#parts.audit({
       by: { role: "gateway", from: "" },
       action: "model-out-of-service",

@@ -6,6 +6,7 @@ import type { CompiledProfile } from "../src/profile/profile.ts";
 import { auditKey, type AuditActor } from "../src/wire/audit.ts";
 import { insightStream, type InsightRecord } from "../src/wire/predictions.ts";
 import type { AlertRecord, AuditRecord } from "../src/wire/records.ts";
+import { rolloutStatusKey } from "../src/wire/rollouts.ts";
 import type { Stream } from "../src/wire/streams.ts";
 import { readMemory, stateKeys, type Memory } from "./agent-memory.ts";
 import { AgentModels, trustedKeys } from "./agent-models.ts";
@@ -206,7 +207,7 @@ class Agent implements RunningAgent {
     await this.#sources.preload(sources);
     compactHeap();
     await this.#sources.startMissing(sources, this.#intake);
-    this.#models.startRefits();
+    this.#models.startChangers();
     this.#timers.push(
       setInterval(() => this.#look(), lookEveryMs),
       setInterval(() => this.#publishStatus("running"), statusEveryMs),
@@ -241,7 +242,7 @@ class Agent implements RunningAgent {
   async stop(withinMs = stopWithinMs): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#reloader.close();
-    await this.#models.stopRefits();
+    await this.#models.stopChangers();
     await this.#sources[Symbol.asyncDispose]();
     this.#publishStatus("stopped");
     await this.#scoring;
@@ -275,7 +276,7 @@ class Agent implements RunningAgent {
     const trusted = trustedKeys(setup);
     await this.#journal.limit(journal);
     await this.#sources.stopOthers(sources);
-    await this.#models.stopOtherRefits(setup);
+    await this.#models.stopOtherChangers(setup);
     // In one turn: no message is read with half of it.
     this.#setup = setup;
     this.#log.level = log.level;
@@ -387,6 +388,11 @@ class Agent implements RunningAgent {
       maintainedMicros: (device) => this.#maintenance.of(device),
       devices: () => this.#profiledDevices(),
       historyPort: () => this.#journal.historyPort(),
+      pathOf: (device) => this.#devices.all.get(device)?.path,
+      tellRollout: (news) => {
+        const record = this.#records.rollout(news);
+        return this.#append("rolloutStatus", rolloutStatusKey(record.gateway, record.rollout), record);
+      },
       log: (level, model, message) => this.#log[level]({ model }, message),
       notice: (key, message) => {
         if (message === undefined) this.#view.modelNotices.delete(key);

@@ -86,12 +86,18 @@ function checkRule(
 }
 
 function checkModels(
-  { models: { use, trustedKeys, refits } }: EdgeConfig,
+  { kafka, models: { use, trustedKeys, refits, rollouts } }: EdgeConfig,
   profileIds: readonly string[],
   report: Report,
 ): void {
   if (use.length > 0 && trustedKeys.length === 0) {
     report(["models", "use"], "names models, but without `trustedKeys` no package is taken");
+  }
+  if (rollouts.enabled && (trustedKeys.length === 0 || kafka === undefined)) {
+    report(
+      ["models", "rollouts", "enabled"],
+      "needs `models.trustedKeys`, which say whose rollouts count, and `kafka`",
+    );
   }
   for (const [index, { schedule }] of refits.entries()) {
     if (!isSchedule(schedule))

@@ -1,6 +1,7 @@
 import { Type, type Static } from "typebox";
 import { modelRulesSchema } from "./model-rules.ts";
 import { refitOptions } from "./refit/options.ts";
+import { rolloutOptions } from "./rollouts/options.ts";
 import { modelNamePattern } from "../../src/model-package/limits.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -102,6 +103,7 @@ export const modelOptions = Type.Object(
       maxItems: 64,
       description: "When a version is promoted or rolled back without a person. Without an entry never.",
     }),
+    rollouts: rolloutOptions,
   },
   { ...closed, description: "Model packages: docs/models/packages.md." },
 );

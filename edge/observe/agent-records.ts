@@ -1,6 +1,7 @@
 import type { Clock } from "../../src/clock.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 import type { MetricSpec } from "../../src/profile/profile.ts";
+import type { RolloutStatus } from "../../src/wire/rollouts.ts";
 import type { DeviceRecord, GatewayStatusRecord } from "../../src/wire/records.ts";
 
 /** Later epochs count on from higher numbers, so that their metadata always wins on a compacted topic. */
@@ -38,6 +39,11 @@ export class AgentRecords {
       revision: ++this.#revision,
       metrics: Object.fromEntries(metrics.map((spec) => [spec.name, metricOf(spec)])),
     };
+  }
+
+  rollout(news: Omit<RolloutStatus, "gateway" | "time" | "revision">): RolloutStatus {
+    const time = formatWireTime(this.#clock.nowMicros());
+    return { gateway: this.#gateway.id, ...news, time, revision: ++this.#revision };
   }
 
   status(

@@ -239,7 +239,10 @@ const auditActions = [
   "config-reload",
 ] as const;
 
-/** What can happen to the packaged models of a gateway; `out-of-service`: it failed, or fits no device of a profile. */
+/**
+ * What can happen to the packaged models of a gateway; `out-of-service`: it failed, or fits no device of a profile;
+ * `rollout`: what the cloud asked for was refused. What it brings about is noted as what it is.
+ */
 export const modelAuditActions = [
   "model-import",
   "model-promote",
@@ -249,11 +252,12 @@ export const modelAuditActions = [
   "model-shadow",
   "model-shadow-stop",
   "model-out-of-service",
+  "model-rollout",
 ] as const;
 export type ModelAuditAction = (typeof modelAuditActions)[number];
 
-/** Who can be in the audit: people by their role at the console, people at the machine itself, the rules and refits of the configuration, and the gateway. */
-export const auditors = [...roles, "local-user", "rule", "refit", "gateway"] as const;
+/** Who can be in the audit: people by their role at the console, people at the machine itself, the rules and refits of the configuration, rollouts of the cloud, and the gateway. */
+export const auditors = [...roles, "local-user", "rule", "refit", "rollout", "gateway"] as const;
 export type Auditor = (typeof auditors)[number];
 
 export const auditModelSchema = Type.Object(
@@ -274,7 +278,7 @@ export const auditSchema = Type.Object(
     who: oneOf(...auditors),
     from: Type.String({
       description:
-        "Network address of the client; of a local user the account; of rules, refits and the gateway itself empty.",
+        "Network address of the client; of a local user the account; of a rollout who signed it; of rules, refits and the gateway itself empty.",
     }),
     action: oneOf(...auditActions, ...modelAuditActions),
     target: Type.String({ description: "What it was done to, for example `messages 12 to 40`." }),

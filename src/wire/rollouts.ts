@@ -194,6 +194,7 @@ export const rolloutStatusSchema = Type.Object(
   },
   { $id: "urn:tidegate:schema:rolloutStatus:1" },
 );
+export type RolloutStatus = Static<typeof rolloutStatusSchema>;
 
 const isSigned = Compile(signedRolloutSchema);
 const isPayload = Compile(rolloutPayloadSchema);
@@ -267,6 +268,11 @@ export function isTarget({ name, target }: Rollout, gateway: string, labels: Lab
   if (target.gateways?.includes(gateway) === false) return false;
   if (Object.entries(target.labels ?? {}).some(([key, value]) => labels[key] !== value)) return false;
   return target.percent === undefined || percentileOf(name, gateway) < target.percent;
+}
+
+/** The key of a gateway's word about a rollout. */
+export function rolloutStatusKey(gateway: string, rollout: string): string {
+  return `${gateway}/${rollout}`;
 }
 
 function invalid(reason: string): ReadRollout {

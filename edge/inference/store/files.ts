@@ -28,7 +28,12 @@ export function readPackage(path: string): PackageBytes {
 }
 
 function readArchive(path: string): PackageBytes {
-  const files = readTar(readSmall(dirname(path), basename(path), tarBytesMax)!);
+  return packageOfArchive(readSmall(dirname(path), basename(path), tarBytesMax)!, path);
+}
+
+/** The package in a tar; `path` for messages. Throws as `readPackage`. */
+export function packageOfArchive(archive: Uint8Array, path: string): PackageBytes {
+  const files = readTar(archive);
   return packageOf(path, (name) => files.get(name));
 }
 

@@ -129,6 +129,13 @@ export class ModelDesk {
     }
   }
 
+  /** Notes that somebody asked for something and was refused, before any other method was called. */
+  refuse(action: ModelAuditAction, name: string, version: string | undefined, { by, reason }: ModelChange): void {
+    const nowMicros = this.#clock.nowMicros();
+    const note = { time: formatWireTime(nowMicros), by, action, model: about(name, version, undefined) } as const;
+    this.#notes.refused({ ...note, result: "refused", detail: reason.slice(0, 2_000) }, nowMicros);
+  }
+
   #about(name: string, version: string | undefined): AuditModel {
     return about(name, version, this.store.liveNow(name).live);
   }
