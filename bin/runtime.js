@@ -8,7 +8,7 @@ import { join } from "node:path";
  */
 export const nodeFlags = [
   "--max-old-space-size=256",
-  "--max-semi-space-size=4",
+  "--max-semi-space-size=8",
   "--no-parallel-scavenge",
   "--expose-gc",
   "--disable-sigusr1",

@@ -11,7 +11,15 @@ export interface Fault {
   readonly message: string;
 }
 
-const ajv = new Ajv({ strict: false, discriminator: true, allErrors: true, verbose: true, useDefaults: true });
+const ajv = new Ajv({
+  strict: false,
+  discriminator: true,
+  allErrors: true,
+  verbose: true,
+  useDefaults: true,
+  // Compiled once at start: shorter code would take longer to make than it saves.
+  code: { optimize: false },
+});
 const compiled = new WeakMap<TSchema, ValidateFunction>();
 
 /** Checks a value against a schema and fills defaults into it. An empty result means that the value fits. */
