@@ -2,7 +2,8 @@ import type { ScoreQuality } from "../detector.ts";
 import type { Feature } from "../features/feature.ts";
 import { intervalAt, type Interval } from "../package/interval.ts";
 import type { ModelPackage } from "../package/model-package.ts";
-import { RowJoiner } from "./row-joiner.ts";
+import type { Manifest } from "../package/manifest.ts";
+import { RowJoiner, type RowSink } from "./row-joiner.ts";
 import { RowScorer } from "./row-scorer.ts";
 import type { Reading } from "./row-table.ts";
 
@@ -22,6 +23,7 @@ export interface RowExplanation {
   /** What a score is the largest of, in units of its limit. */
   readonly statistics: readonly { readonly name: string; readonly ratio: number }[];
   readonly inputs: readonly { readonly metric: string; readonly value: number; readonly contribution: number }[];
+  /** Empty of a network, whose features are looked at together by metric. */
   readonly features: readonly { readonly feature: Feature; readonly value: number; readonly contribution: number }[];
 }
 
@@ -33,7 +35,6 @@ export function explainLastRow(
   { manifest, recipe }: Pick<ModelPackage, "manifest" | "recipe">,
   readings: Iterable<Reading>,
 ): RowExplanation | undefined {
-  const joiner = new RowJoiner({ inputs: recipe.inputs, ...manifest.rows });
   const scorer = new RowScorer(recipe);
   const last = { rows: 0, timeMicros: 0, output: Number.NaN, learning: true, values: new Float64Array() };
   const sink = {
@@ -46,8 +47,7 @@ export function explainLastRow(
     },
     gap: () => scorer.gap(),
   };
-  for (const reading of readings) joiner.take(reading, reading.timeMicros, sink);
-  joiner.end(sink);
+  joinRows(manifest, readings, sink);
   if (last.rows === 0) return undefined;
   const { rows, timeMicros, output, learning, values } = last;
   const ofInputs = new Float64Array(recipe.inputs.length);
@@ -71,6 +71,17 @@ export function explainLastRow(
       contribution: ofFeatures[i]!,
     })),
   };
+}
+
+/** Gives the rows of one device's readings to the sink, as a gateway does, and the last one as it is. */
+export function joinRows(
+  { inputs, rows }: Pick<Manifest, "inputs" | "rows">,
+  readings: Iterable<Reading>,
+  sink: RowSink,
+): void {
+  const joiner = new RowJoiner({ inputs: inputs.map(({ metric }) => metric), ...rows });
+  for (const reading of readings) joiner.take(reading, reading.timeMicros, sink);
+  joiner.end(sink);
 }
 
 /** A feature in words, for a table. */

@@ -105,7 +105,8 @@ export class RowScorer {
   }
 }
 
-function inputsOf(feature: Feature): readonly string[] {
+/** The metrics that a feature is made of; none of the machine's age. */
+export function inputsOf(feature: Feature): readonly string[] {
   if (feature.kind === "age") return [];
   return "input" in feature ? [feature.input] : [feature.left, feature.right];
 }

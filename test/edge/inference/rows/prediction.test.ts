@@ -210,6 +210,12 @@ test("a restart between a repair and the next snapshot scores as without one, bi
     [...last, ...next],
   );
   assert.deepEqual(replayed.snapshot(), straight.snapshot());
+  // A restart after the repair begins no third life.
+  const later = modelsWith(life, rule, () => repair);
+  assert.ok(later.restore(straight.snapshot()));
+  const more = { ...second.at(-1)!, timeMicros: second.at(-1)!.timeMicros + 1_000_000 };
+  assert.deepEqual(later.score(more, profile), straight.score(more, profile));
+  assert.deepEqual(later.snapshot(), straight.snapshot());
 });
 
 test("missing and doubted inputs make a prediction uncertain, most of them missing none at all", () => {
