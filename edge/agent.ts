@@ -537,6 +537,7 @@ class Agent implements RunningAgent {
         specOf: (device, metric) => this.#rememberedProfile(device)?.specOf(metric),
       }),
       models: () => this.#models.scoring.packages.status(),
+      modelScores: (name, stage, device) => this.#models.scoring.packages.scores(name, stage, device),
       modelVersions: () => this.#models.versions(),
       predictions: (device) => this.#models.scoring.packages.predictions(device),
       counters: () => this.#intake.counters,

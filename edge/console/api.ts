@@ -8,6 +8,8 @@ import {
   bufferScreen,
   deviceScreen,
   lineScreen,
+  modelScores,
+  modelScreen,
   modelsScreen,
   overviewScreen,
   trialOptions,
@@ -26,6 +28,14 @@ export function addApi(server: FastifyInstance, { view, access, streams }: ApiPa
   server.get("/api/v1/overview", async () => overviewScreen(view));
   server.get("/api/v1/buffer", async () => bufferScreen(view));
   server.get("/api/v1/models", async () => modelsScreen(view));
+  server.get<{ Params: { name: string; stage: string } }>("/api/v1/models/:name/:stage", async ({ params }, reply) =>
+    orNotFound(reply, modelScreen(view, params.name, params.stage)),
+  );
+  server.get<{ Params: { name: string; stage: string }; Querystring: { device?: unknown } }>(
+    "/api/v1/models/:name/:stage/scores",
+    async ({ params, query }, reply) =>
+      orNotFound(reply, modelScores(view, params.name, params.stage, textOf(query.device) || undefined)),
+  );
   server.get("/api/v1/models/trial-options", async () => trialOptions(view));
   server.get("/api/v1/alerts", async () => alertsScreen(view));
   // Asked by the login page, and by the others when a person does something: that keeps the session open.
@@ -90,6 +100,8 @@ function streamScreen(view: ConsoleView, query: Record<string, unknown>): Stream
       return make(() => alertScreen(view, id));
     case "models":
       return make(() => modelsScreen(view));
+    case "model":
+      return make(() => modelScreen(view, textOf(query["name"]), textOf(query["stage"])));
     case "line":
       return make(() => lineScreen(view, path, search));
     case "device":

@@ -9,6 +9,7 @@ import type {
   FeedbackCount,
   GatewayView,
   MetricView,
+  ModelScoresView,
   ModelView,
   StoredModel,
   Suppression,
@@ -85,11 +86,25 @@ export interface AlertsScreen {
   readonly figures: AlertFigures;
 }
 
+/** A model with the device that is worst now: its newest output, and those of the last hours for a small chart. */
+interface ModelCard extends ModelView {
+  readonly worst?: Pick<ModelScoresView, "predicts" | "normal"> & {
+    readonly device: string;
+    readonly newest: number;
+    readonly spark: readonly (number | null)[];
+  };
+}
+
 export interface ModelsScreen {
   readonly gateway: GatewayView;
-  readonly models: readonly ModelView[];
+  readonly models: readonly ModelCard[];
   /** The newest of each device, those that came last first; bounded. */
   readonly predictions: readonly PredictionRecord[];
+}
+
+export interface ModelScreen {
+  readonly gateway: GatewayView;
+  readonly model: ModelView;
 }
 
 /** What a trial can be begun with: versions, and where a canary may sit. */
@@ -138,7 +153,36 @@ export function bufferScreen(view: ConsoleView): BufferScreen {
 
 export function modelsScreen(view: ConsoleView): ModelsScreen {
   const predictions = [...view.predictions()].sort((a, b) => compareText(b.time, a.time));
-  return { gateway: view.gateway(), models: view.models(), predictions: predictions.slice(0, predictionsMax) };
+  const models = view.models().map((model) => modelCard(view, model));
+  return { gateway: view.gateway(), models, predictions: predictions.slice(0, predictionsMax) };
+}
+
+function modelCard(view: ConsoleView, model: ModelView): ModelCard {
+  const scores = view.modelScores(model.name, model.stage);
+  const worst = scores?.devices[0];
+  if (scores === undefined || worst === undefined) return model;
+  const { predicts, normal, last } = scores;
+  return { ...model, worst: { predicts, normal, device: worst.device, newest: worst.newest, spark: last } };
+}
+
+export function modelScreen(view: ConsoleView, name: string, stage: string): ModelScreen | undefined {
+  const model = view.models().find((one) => one.name === name && one.stage === stage);
+  return model === undefined ? undefined : { gateway: view.gateway(), model };
+}
+
+/** The scores of a model on a device, with the times (ms) at which its alerts of that device were raised. */
+export function modelScores(
+  view: ConsoleView,
+  name: string,
+  stage: string,
+  device: string | undefined,
+): (ModelScoresView & { readonly raisedMs: readonly number[] }) | undefined {
+  const model = view.models().find((one) => one.name === name && one.stage === stage);
+  const scores = model === undefined ? undefined : view.modelScores(name, model.stage, device);
+  if (scores === undefined) return undefined;
+  // A shadow raises none, and those of the version beside it are not its own.
+  const own = view.alerts().filter(({ record }) => record.model === name && record.device === scores.device);
+  return { ...scores, raisedMs: stage === "shadow" ? [] : own.map(({ raisedMicros }) => raisedMicros / 1000) };
 }
 
 export function trialOptions(view: ConsoleView): TrialOptions {

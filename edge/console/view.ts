@@ -41,6 +41,11 @@ export interface ConsoleView {
   suppressions(): readonly Suppression[];
   /** Packaged models that run, live ones first; bounded. */
   models(): readonly ModelView[];
+  /**
+   * What the version of a model in a stage has said lately of a device, by default of the one that is worst now; undefined
+   * where no version is there, or it does not watch the device.
+   */
+  modelScores(name: string, stage: ModelView["stage"], device?: string): ModelScoresView | undefined;
   /** Versions in the store of the models that the configuration uses, by name, the newest first. Reads folders. */
   modelVersions(): readonly StoredModel[];
   /** The newest prediction of each device that has one, or of one device. */
@@ -182,6 +187,31 @@ export interface ModelView {
   readonly drift: ModelDriftView;
   /** Of an imported network; absent for others. */
   readonly network?: NetworkView;
+}
+
+/** Columns of equal length, oldest first; null where nothing was judged. At most 96 points. */
+export interface ModelScoresView {
+  /** Of a predictor; outputs of detectors are scores in units of their limit: 1 and more is abnormal. */
+  readonly predicts: { readonly name: string; readonly unit: string } | undefined;
+  /** Outputs between these are normal; undefined where no alert comes of them. */
+  readonly normal: readonly [number, number] | undefined;
+  /** Which number of a prediction the limit is for: its value, or an end of its interval. */
+  readonly compared: "value" | "low" | "high";
+  /** Those that have said something, the worst first; at most 200. */
+  readonly devices: readonly { readonly device: string; readonly newest: number; readonly isOpen: boolean }[];
+  /** The one that the columns are of; undefined before any has said something. */
+  readonly device: string | undefined;
+  /** Time that one point stands for. */
+  readonly stretchMs: number;
+  readonly timesMs: readonly number[];
+  readonly low: readonly (number | null)[];
+  readonly high: readonly (number | null)[];
+  readonly last: readonly (number | null)[];
+  /** Of detectors: what made up one of the highest scores of the stretch, at most four inputs, the largest first. */
+  readonly explained: readonly ({
+    readonly score: number;
+    readonly shares: readonly { readonly metric: string; readonly share: number }[];
+  } | null)[];
 }
 
 /** `unknown`: the package does not say how its data was distributed. `learning`: the first day. */

@@ -83,6 +83,11 @@ export class StateReader {
     return part;
   }
 
+  /** Everything was read. */
+  get isAtEnd(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
   number(): number {
     const value = this.#bytes.readDoubleLE(this.#at);
     this.#at += 8;

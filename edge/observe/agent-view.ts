@@ -13,6 +13,7 @@ import type {
   GatewayView,
   LaneView,
   LossesView,
+  ModelScoresView,
   ModelView,
   QuarantineList,
   QuarantinedMessage,
@@ -42,6 +43,7 @@ export interface AgentViewParts {
   readonly suppressions: Suppressions;
   readonly alertWindows: AlertWindows;
   readonly models: () => readonly ModelView[];
+  readonly modelScores: ConsoleView["modelScores"];
   readonly modelVersions: () => readonly StoredModel[];
   readonly predictions: (device: string | undefined) => readonly PredictionRecord[];
   readonly feedback: FeedbackCounts;
@@ -234,6 +236,10 @@ export class AgentView implements ConsoleView {
 
   models(): readonly ModelView[] {
     return this.#parts.models();
+  }
+
+  modelScores(name: string, stage: ModelView["stage"], device?: string): ModelScoresView | undefined {
+    return this.#parts.modelScores(name, stage, device);
   }
 
   modelVersions(): readonly StoredModel[] {

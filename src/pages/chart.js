@@ -1,5 +1,5 @@
 import { h, patch } from "./dom.js";
-import { exactTime, rangeText, time, unit, value } from "./format.js";
+import { dayText, exactTime, rangeText, time, unit, value } from "./format.js";
 
 let library;
 
@@ -18,7 +18,8 @@ function loadLibrary() {
 /**
  * A trend: the line of the values over the band from lowest to highest, the normal range behind it, alerts as marks,
  * gaps as gaps. `subject`: { label, unit, range, lineLabel, isRaw }; `isRaw`: each point is one reading, so there is no band. `show` takes { timesMs, low, high, line, marksMs },
- * and `spanMs`, from when to when, where it is not from the first point to the last.
+ * and `spanMs`, from when to when, where it is not from the first point to the last. With `subject.onPick` a click gives it the
+ * number of the point, and `pickedMs` marks one; `subject.isRangeShown` keeps the range in the picture at any price.
  */
 export function makeTrend(subject) {
   const place = h("div", {
@@ -28,6 +29,9 @@ export function makeTrend(subject) {
   });
   const table = h("div", {});
   const element = h("div", {}, place, table);
+  place.onclick = () => {
+    if (Number.isInteger(chart?.cursor.idx)) subject.onPick?.(chart.cursor.idx);
+  };
   let chart;
   let shown;
 
@@ -93,12 +97,12 @@ function optionsOf(uPlot, subject, place, shown) {
     cursor: { y: false, points: { size: 7 } },
     scales: {
       x: { time: true, range: (_chart, first, last) => span(shown(), first, last) },
-      y: { range: (_chart, low, high) => extent(low, high, subject.range) },
+      y: { range: (_chart, low, high) => extent(low, high, subject) },
     },
     axes: [
       {
         ...axis,
-        values: (_chart, splits) => splits.map((at) => time(at * 1000, { seconds: splits[1] - splits[0] < 60 })),
+        values: (_chart, splits) => timesOf(splits),
       },
       {
         ...axis,
@@ -121,9 +125,22 @@ function optionsOf(uPlot, subject, place, shown) {
     bands: subject.isRaw ? [] : [{ series: [1, 2], fill: ink("--band-data") }],
     hooks: {
       drawClear: [(chart) => drawRange(chart, subject.range, ink("--band"))],
-      draw: [(chart) => drawMarks(chart, shown().marksMs ?? [], ink("--critical"))],
+      draw: [
+        (chart) => drawMarks(chart, shown().marksMs ?? [], ink("--critical")),
+        (chart) => drawPicked(chart, shown().pickedMs, ink("--focus")),
+      ],
     },
   };
+}
+
+/** Below the first time, and the first of each day, stands which day it is, unless all is of today. */
+function timesOf(splits) {
+  const days = splits.map((at) => dayText(at * 1000));
+  const isOfToday = days.every((day) => day === dayText(Date.now()));
+  return splits.map((at, n) => {
+    const clock = time(at * 1000, { seconds: splits[1] - splits[0] < 60, now: at * 1000 });
+    return isOfToday || days[n] === days[n - 1] ? clock : `${clock}\n${days[n]}`;
+  });
 }
 
 function span({ spanMs, timesMs }, first, last) {
@@ -133,9 +150,9 @@ function span({ spanMs, timesMs }, first, last) {
 }
 
 /** The normal range belongs into the picture, unless it would flatten the line. */
-function extent(low, high, range) {
+function extent(low, high, { range, isRangeShown }) {
   if (low === null || high === null || low === undefined) return range ?? [0, 1];
-  const near = range && range[1] - range[0] <= Math.max(high - low, Math.abs(high) * 0.02, 1e-9) * 20;
+  const near = range && (isRangeShown || range[1] - range[0] <= Math.max(high - low, Math.abs(high) * 0.02, 1e-9) * 20);
   const [bottom, top] = near ? [Math.min(low, range[0]), Math.max(high, range[1])] : [low, high];
   const pad = (top - bottom) * 0.06 || Math.abs(top) * 0.05 || 1;
   return [bottom - pad, top + pad];
@@ -174,6 +191,21 @@ function drawMarks(chart, marksMs, stroke) {
     ctx.lineTo(x, bbox.top + 9 * unitPx);
     ctx.fill();
   }
+  ctx.restore();
+}
+
+/** The point that the rest of the page speaks of. */
+function drawPicked(chart, pickedMs, stroke) {
+  if (pickedMs === undefined) return;
+  const { ctx, bbox } = chart;
+  const x = Math.round(chart.valToPos(pickedMs / 1000, "x", true));
+  ctx.save();
+  ctx.strokeStyle = stroke;
+  ctx.lineWidth = 2 * devicePixelRatio;
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
   ctx.restore();
 }
 

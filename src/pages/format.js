@@ -121,6 +121,11 @@ export function time(ms, { seconds = false, now = Date.now() } = {}) {
   return `${(date.getFullYear() === today.getFullYear() ? day : dayAndYear).format(date)}, ${text}`;
 }
 
+/** `21 Nov`. */
+export function dayText(ms) {
+  return day.format(ms);
+}
+
 /** Local time to the millisecond, with its zone. */
 export function exactTime(ms) {
   const date = new Date(ms);

@@ -17,7 +17,16 @@ import {
   type View,
   type WatchedPage,
 } from "../support/browser.ts";
-import { alert, bufferView, connection, metric, pumpDevice, quarantined } from "../support/fake-console-view.ts";
+import {
+  alert,
+  bufferView,
+  connection,
+  metric,
+  modelScores,
+  modelView,
+  pumpDevice,
+  quarantined,
+} from "../support/fake-console-view.ts";
 import { hostileNames } from "../support/hostile-names.ts";
 import { until } from "../support/until.ts";
 
@@ -285,6 +294,53 @@ for (const view of [narrow, wide]) {
         [{ kind: "promote", name: "pump-health", version: "1.3.0", reason: "" }],
       );
       assert.equal(await overflow(page), 0);
+    });
+
+    test("a model's scores, what made them and its drift are charts and words, also by keyboard", async () => {
+      const edges = [1, 2, 3, 4, 5, 6, 7];
+      const expected = [0.01, 0.09, 0.2, 0.2, 0.2, 0.2, 0.09, 0.01];
+      const seen = [0, 0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.2];
+      const channels: ModelView["drift"]["channels"] = [
+        { name: "flow", state: "ok", index: 0.012, edges, expected, seen: expected },
+        { name: "vibration", state: "degraded", index: 0.41, edges, expected, seen },
+      ];
+      running.view.modelViews = [modelView({ drift: { state: "degraded", measure: "stability", channels } })];
+      running.view.scoreViews.set("pump live pump-1", modelScores("pump-1"));
+      running.view.scoreViews.set("pump live pump-2", modelScores("pump-2", { timesMs: [], devices: [] }));
+      const page = await open(view, "#/models");
+      await page.getByText("Worst now: pump-1 0.813 of its limit").waitFor();
+      await page.getByText("no longer what it was trained on").waitFor();
+      await page.getByRole("link", { name: "Charts of pump 1.0.0" }).click();
+      await page.getByRole("heading", { name: "pump 1.0.0 live" }).waitFor();
+      await page.locator(".uplot canvas").waitFor();
+      const parts = page.getByRole("region", { name: "What made the score" });
+      await parts.getByText("score 0.9125, among the highest").waitFor();
+      await parts.getByText("vibration").waitFor();
+      await parts.getByLabel("When").focus();
+      await page.keyboard.press("Home");
+      await parts.getByText("flow").waitFor();
+      await page.keyboard.press("PageUp");
+      await page.keyboard.press("PageUp");
+      await page.keyboard.press("ArrowRight");
+      await page.keyboard.press("ArrowRight");
+      await parts.getByText("nothing was judged").waitFor();
+      await page.locator(".uplot .u-over").click({ position: { x: 5, y: 40 } });
+      await parts.getByText("flow").waitFor();
+      assert.equal(await overflow(page), 0);
+      assert.deepEqual(await contrastFaults(page), []);
+      const drift = page.getByRole("region", { name: "Drift" });
+      const items = await drift.getByRole("listitem").allInnerTexts();
+      assert.match(items[0]!, /^vibration\s+no longer what it was trained on: what it says is doubtful, index 0.41/);
+      assert.match(items[1]!, /^flow\s+as in training, index 0.012/);
+      await drift.getByLabel("Show the figures of vibration").click();
+      await drift.getByRole("row", { name: "above 7 1 % 20 %" }).waitFor();
+      assert.equal(await overflow(page), 0);
+      await page.getByLabel("Device").selectOption("pump-2 (alert)");
+      await page.getByText("Nothing was judged yet.").waitFor();
+      assert.match(page.url(), /#\/models\/pump\/live\/pump-2$/);
+      assert.deepEqual(watched.complaints, []);
+      await page.goto(`${running.server.url}/#/models/pump/shadow`);
+      await page.getByText("No version of this model runs in this stage.").waitFor();
     });
 
     test("a shadow and a canary are begun on the page of models; what is refused is said where it was asked", async () => {

@@ -15,6 +15,7 @@ import type {
   MetricView,
   ModelAction,
   ModelOutcome,
+  ModelScoresView,
   ModelView,
   QuarantinedMessage,
   QuarantineList,
@@ -66,6 +67,8 @@ export class FakeConsoleView implements ConsoleView {
   windowChanges: Partial<AlertWindowView> = {};
   modelViews: ModelView[] = [];
   storedModels: StoredModel[] = [];
+  /** By name, stage and device. */
+  readonly scoreViews: Map<string, ModelScoresView> = new Map();
   predictionViews: PredictionRecord[] = [];
   messages: QuarantinedMessage[] = [];
   lossesView: LossesView = { reasons: [], latest: [] };
@@ -94,6 +97,10 @@ export class FakeConsoleView implements ConsoleView {
   }
   models(): readonly ModelView[] {
     return this.modelViews;
+  }
+  modelScores(name: string, stage: ModelView["stage"], device?: string): ModelScoresView | undefined {
+    const fitting = [...this.scoreViews].filter(([key]) => key.startsWith(`${name} ${stage} ${device ?? ""}`));
+    return fitting[0]?.[1];
   }
   modelVersions(): readonly StoredModel[] {
     return this.storedModels;
@@ -491,6 +498,38 @@ export function modelView(changes: Partial<ModelView> = {}): ModelView {
     microsMean: 2.7,
     microsMax: 40,
     drift: { state: "unknown", measure: "stability", channels: [] },
+    ...changes,
+  };
+}
+
+/** Eight hours of scores: calm with a gap, a bump that was explained, and 0.8125 at the end. */
+export function modelScores(device: string, changes: Partial<ModelScoresView> = {}): ModelScoresView {
+  const stretchMs = 300_000;
+  const start = Math.floor(Date.UTC(2026, 10, 21, 9) / stretchMs) * stretchMs;
+  const points = Array.from({ length: 96 }, (_, at) => at);
+  const last = points.map((at) => {
+    if (at >= 20 && at < 26) return null;
+    return at === 95 ? 0.8125 : 0.3 + 0.1 * Math.sin(at / 5) + (at >= 60 && at < 70 ? 1.5 : 0);
+  });
+  const shares = (at: number): { metric: string; share: number }[] => [
+    { metric: at < 60 ? "flow" : "vibration", share: 0.7 },
+    { metric: "pressure", share: 0.2 },
+  ];
+  return {
+    predicts: undefined,
+    normal: [0, 1],
+    compared: "value",
+    devices: [
+      { device, newest: 0.8125, isOpen: false },
+      { device: "pump-2", newest: 0.25, isOpen: true },
+    ],
+    device,
+    stretchMs,
+    timesMs: points.map((at) => start + at * stretchMs),
+    low: last.map((score) => (score === null ? null : score - 0.1)),
+    high: last.map((score) => (score === null ? null : score + 0.1)),
+    last,
+    explained: last.map((score, at) => (score === null ? null : { score: score + 0.1, shares: shares(at) })),
     ...changes,
   };
 }

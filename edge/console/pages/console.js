@@ -6,6 +6,7 @@ import { alertView } from "./alert-view.js";
 import { alertsView } from "./alerts-view.js";
 import { deviceView } from "./device-view.js";
 import { lineView } from "./line-view.js";
+import { modelView } from "./model-view.js";
 import { modelsView } from "./models-view.js";
 import { metricView } from "./metric-view.js";
 import { overviewView } from "./overview-view.js";
@@ -19,7 +20,7 @@ import { quarantinedView } from "./quarantined-view.js";
  * One is open at a time, named by the address behind #. It is drawn again when its data came and once a second,
  * since ages run.
  */
-function viewOf([first, second, third]) {
+function viewOf([first, second, third, fourth]) {
   switch (first) {
     case undefined:
       return overviewView();
@@ -34,7 +35,7 @@ function viewOf([first, second, third]) {
     case "quarantine":
       return second === undefined ? quarantineView(session) : quarantinedView(second, session);
     case "models":
-      return modelsView(session);
+      return second === undefined ? modelsView(session) : modelView(second, third ?? "live", fourth);
     case "buffer":
       return bufferView();
     case "ledger":

@@ -3,7 +3,10 @@ import { count, counted } from "./format.js";
 import { address } from "./frame.js";
 import { levels } from "./levels.js";
 import { makeModelActions } from "./model-actions.js";
+import { stateMark } from "./model-drift.js";
+import { driftWords, readingOfModel } from "./model-words.js";
 import { predictedName, predictionItem } from "./prediction.js";
+import { spark } from "./spark.js";
 
 /** Which packaged models run, live, as canaries and as shadows, and what they have said so far. */
 export function modelsView(session) {
@@ -66,11 +69,38 @@ function modelPanel(model, buttons) {
       { class: "facts" },
       factsOf(model).map(([word, text]) => h("div", {}, h("dt", {}, word), h("dd", {}, text))),
     ),
+    worstLine(model),
+    h(
+      "p",
+      {},
+      h(
+        "a",
+        { href: address("models", model.name, model.stage), "aria-label": `Charts of ${model.name} ${model.version}` },
+        model.predicts === undefined ? "Scores, what made them, and drift" : "Predictions over time, and drift",
+      ),
+    ),
     buttons,
   );
 }
 
-function stageText({ stage, state, scope }) {
+/** The device that is worst now: it says how near the model is to an alert. */
+function worstLine({ name: model, stage, worst }) {
+  if (worst === undefined) return undefined;
+  return h(
+    "div",
+    { class: "worst" },
+    h(
+      "span",
+      {},
+      "Worst now: ",
+      h("a", { href: address("models", model, stage, worst.device) }, name(worst.device)),
+      ` ${readingOfModel(worst.newest, worst)}`,
+    ),
+    spark(worst.spark, worst.predicts ? undefined : worst.normal),
+  );
+}
+
+export function stageText({ stage, state, scope }) {
   if (state === "failed") return "has failed, and is out of service";
   if (stage === "live") return "live";
   if (stage === "shadow") return "shadow: counts, raises no alerts";
@@ -82,7 +112,7 @@ function scopeText({ devices, paths }) {
 }
 
 function factsOf({ stage, predicts, devices, learning, openEpisodes, hours, rows, abnormalRows, episodes, ...rest }) {
-  const { compared, onlyLive, onlyShadow, microsMean, microsMax, network } = rest;
+  const { compared, onlyLive, onlyShadow, microsMean, microsMax, network, drift } = rest;
   const isShadow = stage === "shadow";
   const facts = [
     ...(predicts === undefined ? [] : [["Predicts", predicts]]),
@@ -97,6 +127,7 @@ function factsOf({ stage, predicts, devices, learning, openEpisodes, hours, rows
     [isShadow ? "Would have raised" : "Has raised", counted(episodes, "alert")],
     ["Time per message", `${microsMean.toFixed(1)}\u00A0µs, at most ${count(microsMax)}\u00A0µs`],
   ];
+  facts.push(["Its data", [stateMark(drift.state), driftWords[drift.state].split(":")[0]]]);
   if (network !== undefined) {
     facts.push(["Network, run by", network.library], ["Without an answer", counted(network.droppedRows, "row")]);
   }

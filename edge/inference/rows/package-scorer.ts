@@ -3,12 +3,13 @@ import { formatWireTime } from "../../../src/observation/time.ts";
 import type { CompiledProfile } from "../../../src/profile/profile.ts";
 import type { InsightRecord, PredictionRecord } from "../../../src/wire/predictions.ts";
 import type { AlertRecord } from "../../../src/wire/records.ts";
-import type { ModelView } from "../../console/view.ts";
+import type { ModelScoresView, ModelView } from "../../console/view.ts";
 import type { ScorePoint } from "../score-trace.ts";
 import { timeOf } from "../scorer.ts";
 import type { ModelRule } from "../options.ts";
 import { StateReader, StateWriter } from "../state.ts";
 import { ruleFor } from "./model-rule.ts";
+import { modelScores } from "./model-scores.ts";
 import { ModelTally } from "./model-tally.ts";
 import { rowAlert, rowAlertHead } from "./row-alert.ts";
 import { RowWatch, type AskedRow, type RowReport } from "./row-watch.ts";
@@ -219,6 +220,17 @@ export class PackageScorer {
   predictions(device?: string): PredictionRecord[] {
     const watched = device === undefined ? [...this.#devices.values()] : [this.#devices.get(device)];
     return watched.flatMap((one) => one?.alerting.watch?.prediction ?? []);
+  }
+
+  /** As `ConsoleView.modelScores`. */
+  scores(name: string, stage: Stage, device: string | undefined): ModelScoresView | undefined {
+    const model = this.#served[stage].get(name)?.model;
+    if (model === undefined) return undefined;
+    const watched = [...this.#devices.values()].flatMap((one) => {
+      const { watch } = one[stage === "shadow" ? "shadow" : "alerting"];
+      return watch?.model === model ? [{ device: one.device, watch }] : [];
+    });
+    return modelScores(model, watched, device);
   }
 
   score(observation: Observation, profile: CompiledProfile): readonly InsightRecord[] {

@@ -13,6 +13,7 @@ import type { ModelTally } from "./model-tally.ts";
 import { RowJoiner, type RowSink } from "./row-joiner.ts";
 import { predictionOf } from "./row-prediction.ts";
 import { RowScorer } from "./row-scorer.ts";
+import { ScoreHistory, type Explain } from "./score-history.ts";
 import type { Predicts, ServedModel } from "./served-model.ts";
 
 /** What a person should hear of one row: a step of an alert, or a prediction that has changed. */
@@ -54,6 +55,7 @@ export class RowWatch {
   readonly options: PredictionOptions | undefined;
   readonly episode = new Episode();
   readonly trace = new ScoreTrace();
+  readonly history: ScoreHistory;
   /** The input that was blamed most when the episode was raised: its alerts go by that name. */
   lead = 0;
   lastScore = 0;
@@ -76,6 +78,9 @@ export class RowWatch {
     this.#tally = tally;
     this.#joiner = new RowJoiner(model.shape);
     this.#scorer = new RowScorer(model.recipe);
+    const explain: Explain = (into) => this.#scorer.contributions(into);
+    const { periodMs, inputs } = model.shape;
+    this.history = new ScoreHistory(periodMs, inputs.length, purpose.kind === "detects" ? explain : undefined);
     this.#judge = judgeOf(purpose, prediction);
     const follow = purpose.kind === "detects" ? purpose.follow : undefined;
     this.#limit = follow === undefined ? undefined : new LiveLimit(follow);
@@ -165,6 +170,7 @@ export class RowWatch {
     const step = meaning === undefined ? undefined : this.#stepTo(meaning, timeMicros);
     if (!uncertain && !this.episode.open) this.#limit?.learn(given);
     this.#tally.judged(meaning?.isAbnormal ?? false, step === "raise");
+    this.history.add(output, timeMicros);
     // What a detector calls abnormal is told by its alert. A predictor has to know machines that are near their end.
     if (!this.episode.open || this.#forecast !== undefined) this.#tally.drift.observe(values, given, timeMicros);
     if (step !== undefined) this.#tell(step, output, values, timeMicros, uncertain);
@@ -220,6 +226,7 @@ export class RowWatch {
     this.episode.save(to);
     this.#forecast?.save(to);
     this.#limit?.save(to);
+    this.history.save(to);
   }
 
   load(from: StateReader): void {
@@ -232,6 +239,8 @@ export class RowWatch {
     this.episode.load(from);
     this.#forecast?.load(from);
     this.#limit?.load(from);
+    // A state of before there was a history ends here.
+    if (!from.isAtEnd) this.history.load(from);
   }
 
   /** What is known of the machine's whole life goes on under this model, where it can. `state` is one of `save`. */

@@ -1,12 +1,48 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { previewOf } from "../../../edge/console/preview.ts";
-import { alertsScreen, deviceScreen, lineScreen, overviewScreen } from "../../../edge/console/screens.ts";
-import { alert, FakeConsoleView, metric, pumpDevice } from "../../support/fake-console-view.ts";
+import { alertsScreen, deviceScreen, lineScreen, modelsScreen, overviewScreen } from "../../../edge/console/screens.ts";
+import { alert, FakeConsoleView, metric, modelScores, modelView, pumpDevice } from "../../support/fake-console-view.ts";
 import { hostileNames } from "../../support/hostile-names.ts";
 import { runConsole } from "../../support/console.ts";
 
 const stale = { ageMs: 120_000, staleAfterMs: 30_000 };
+
+test("a model's scores are asked for by name, stage and device; its own alerts of the device are marked", async () => {
+  await using running = await runConsole();
+  const { view } = running;
+  const get = async (path: string): Promise<unknown> => {
+    const answer = await running.fetch(`/api/v1/models/${path}`);
+    return answer.ok ? answer.json() : answer.status;
+  };
+  view.modelViews = [modelView(), modelView({ stage: "shadow", version: "1.1.0" })];
+  view.scoreViews.set("pump live pump-1", modelScores("pump-1"));
+  view.scoreViews.set("pump live pump-2", modelScores("pump-2"));
+  view.scoreViews.set("pump shadow pump-1", modelScores("pump-1"));
+  view.alertViews = [
+    alert(pumpDevice("pump-1"), { model: "pump" }),
+    alert(pumpDevice("pump-1"), { model: "guards", episode: "2" }),
+    alert(pumpDevice("pump-2"), { model: "pump", episode: "3" }),
+  ];
+  const raisedMs = [view.alertViews[0]!.raisedMicros / 1000];
+  const { predicts: _predicts, ...scores } = modelScores("pump-1");
+  assert.deepEqual(await get("pump/live/scores"), { ...scores, raisedMs });
+  assert.deepEqual(await get("pump/live/scores?device=pump-1"), { ...scores, raisedMs });
+  assert.deepEqual(await get("pump/shadow/scores?device=pump-1"), { ...scores, raisedMs: [] });
+  for (const path of ["pump/live/scores?device=pump-9", "press/live/scores", "pump/canary/scores", "pump/canary"]) {
+    assert.equal(await get(path), 404, path);
+  }
+  const { model } = (await get("pump/shadow")) as { model: { version: string } };
+  assert.equal(model.version, "1.1.0");
+  const { models } = modelsScreen(view);
+  assert.deepEqual(
+    models.map(({ worst }) => [worst?.device, worst?.newest, worst?.spark.length]),
+    [
+      ["pump-1", 0.8125, 96],
+      ["pump-1", 0.8125, 96],
+    ],
+  );
+});
 
 describe("the overview", () => {
   test("puts devices with alerts first, the most urgent on top, then silent ones, then the rest by name", () => {

@@ -87,6 +87,42 @@ test("the newest scores of the model that raised an alert are at hand, each mode
   );
 });
 
+test("what a model said of its devices lately is told the worst first, with what made it up, and a restart keeps it", () => {
+  const { models } = site();
+  models.packages.deploy("pump", "shadow", modelOf({ version: "1.1.0" }));
+  assert.equal(models.packages.scores("pump", "canary", undefined), undefined, "there is none");
+  const given = [...observationsOf("pump-01", 900, false), ...observationsOf("pump-02", 900)];
+  given.sort((a, b) => a.timeMicros - b.timeMicros);
+  for (const observation of given) models.score(observation, profile);
+  const worst = models.packages.scores("pump", "live", undefined)!;
+  assert.deepEqual(
+    worst.devices.map(({ device, isOpen }) => [device, isOpen]),
+    [
+      ["pump-02", true],
+      ["pump-01", false],
+    ],
+  );
+  assert.deepEqual(
+    [worst.device, worst.normal, worst.predicts, worst.stretchMs],
+    ["pump-02", [0, 1], undefined, 300_000],
+  );
+  assert.equal(worst.last.at(-1), worst.devices[0]!.newest);
+  assert.ok(worst.high[0]! < 1 && worst.high.at(-1)! > 1, JSON.stringify(worst.high));
+  const { score, shares } = worst.explained.at(-1)!;
+  assert.ok(score > worst.high.at(-1)! / 1.06, `${score}`);
+  assert.ok(["vibration", "bearingTemperature", "current"].includes(shares[0]!.metric), shares[0]!.metric);
+  assert.ok(shares.reduce((sum, { share }) => sum + share, 0) <= 1.01);
+  assert.ok(models.packages.scores("pump", "live", "pump-01")!.high.every((high) => high! < 1));
+  assert.equal(models.packages.scores("pump", "live", "pump-03"), undefined);
+  assert.equal(models.packages.scores("pump", "shadow", undefined)?.device, "pump-02");
+  const { models: again } = site();
+  assert.ok(again.restore(models.snapshot()));
+  assert.deepEqual(again.packages.scores("pump", "live", undefined)?.devices, [], "nothing came since the start");
+  for (const observation of given.slice(-2)) again.score(observation, profile);
+  assert.deepEqual(again.packages.scores("pump", "live", undefined)?.timesMs, worst.timesMs);
+  assert.deepEqual(again.packages.scores("pump", "live", undefined)?.explained, worst.explained);
+});
+
 test("a sound pump raises nothing, and metrics that come apart are joined", () => {
   const { models } = site();
   const alerts = observationsOf("pump-01", 900, false).flatMap((observation) =>

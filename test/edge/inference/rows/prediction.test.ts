@@ -93,6 +93,26 @@ test("what the metrics and the age add is the prediction less the base", () => {
   }
 });
 
+test("what is predicted is told with its unit and the limit of the rule, the device with the least first", () => {
+  const limits = [
+    [undefined, undefined, "value"],
+    [{ below: 20, of: "low" }, [20, 60], "low"],
+    [{ above: 55 }, [0, 55], "value"],
+  ] as const;
+  for (const [alert, normal, compared] of limits) {
+    const models = modelsWith(life, { ...rule, prediction: { ...pace, ...(alert === undefined ? {} : { alert }) } });
+    for (const observation of observationsOf("pump-01")) models.score(observation, profile);
+    for (const observation of observationsOf("pump-02").slice(0, 60)) models.score(observation, profile);
+    const told = models.packages.scores("life", "live", undefined)!;
+    assert.deepEqual([told.predicts, told.normal, told.compared], [{ name: "remaining", unit: "s" }, normal, compared]);
+    assert.equal(told.device, compared === "value" && alert !== undefined ? "pump-02" : "pump-01");
+    assert.ok(
+      told.explained.every((one) => one === null),
+      "its records say what adds to it",
+    );
+  }
+});
+
 test("a restart anywhere gives the same records, bit for bit", () => {
   const given = ["pump-01", "pump-02"].flatMap((device, i) => observationsOf(device, 900 + i));
   given.sort((a, b) => a.timeMicros - b.timeMicros);
