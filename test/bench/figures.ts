@@ -16,6 +16,7 @@ export const groups = {
   stages: "Where the agent's processor time goes: the closed loop under V8's sampling profiler",
   storage: "On disk: the plant of the demo at 100 messages/s, preset `flash`, simulated time",
   backlog: "A large backlog of the same plant, Kafka away",
+  steady: "Memory over time: 1,000 messages/s on top of that backlog, Kafka away",
   limit: "Limits of this machine, in the same run",
   ratio: "Ratios",
 } as const;
@@ -95,6 +96,7 @@ type MeasuredName =
   | `stages.${StageFigure}`
   | `storage.${"bytes" | "redelivery" | "writtenPerDay" | "simulated"}`
   | `backlog.${"size" | "start" | "rss" | "drainMerged" | "drainBurst"}`
+  | `steady.${"minutes" | "rss" | "rssEarly" | "rssLate" | "rssPeak" | "growth" | "acknowledged"}`
   | `limit.${"mosquitto" | "journal" | "journalWritten" | "kafka" | "kafkaCpu"}`;
 type RatioName =
   `ratio.${"ackToFsync" | "brokerToMosquitto" | "mosquittoToBare" | "bufferToJournal" | "brokerToProducer" | "drainToProducer"}`;
@@ -220,6 +222,18 @@ export const figures: Readonly<Record<FigureName, FigureSpec>> = {
     unit: "MB",
     goal: atMost(256),
   },
+  "steady.minutes": { group: "steady", label: "watched", unit: "minutes", digits: 1 },
+  "steady.acknowledged": { group: "steady", label: "acknowledged", unit: "messages" },
+  "steady.rss": {
+    group: "steady",
+    label: "agent, resident memory (median)",
+    unit: "MB",
+    goal: atMost(256),
+  },
+  "steady.rssPeak": { group: "steady", label: "agent, resident memory (peak)", unit: "MB" },
+  "steady.rssEarly": { group: "steady", label: "median of the first sixth", unit: "MB", digits: 1 },
+  "steady.rssLate": { group: "steady", label: "median of the last sixth", unit: "MB", digits: 1 },
+  "steady.growth": { group: "steady", label: "growth between them", unit: "%", digits: 1, goal: atMost(5) },
   "backlog.drainMerged": {
     group: "backlog",
     label: "drained to a sink that only acknowledges, merged blocks",

@@ -7,7 +7,15 @@ import type { KafkaBroker } from "../../demo/kafka/broker.ts";
 import { startTestKafka } from "../support/kafka.ts";
 import type { Bench } from "./bench.ts";
 import { Results } from "./figures.ts";
-import { benchOptions, microNames, sectionNames, usage, type BenchOptions, type SectionName } from "./options.ts";
+import {
+  benchOptions,
+  microNames,
+  onlyWhenNamed,
+  sectionNames,
+  usage,
+  type BenchOptions,
+  type SectionName,
+} from "./options.ts";
 import { Scope } from "./scope.ts";
 import { measureAcknowledgement } from "./sections/acknowledgement.ts";
 import { measureBacklog } from "./sections/backlog.ts";
@@ -18,6 +26,7 @@ import { measureIdle } from "./sections/idle.ts";
 import { measureJournalLimit, measureKafkaLimit, measureMosquittoLimit } from "./sections/limits.ts";
 import { measureStorage } from "./sections/storage.ts";
 import { measureStages } from "./sections/stages.ts";
+import { measureSteady } from "./sections/steady.ts";
 import { tableOf } from "./table.ts";
 
 /*
@@ -52,7 +61,8 @@ async function runSections(options: BenchOptions): Promise<number> {
   const bench = makeBench(scope, folder, options, results);
   for (let round = 1; round <= options.rounds; round++) {
     for (const name of sectionNames) {
-      if (options.only.length > 0 && !options.only.includes(name)) continue;
+      const named = options.only.includes(name);
+      if (!named && (options.only.length > 0 || onlyWhenNamed.has(name))) continue;
       if (round > 1 && measuredOnce.has(name)) continue;
       const began = performance.now();
       await sections[name](bench, round);
@@ -84,6 +94,7 @@ const sections: Readonly<Record<SectionName, (bench: Bench, round: number) => Pr
   storage: measureStorage,
   backlog: measureBacklog,
   stages: measureStages,
+  steady: measureSteady,
 };
 /** The others are repeated in each round, so that slow minutes of the machine meet all of them alike. */
 const measuredOnce: ReadonlySet<SectionName> = new Set([
@@ -94,6 +105,7 @@ const measuredOnce: ReadonlySet<SectionName> = new Set([
   "storage",
   "backlog",
   "stages",
+  "steady",
 ]);
 
 function makeBench(scope: Scope, folder: string, options: BenchOptions, results: Results): Bench {

@@ -15,7 +15,10 @@ export const sectionNames = [
   "storage",
   "backlog",
   "stages",
+  "steady",
 ] as const;
+/** Not part of a run that names nothing: it takes as long as it is told to. */
+export const onlyWhenNamed: ReadonlySet<SectionName> = new Set(["steady"]);
 export type SectionName = (typeof sectionNames)[number];
 
 export interface BenchOptions {
@@ -38,6 +41,8 @@ export interface BenchOptions {
   readonly drainObservations: number;
   /** What has piled up when Kafka comes back. */
   readonly backlogMessages: number;
+  /** How long memory is watched. */
+  readonly minutes: number;
 }
 
 export const usage = `npm run bench -- [--quick] [--json] [--detect] [--only NAME]... | --micro [--only NAME]...
@@ -45,6 +50,7 @@ export const usage = `npm run bench -- [--quick] [--json] [--detect] [--only NAM
   --quick      one short round of each section
   --json       the figures as one JSON object
   --detect     a detector watches one metric of every device
+  --minutes M  how long \`--only steady\` watches memory (default 60)
   --only NAME  ${sectionNames.join(", ")}
   --micro      the micro-benchmarks: decode, scorer, fold
 
@@ -84,14 +90,17 @@ export function benchOptions(args: readonly string[]): BenchOptions {
       micro: { type: "boolean", default: false },
       detect: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
+      minutes: { type: "string", default: "60" },
       only: { type: "string", multiple: true, default: [] },
     },
   });
-  const { quick: isQuick, only, ...rest } = values;
+  const { quick: isQuick, only, minutes: minutesText, ...rest } = values;
+  const minutes = Number(minutesText);
+  if (!(minutes >= 1 && minutes <= 10_000)) throw new Error(`--minutes ${minutesText}: a number from 1 to 10,000`);
   const known: readonly string[] = values.micro ? microNames : sectionNames;
   const unknown = only.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new Error(`--only ${unknown}: there is ${known.join(", ")}`);
-  return { ...rest, only, ...(isQuick ? quick : full) };
+  return { ...rest, only, minutes, ...(isQuick ? quick : full) };
 }
 
 /** Files below test/bench/micro. */

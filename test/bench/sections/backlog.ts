@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "../../../demo/ports.ts";
-import { startLoad } from "../../support/load.ts";
+import { startLoad, type Load } from "../../support/load.ts";
 import { until } from "../../support/until.ts";
-import { assertAlive, startAgent } from "../agent.ts";
+import { assertAlive, startAgent, type BenchAgent } from "../agent.ts";
 import { makeBacklog } from "../backlog.ts";
 import type { Bench } from "../bench.ts";
 import type { DrainReport } from "../programs/drain.ts";
@@ -20,8 +20,8 @@ export async function measureBacklog(bench: Bench): Promise<void> {
   bench.results.add({ "backlog.drainMerged": report.mergedPerSecond, "backlog.drainBurst": report.burstPerSecond });
 }
 
-async function measureStart(bench: Bench): Promise<void> {
-  await using scope = new Scope();
+/** An agent on a large backlog, and devices that publish; `startMs` is when the agent was begun. */
+export async function startOnBacklog(bench: Bench, scope: Scope): Promise<OnBacklog> {
   const nobody = `127.0.0.1:${await freePort()}`;
   const gigabytes = bench.options.backlogGigabytes;
   let startMs = 0;
@@ -33,6 +33,18 @@ async function measureStart(bench: Bench): Promise<void> {
   const journal = { quotaBytes: 20_000_000_000 };
   const agent = await startAgent(bench, scope, { bootstrap: nobody, topicPrefix: "backlog", prepare, journal });
   const load = startLoad(scope, { port: agent.port, connections: 10, devices: 100, rate: perSecond });
+  return { agent, load, startMs };
+}
+
+export interface OnBacklog {
+  readonly agent: BenchAgent;
+  readonly load: Load;
+  readonly startMs: number;
+}
+
+async function measureStart(bench: Bench): Promise<void> {
+  await using scope = new Scope();
+  const { agent, load, startMs } = await startOnBacklog(bench, scope);
   const first = await until(
     "a message is acknowledged",
     () => load.report(),
@@ -48,5 +60,9 @@ async function measureStart(bench: Bench): Promise<void> {
   assertAlive(agent);
   bench.say(`first ${first.acked} acknowledged after ${seconds.toFixed(2)} s`);
   await agent.service.kill();
-  bench.results.add({ "backlog.size": gigabytes, "backlog.start": seconds, "backlog.rss": rssBytes / 1e6 });
+  bench.results.add({
+    "backlog.size": bench.options.backlogGigabytes,
+    "backlog.start": seconds,
+    "backlog.rss": rssBytes / 1e6,
+  });
 }
