@@ -4,7 +4,11 @@ import { parseArgs } from "node:util";
 import { pino } from "pino";
 import { makeTokenFile } from "./api/token-file.ts";
 import { cloudConfig, type CloudConfig } from "./config.ts";
+import { KafkaLog } from "./ingest/kafka-log.ts";
+import { KafkaRows } from "./publish/kafka-rows.ts";
+import { parseRolloutArgs, rolloutUsage, runRolloutCommand } from "./rollouts/command.ts";
 import { CloudService } from "./service.ts";
+import { systemClock } from "../src/clock.ts";
 import { kafkaAccessFaults } from "../src/config/kafka.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { unreadable } from "../src/config/unreadable.ts";
@@ -16,22 +20,26 @@ const usage = `tidegate-cloud: aggregates what a fleet of gateways sends to Kafk
 Usage
   tidegate-cloud run   --config <file>
   tidegate-cloud token --config <file>
+  tidegate-cloud model rollout publish | withdraw | remove | status
   tidegate-cloud --help | --version
 
 Commands
   run    Runs the service until SIGTERM or SIGINT.
   token  Makes a new access token for the API and prints it. The old one ends with the next start of the service.
+  model  Brings model packages to gateways; see tidegate-cloud model rollout --help.
 
 Options
   --config <file>  The configuration (YAML). Relative paths in it are relative to its folder.
 
 Exit codes
-  0 stopped as asked   64 wrong usage   69 port taken   70 failure   73 data folder in use   78 wrong configuration
+  0 stopped as asked, or done   64 wrong usage   65 damaged package   66 no such package or rollout   69 port taken
+  70 failure   73 data folder in use   77 package not signed   78 wrong configuration
 `;
 
 const stopTimeoutMs = 15_000;
 
 async function main(argv: readonly string[]): Promise<number> {
+  if (argv[0] === "model" && argv[1] === "rollout") return rollout(argv.slice(2));
   const { values, positionals } = parse(argv);
   if (values.help) return print(usage);
   if (values.version) return print(`${version()}\n`);
@@ -46,6 +54,24 @@ async function main(argv: readonly string[]): Promise<number> {
     default:
       throw new UsageError(`there is no command ${command ?? ""}`);
   }
+}
+
+/** Connects to Kafka alone: the service need not run, and never sees the key. */
+async function rollout(args: readonly string[]): Promise<number> {
+  const parsed = parseRolloutArgs(args);
+  if (parsed.values.help) return print(rolloutUsage);
+  if (parsed.values.config === undefined) throw new UsageError("--config is needed");
+  const { kafka } = readConfig(resolve(parsed.values.config));
+  await using log = new KafkaLog(kafka);
+  await using rows = new KafkaRows(kafka);
+  await runRolloutCommand(parsed, {
+    log,
+    rows,
+    topicPrefix: kafka.topicPrefix,
+    nowMicros: systemClock.nowMicros(),
+    print: (line) => void process.stdout.write(`${line}\n`),
+  });
+  return exitCodes.ok;
 }
 
 class UsageError extends Error {}

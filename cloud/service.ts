@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "pino";
-import { consumedStreams, topicOf, type Changes } from "./aggregate/aggregator.ts";
+import { consumedTopics, type Changes } from "./aggregate/aggregator.ts";
 import { EventHub } from "./api/events.ts";
 import type { StatusView } from "./api/routes.ts";
 import { startApi, type ApiServer } from "./api/server.ts";
@@ -81,7 +81,7 @@ export class CloudService implements AsyncDisposable {
       this.#log,
       this.#state,
       {
-        topics: consumedStreams.map((stream) => topicOf(prefix, stream)),
+        topics: consumedTopics(prefix),
         recordsMax: config.kafka.batchRecordsMax,
         ...followerDefaults,
       },

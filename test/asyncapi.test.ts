@@ -17,9 +17,12 @@ import { ManualClock } from "../src/clock.ts";
 import { encodeObservation, observationPrefix } from "../src/observation/observation.ts";
 import { asyncApiDocument } from "../src/wire/asyncapi.ts";
 import { schemaOf } from "../src/wire/headers.ts";
+import { signRollout } from "../src/wire/rollouts.ts";
 import { streamNames, streams, topicSpecs, type Lane } from "../src/wire/streams.ts";
 import { Offsets, prefix, observation as record, t0, testOptions } from "./cloud/aggregate/support.ts";
 import { metricOf, observe, profileOf } from "./edge/inference/observations.ts";
+import { makeSigner } from "./support/model-package.ts";
+import { partValues, rolloutOf } from "./support/rollouts.ts";
 import { GroupMaker, observations, storeOptions, temporaryFolder } from "./support/records.ts";
 
 const file = join(import.meta.dirname, "../docs/asyncapi.yaml");
@@ -113,6 +116,16 @@ test("the journal's ledger entries and manifests fit", (t) => {
   const own = valuesIn(store, "critical") as { kind: string }[];
   assert.deepEqual(new Set(own.map(({ kind }) => kind)), new Set(["loss", "manifest"]));
   for (const value of own) assertFits(value.kind, value);
+});
+
+test("a rollout, the parts of its package and what a gateway says of it fit", () => {
+  const archive = Buffer.from("a package");
+  const lab = makeSigner("lab");
+  assertFits("modelRollout", JSON.parse(signRollout(rolloutOf(archive), lab.privateKey)));
+  for (const { value } of partValues(archive)) assertFits("modelPackagePart", JSON.parse(value));
+  const records = new AgentRecords(new ManualClock(t0), { id: "gw", path: "acme", version: "1", epoch: "1-0" });
+  const about = { rollout: "pump", rolloutRevision: 1, model: "pump", version: "1.0.0" };
+  assertFits("rolloutStatus", records.rollout({ ...about, state: "refused", code: "untrusted", detail: "why" }));
 });
 
 test("what a person does to the quarantine fits the audit", (t) => {

@@ -1,6 +1,7 @@
 import { Compile } from "typebox/compile";
 import { Requests } from "../commands/requests.ts";
 import type { LogRecord } from "../ingest/log.ts";
+import { RolloutBoard } from "../rollouts/board.ts";
 import { Positions } from "../store/positions.ts";
 import type { Store } from "../store/store.ts";
 import { decodeObservation, type Observation } from "../../src/observation/observation.ts";
@@ -18,7 +19,7 @@ import {
   type LedgerRecord,
   type ManifestRecord,
 } from "../../src/wire/records.ts";
-import { isNumbered, streams, topicName, type Stream } from "../../src/wire/streams.ts";
+import { isNumbered, rolloutTopic, streams, topicName, type Stream } from "../../src/wire/streams.ts";
 import { Alerts } from "./alerts.ts";
 import { windowOf } from "./accumulator.ts";
 import { Devices, isCounter, type Device } from "./devices.ts";
@@ -34,7 +35,7 @@ import { bad, good, uncertain, type Reading } from "./sample.ts";
 import { Windows } from "./windows.ts";
 
 /** Streams that the service reads. Numbered ones are deduplicated and proven complete. */
-export const consumedStreams = [
+const consumedStreams = [
   "observations",
   "ledger",
   "alerts",
@@ -43,10 +44,11 @@ export const consumedStreams = [
   "commandResults",
   "devices",
   "gatewayStatus",
+  "rolloutStatus",
 ] as const;
-export type ConsumedStream = (typeof consumedStreams)[number];
+type ConsumedStream = (typeof consumedStreams)[number];
 
-type NumberedStream = Exclude<ConsumedStream, "devices" | "gatewayStatus">;
+type NumberedStream = Exclude<ConsumedStream, "devices" | "gatewayStatus" | "rolloutStatus">;
 const numberedStreams = new Set<string>(consumedStreams.filter(isNumbered));
 
 const valueBytesMax = 1_048_576;
@@ -84,6 +86,8 @@ export class Aggregator {
   readonly #predictions: Predictions;
   readonly #requests: Requests;
   readonly #rejects: Rejects;
+  readonly #rollouts: RolloutBoard;
+  readonly #rolloutTopic: string;
   readonly #streamOfTopic: ReadonlyMap<string, ConsumedStream>;
   readonly #counters = new Map<string, number>();
   #horizon: number;
@@ -105,6 +109,8 @@ export class Aggregator {
     this.#requests = new Requests(store);
     this.senders = new Senders(store);
     this.#rejects = new Rejects(store);
+    this.#rollouts = new RolloutBoard(store);
+    this.#rolloutTopic = topicName(topicPrefix, rolloutTopic);
     this.#streamOfTopic = new Map(consumedStreams.map((stream) => [topicOf(topicPrefix, stream), stream]));
     const horizon = store.sql("SELECT value FROM meta WHERE key = 'horizon'").get();
     this.#horizon = horizon === undefined ? Number.MIN_SAFE_INTEGER : Number(horizon["value"]);
@@ -163,9 +169,11 @@ export class Aggregator {
   }
 
   #take(record: LogRecord): void {
+    if (record.topic === this.#rolloutTopic) return this.#takeRollout(record, this.#rollouts.take(record));
     const stream = this.#streamOfTopic.get(record.topic);
     if (stream === undefined) return;
-    if (stream === "devices") this.#takeDevice(record);
+    if (stream === "rolloutStatus") this.#takeRollout(record, this.#rollouts.takeStatus(record));
+    else if (stream === "devices") this.#takeDevice(record);
     else if (stream === "gatewayStatus") this.#takeStatus(record);
     else this.#takeNumbered(record, stream);
   }
@@ -348,6 +356,10 @@ export class Aggregator {
     for (const [series, wasCounter] of before) if (isCounter(series) !== wasCounter) this.windows.changeAll(series);
   }
 
+  #takeRollout(record: LogRecord, fault: string | undefined): void {
+    if (fault !== undefined) this.#reject(record, "not-readable", fault);
+  }
+
   #takeStatus(record: LogRecord): void {
     const gateway = gatewayOf(record) ?? record.key;
     if (record.value === undefined) return;
@@ -385,7 +397,12 @@ const isAlertChange = Compile(alertChangeSchema);
 const isPrediction = Compile(predictionSchema);
 const isDevice = Compile(deviceSchema);
 
-export function topicOf(prefix: string, stream: ConsumedStream): string {
+/** Every topic that the service reads. */
+export function consumedTopics(prefix: string): string[] {
+  return [...consumedStreams.map((stream) => topicOf(prefix, stream)), topicName(prefix, rolloutTopic)];
+}
+
+function topicOf(prefix: string, stream: ConsumedStream): string {
   return topicName(prefix, streams[stream].topic);
 }
 

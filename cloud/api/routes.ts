@@ -64,6 +64,7 @@ const predictionsQuery = query({
 });
 const pageQuery = query({ after: Type.Optional(text(128)), limit });
 const rejectsQuery = query({ after: Type.Optional(Type.String({ pattern: "^\\d{1,16}$" })), limit });
+const rolloutParams = Type.Object({ rollout: text(63) }, { additionalProperties: false });
 const deviceParams = Type.Object({ device: text(128) }, { additionalProperties: false });
 
 function query<P extends Record<string, TSchema>>(properties: P): ReturnType<typeof Type.Object<P>> {
@@ -138,6 +139,24 @@ export function addRoutes(server: FastifyInstance, services: ApiServices, access
     async ({ query }) => {
       const { items, next } = views.rejects(Number(query.after ?? Number.MAX_SAFE_INTEGER), query.limit);
       return { rejects: items, next: next ?? null };
+    },
+  );
+  server.get<{ Querystring: Static<typeof pageQuery> }>(
+    "/api/v1/model-rollouts",
+    { schema: { querystring: pageQuery } },
+    async ({ query }) => {
+      const { items, next } = views.rollouts(query.after ?? "", query.limit);
+      return { now: now(), rollouts: items, next: next ?? null };
+    },
+  );
+  server.get<{ Params: Static<typeof rolloutParams>; Querystring: Static<typeof pageQuery> }>(
+    "/api/v1/model-rollouts/:rollout/gateways",
+    { schema: { params: rolloutParams, querystring: pageQuery } },
+    async ({ params, query }, reply) => {
+      const page = views.rolloutGateways(params.rollout, query.after ?? "", query.limit);
+      return page === undefined
+        ? refuse(reply, 404, "NOT_FOUND")
+        : { now: now(), gateways: page.items, next: page.next ?? null };
     },
   );
   server.get("/api/v1/status", { schema: { querystring: noParameters } }, async () => {

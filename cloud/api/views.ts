@@ -9,7 +9,10 @@ import { startOf } from "../aggregate/accumulator.ts";
 import type { Level } from "../aggregate/rollup.ts";
 import { rejectReasons } from "../aggregate/rejects.ts";
 import type { Store } from "../store/store.ts";
+import { RolloutBoard } from "../rollouts/board.ts";
 import { RepairView, type RepairTotals } from "./repair-view.ts";
+import { rolloutView, type RolloutView } from "./rollout-view.ts";
+import type { RolloutStatus } from "../../src/wire/rollouts.ts";
 import { formatWireTime } from "../../src/observation/time.ts";
 
 /** A page of a list, in the API's words. */
@@ -89,6 +92,7 @@ export class Views {
   readonly #store: Store;
   readonly #aggregator: () => Aggregator;
   readonly #repairs: RepairView;
+  readonly #rollouts: RolloutBoard;
   #proofs: Map<string, DeviceProof> = new Map();
   #proofsMs = -Infinity;
 
@@ -96,6 +100,7 @@ export class Views {
     this.#store = store;
     this.#aggregator = aggregator;
     this.#repairs = new RepairView(store, () => aggregator().senders);
+    this.#rollouts = new RolloutBoard(store);
   }
 
   get #completeness(): Completeness {
@@ -405,6 +410,17 @@ export class Views {
 
   completeUpTo(): string | null {
     return earliest([...this.#aggregator().devices.all()].map((device) => this.#proofOf(device)));
+  }
+
+  rollouts(after: string, limit: number): Page<RolloutView> {
+    const { items, next } = pageOf(this.#rollouts.rollouts(after, limit + 1), limit, ({ name }) => name);
+    return { items: items.map((entry) => rolloutView(this.#rollouts, entry)), next };
+  }
+
+  /** Undefined where there is no such rollout. */
+  rolloutGateways(name: string, after: string, limit: number): Page<RolloutStatus> | undefined {
+    if (!this.#rollouts.has(name)) return undefined;
+    return pageOf(this.#rollouts.statuses(name, after, limit + 1), limit, ({ gateway }) => gateway);
   }
 
   rejects(before: number, limit: number): Page<object> {

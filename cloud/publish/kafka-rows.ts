@@ -73,7 +73,10 @@ function byPartition(rows: readonly Row[], count: number): Map<number, Row[]> {
 
 async function sendPartition(client: Client, topic: string, partition: number, rows: readonly Row[]): Promise<void> {
   for (const part of parts(rows)) {
-    await client.send({ messages: part.map(({ key, value, headers }) => ({ topic, partition, key, value, headers })) });
+    const messages = part.map(({ key, value, headers }) => {
+      return { topic, partition, key, headers, ...(value === undefined ? {} : { value }) };
+    });
+    await client.send({ messages });
   }
 }
 
@@ -81,7 +84,7 @@ function* parts(rows: readonly Row[]): Generator<Row[]> {
   let part: Row[] = [];
   let bytes = 0;
   for (const row of rows) {
-    const size = row.key.length + row.value.length;
+    const size = row.key.length + (row.value?.length ?? 0);
     if (part.length > 0 && (part.length === rowsPerSendMax || bytes + size > bytesPerSendMax)) {
       yield part;
       part = [];

@@ -9,6 +9,7 @@ export interface Rows extends AsyncDisposable {
 
 export interface Row {
   readonly key: string;
-  readonly value: string;
+  /** Undefined: a tombstone. */
+  readonly value: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
 }

@@ -92,4 +92,10 @@ export const migrations: readonly string[] = [
   CREATE INDEX predictions_by_rank ON predictions (kind, rank, no);
   CREATE INDEX predictions_by_time ON predictions (time);
   `,
+  `
+  -- Rollouts of models: what was said last of each, as it was signed, and what each gateway says of it.
+  CREATE TABLE rollouts (name TEXT PRIMARY KEY, rollout TEXT, withdrawal TEXT, key TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE rollout_status (rollout TEXT, gateway TEXT, state TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (rollout, gateway)) WITHOUT ROWID;
+  `,
 ];

@@ -28,7 +28,7 @@ class FakeRows implements Rows {
   away = false;
   async send(_topic: string, rows: readonly Row[]): Promise<void> {
     if (this.away) throw new Error("Kafka is away");
-    for (const { key, value } of rows) this.rows.set(key, JSON.parse(value) as RollupRecord);
+    for (const { key, value } of rows) this.rows.set(key, JSON.parse(value!) as RollupRecord);
   }
   async [Symbol.asyncDispose](): Promise<void> {
     this.rows.clear();

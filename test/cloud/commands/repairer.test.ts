@@ -230,7 +230,7 @@ test("a request is published until Kafka has it, once, and as gateways read it",
   await until("published", () => rows.sent.length > 0, Boolean, { withinMs: 20_000 });
   const [{ topic, row }] = rows.sent as [{ topic: string; row: Row }];
   assert.deepEqual([topic, row.key], [`${prefix}.commands.v1`, "gw-1"]);
-  const read = readCommand(Buffer.from(row.value), "gw-1");
+  const read = readCommand(Buffer.from(row.value!), "gw-1");
   assert(read.kind === "command");
   assert.deepEqual(read.command, asked[0]);
   assert.equal(rows.sent.length, 1);
