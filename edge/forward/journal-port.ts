@@ -1,5 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import { TidegateError } from "../../src/errors.ts";
+import { giveBack } from "../../src/give-back.ts";
 import type { Lane } from "../../src/wire/streams.ts";
 import type { Block } from "../journal/block.ts";
 import { unpackStored } from "../journal/merged-block.ts";
@@ -156,7 +157,10 @@ function readable(stored: readonly StoredBlock[]): Block[] {
   const blocks: Block[] = [];
   for (const { id, crc, data } of stored) {
     try {
-      blocks.push(...unpackStored(id, data, crc));
+      const unpacked = unpackStored(id, data, crc);
+      blocks.push(...unpacked);
+      // Of a block that is stored as it is the records lie in it.
+      if (unpacked[0]?.records.buffer !== data.buffer) giveBack(data);
     } catch (error) {
       if (error instanceof TidegateError && error.code === "JOURNAL_CORRUPT") return blocks;
       throw error;

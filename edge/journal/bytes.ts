@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { giveBack } from "../../src/give-back.ts";
 
 /** Its length is a varint of one byte. */
 const asciiMax = 0x7f;
@@ -14,6 +15,7 @@ export class Writer {
     if (this.#at + bytes <= this.#bytes.length) return;
     const larger = Buffer.allocUnsafe((this.#at + bytes) * 2);
     larger.set(this.#bytes.subarray(0, this.#at));
+    giveBack(this.#bytes);
     this.#bytes = larger;
   }
   byte(value: number): void {
@@ -74,11 +76,19 @@ export class Writer {
     this.#at += length + 1;
     return true;
   }
-  /** A view of what was written. */
+  /** A view of what was written, until more is. */
   done(): Uint8Array {
     return this.#bytes.subarray(0, this.#at);
   }
+  /** Ends the writer, and what `done` returned. */
+  end(): void {
+    giveBack(this.#bytes);
+    this.#bytes = nothing;
+    this.#at = 0;
+  }
 }
+
+const nothing = Buffer.alloc(0);
 
 export class Reader {
   readonly #bytes: Buffer;

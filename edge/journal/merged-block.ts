@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { TidegateError } from "../../src/errors.ts";
+import { giveBack } from "../../src/give-back.ts";
 import { wireTimeLength } from "../../src/observation/time.ts";
 import { crc32c } from "../../src/wire/crc32c.ts";
 import { streams, type Lane } from "../../src/wire/streams.ts";
@@ -120,15 +121,20 @@ export class MergeBuilder {
     return { lane: this.#lane, epoch: this.#epoch, parts, entries: this.#runs.map(({ entry }) => entry) };
   }
 
-  /** What is to be compressed. */
+  /** What is to be compressed. Called once: what was collected is given back. */
   body(): Uint8Array {
     const writer = new Writer(this.#bytes + 65_536);
     writer.section(encodeMerged(this.directory()));
     writer.section(this.#order.done());
     writer.section(this.#skips.done());
+    this.#order.end();
+    this.#skips.end();
     for (const column of ["shapes", "lengths", "times", "texts"] as const) {
       writer.varint(this.#runs.reduce((sum, run) => sum + run[column].length, 0));
-      for (const run of this.#runs) writer.raw(run[column].done());
+      for (const run of this.#runs) {
+        writer.raw(run[column].done());
+        run[column].end();
+      }
     }
     return writer.done();
   }
@@ -211,8 +217,10 @@ export function packMerged(compressed: Uint8Array): Uint8Array {
 /** The blocks that a stored block holds, oldest first; of a plain one itself. Throws JOURNAL_CORRUPT. */
 export function unpackStored(id: number, packed: Uint8Array, expectedCrc: number): Block[] {
   if (packed[0] !== mergedBlockVersion) return [unpackBlock(id, packed, expectedCrc)];
-  const { directory, columns } = openMerged(id, packed, expectedCrc);
-  return readParts(directory, columns);
+  const { directory, columns, body } = openMerged(id, packed, expectedCrc);
+  const blocks = readParts(directory, columns);
+  giveBack(body);
+  return blocks;
 }
 
 /** The directory that stands within a stored merged block. Throws JOURNAL_CORRUPT. */
@@ -236,18 +244,19 @@ function openMerged(id: number, packed: Uint8Array, expectedCrc: number) {
   if (crc32c(packed) !== expectedCrc) throw corrupt(`block ${id} failed its checksum`);
   const view = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
   if (view[1] !== codecs.zstd) throw new TidegateError("JOURNAL_FORMAT_NEWER", `block ${id} has codec ${view[1]}`);
-  const body = new Reader(decompress(view.subarray(packedHeaderBytes), packed.length * usualRatio));
-  const directory = decodeMerged(body.section());
-  const reader = () => new Reader(body.section());
+  const body = decompress(view.subarray(packedHeaderBytes), packed.length * usualRatio);
+  const sections = new Reader(body);
+  const directory = decodeMerged(sections.section());
+  const reader = () => new Reader(sections.section());
   const columns: Columns = {
     order: reader(),
     skips: reader(),
     shapes: reader(),
     lengths: reader(),
     times: reader(),
-    texts: body.section(),
+    texts: sections.section(),
   };
-  return { directory, columns };
+  return { directory, columns, body };
 }
 
 /** Where each record's pieces are, by entry. */

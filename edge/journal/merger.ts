@@ -1,3 +1,4 @@
+import { giveBack } from "../../src/give-back.ts";
 import { lanes, type Lane } from "../../src/wire/streams.ts";
 import { unpackBlock } from "./block.ts";
 import type { BlockTables, SizedRow } from "./block-tables.ts";
@@ -99,6 +100,8 @@ export class Merger {
     const block = unpackBlock(row.id, stored.data, stored.crc);
     merge.builder ??= new MergeBuilder(merge.lane, block.epoch);
     merge.builder.add(block);
+    giveBack(block.records);
+    giveBack(stored.data);
     merge.taken.push(row);
     if (merge.builder.bytes < mergeAtBytes) return true;
     // What was not read begins the next run.

@@ -1,5 +1,6 @@
 import { promisify } from "node:util";
 import { zstdCompress } from "node:zlib";
+import { giveBack } from "../../src/give-back.ts";
 import { TidegateError } from "../../src/errors.ts";
 import { fast } from "./block.ts";
 import type { CommittedBlock } from "./group.ts";
@@ -80,7 +81,9 @@ class Merging {
       if (this.#stopped) return;
     }
     if (merge.builder === undefined) return;
-    const compressed = await compress(merge.builder.body(), fast);
+    const body = merge.builder.body();
+    const compressed = await compress(body, fast);
+    giveBack(body);
     if (!this.#stopped) this.#store.finishMerge(merge, compressed);
   }
 
