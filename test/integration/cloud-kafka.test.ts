@@ -1,7 +1,7 @@
 // Goal: against a real Kafka, totals are exact after SIGKILLs of Kafka and of the service at any moment, and the
 // upserts that readers find are the results of the store.
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -9,12 +9,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { after, test, type TestContext } from "node:test";
 import { Producer, stringSerializers } from "@platformatic/kafka";
 import { KafkaLog } from "../../cloud/ingest/kafka-log.ts";
+import { KafkaRows } from "../../cloud/publish/kafka-rows.ts";
+import { RolloutTopics } from "../../cloud/rollouts/topics.ts";
+import { archiveOf } from "../../edge/inference/store/files.ts";
+import { ModelStore } from "../../edge/inference/store/model-store.ts";
+import { signRollout } from "../../src/wire/rollouts.ts";
 import { partitionOf } from "../../src/wire/partition.ts";
 import type { RollupRecord } from "../../src/wire/records.ts";
 import { observation, second, t0, type Keyed } from "../cloud/aggregate/support.ts";
 import { testLogContract } from "../contract/log.ts";
+import { startCloud } from "../support/cloud.ts";
 import { readTopic } from "../support/consume.ts";
+import { gatewayPartitions, startGateway } from "../support/gateway.ts";
 import { startTestKafka } from "../support/kafka.ts";
+import { makeSigner, pumpPackage, signed } from "../support/model-package.ts";
+import { rolloutOf } from "../support/rollouts.ts";
 import { startNode, temporaryFolder, type RunningProcess } from "../support/processes.ts";
 import { runSeed } from "../support/seed.ts";
 import { createInstallationTopics, createTopics } from "../support/topics.ts";
@@ -267,6 +276,91 @@ test("a service that is killed and stopped again and again counts nothing twice"
     assert.equal(metrics["temperature"]!.count, 60 * expected);
   }
   await cloud.stop();
+});
+
+interface Rollouts {
+  readonly rollouts: readonly {
+    readonly rollout: string;
+    readonly state: string;
+    readonly gateways: readonly { readonly gateway: string; readonly state: string; readonly code?: string }[];
+  }[];
+}
+
+test("a model goes from the command line to a gateway, which runs it and says so; and back again", async (t) => {
+  sharedBroker ??= startTestKafka({ after: (cleanup) => void cleanups.push(cleanup) });
+  const { bootstrap } = await sharedBroker;
+  const topicPrefix = `r-${randomUUID()}`;
+  await createInstallationTopics(bootstrap, topicPrefix, gatewayPartitions);
+  const folder = await temporaryFolder(t);
+  const lab = makeSigner("lab");
+  const [key, publicKeyFile, tar] = ["lab.key", "lab.pub", "pump.tar"].map((name) => join(folder, name));
+  await writeFile(key!, lab.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  await writeFile(publicKeyFile!, lab.publicKey.export({ type: "spki", format: "pem" }));
+  await writeFile(tar!, archiveOf(signed(pumpPackage(), lab.privateKey)));
+  const gateway = await startGateway(t, {
+    kafka: { bootstrap, topicPrefix },
+    models: {
+      trustedKeys: [{ name: "lab", publicKeyFile }],
+      use: [{ model: "pump", path: "acme/berlin" }],
+      rollouts: { enabled: true, allow: ["import", "shadow", "live"] },
+    },
+  });
+  const cloud = await startCloud(t, { bootstrap, topicPrefix });
+  const command = async (...args: string[]): Promise<void> => {
+    const running = startNode(t, [main, "model", "rollout", ...args, "--key", key!, "--config", cloud.file]);
+    const { code } = await running.exited;
+    assert.equal(code, 0, running.stderr);
+  };
+  const said = async (rollout: string): Promise<string> => {
+    const { rollouts } = await cloud.api<Rollouts>("/model-rollouts");
+    const gateways = rollouts.find((view) => view.rollout === rollout)?.gateways ?? [];
+    return gateways
+      .map(({ gateway: id, state, code = "" }) => `${id} ${state} ${code}`)
+      .join()
+      .trim();
+  };
+  const store = new ModelStore(gateway.dataFolder);
+  // Of several parts; whole it is no package, so that it was put together shows in what it is refused for.
+  const kafka = { brokers: [bootstrap], topicPrefix, batchRecordsMax: 100 };
+  await using log = new KafkaLog(kafka);
+  await using rows = new KafkaRows(kafka);
+  const topics = new RolloutTopics(log, rows, topicPrefix);
+  const large = randomBytes(1_200_000);
+  const ofLarge = rolloutOf(large, { name: "large", stage: "import", expires: "2027-11-01T00:00:00.000000Z" });
+  await topics.sendPackage(large);
+  await topics.sendRollout(ofLarge, signRollout(ofLarge, lab.privateKey));
+  await until(
+    "it was put together",
+    () => said("large"),
+    (text) => text === "gw-fault refused package-invalid",
+  );
+
+  await command("publish", tar!, "--stage", "live", "--gateway", "gw-fault");
+  await until(
+    "the cloud knows that it is live",
+    () => said("pump"),
+    (text) => text === "gw-fault live",
+  );
+  assert.deepEqual(store.liveNow("pump"), { live: "1.0.0" });
+  // A gateway that was away learns of it when it comes back.
+  await gateway.service.stop();
+  await command("withdraw", "pump");
+  gateway.service.start();
+  await until(
+    "it is withdrawn",
+    () => said("pump"),
+    (text) => text === "gw-fault withdrawn",
+  );
+  assert.deepEqual(store.liveNow("pump"), {});
+  assert.deepEqual([...(await topics.said()).keys()].toSorted(), ["large", "pump"]);
+  const audit = await readTopic(bootstrap, `${topicPrefix}.audit.v1`);
+  const actions = audit.map(
+    ({ value }) => JSON.parse(value.toString()) as { who: string; action: string; result: string },
+  );
+  assert.deepEqual(
+    actions.filter(({ who }) => who === "rollout").map(({ action, result }) => `${action} ${result}`),
+    ["model-rollout refused", "model-import done", "model-promote done", "model-rollback done"],
+  );
 });
 
 interface Account {

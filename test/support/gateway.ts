@@ -29,6 +29,8 @@ export interface GatewayOptions {
   readonly journal?: Partial<JournalOptions>;
   readonly forward?: Partial<ForwardOptions>;
   readonly broker?: Partial<BrokerOptions>;
+  /** The section of the configuration file. */
+  readonly models?: object;
   /** Default: below the folder of the configuration. */
   readonly dataFolder?: string;
   /** More sources, as in the configuration file; their devices are those of `plant/…` topics. */
@@ -73,7 +75,7 @@ export async function startGateway(t: Cleanup, options: GatewayOptions = {}): Pr
 }
 
 function configuration(
-  { kafka, journal, forward, broker, sources = [] }: GatewayOptions,
+  { kafka, journal, forward, broker, models, sources = [] }: GatewayOptions,
   dataFolder: string,
   ports: { readonly broker: number; readonly console: number; readonly metrics: number },
 ): unknown {
@@ -90,6 +92,7 @@ function configuration(
     ...(kafka === undefined ? {} : { kafka: kafkaConfiguration(kafka) }),
     journal: { manifestSeconds: 2, ...journal },
     ...(forward === undefined ? {} : { forward }),
+    ...(models === undefined ? {} : { models }),
     sources: [{ ...own, listen: { host: "127.0.0.1", port: ports.broker } }, ...sources],
     devices: [{ source: "plant", ...rule }, ...sources.map(({ name }) => ({ source: name, ...rule }))],
     console: { listen: { host: "127.0.0.1", port: ports.console } },
