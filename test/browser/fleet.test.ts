@@ -11,7 +11,15 @@ import {
   type View,
   type WatchedPage,
 } from "../support/browser.ts";
-import { fakeAlert, FakeCloud, fakeDevice, fakePrediction, fillFleet, wireNow } from "../support/fake-cloud.ts";
+import {
+  fakeAlert,
+  FakeCloud,
+  fakeDevice,
+  fakePrediction,
+  fakeRollout,
+  fillFleet,
+  wireNow,
+} from "../support/fake-cloud.ts";
 import { hostileNames } from "../support/hostile-names.ts";
 import { until } from "../support/until.ts";
 
@@ -117,6 +125,17 @@ for (const view of [narrow, wide]) {
       cloud.predictions = hostileNames.map((name) =>
         fakePrediction(name, name, { model: name, version: name, name, unit: name, contributions: [] }),
       );
+      cloud.rollouts = hostileNames.map((name) =>
+        fakeRollout({
+          rollout: name,
+          model: name,
+          version: name,
+          issuedBy: name,
+          target: { labels: { ring: name } },
+          gateways: [{ gateway: name, state: name, code: name, detail: name, time: wireNow(), version: name }],
+          silent: [name],
+        }),
+      );
       const page = await open(view);
       for (const name of hostileNames) {
         await page.goto(`${cloud.url}/#/device/${encodeURIComponent(name)}`);
@@ -131,6 +150,7 @@ for (const view of [narrow, wide]) {
         "",
         "alerts",
         "predictions",
+        "rollouts",
         `site/${encodeURIComponent(line)}`,
         `line/${encodeURIComponent(line)}`,
       ]) {
@@ -162,6 +182,36 @@ test("predictions stand with their machine and in a list, the worst first; an ol
   cloud.predictions = [];
   await page.goto(`${cloud.url}/#/predictions`);
   await page.getByText("No prediction of this kind has arrived.").waitFor();
+  assert.deepEqual(complaints(), []);
+});
+
+test("rollouts say what is to run where, and what needs somebody stands first", async () => {
+  const page = await open(narrow, "#/rollouts");
+  await page.getByText("There is no rollout.").waitFor();
+  const [named, everywhere] = [
+    fakeRollout(),
+    fakeRollout({ rollout: "spring", target: {}, stage: "live", silent: null, revision: 1_795_338_001 }),
+  ];
+  cloud.rollouts = [named, everywhere];
+  cloud.changed();
+  const panel = page.getByRole("region", { name: "Rollout pump-health" });
+  const text = (await panel.innerText()).replaceAll(/\s+/g, " ");
+  assert.match(
+    text,
+    /pump-health 1\.3\.0 open until .* As a shadow on 3 named gateways\. By anna, .* signed by key 8e4c/,
+  );
+  assert.match(
+    text,
+    /Gateways: 1 refused, 1 shadow, 1 not heard\. gw-lyon-1 ◆? ?refused .* not-used: models\.use .* gw-berlin-1 shadow/,
+  );
+  assert.match(text, /Not heard yet: gw-lyon-2/);
+  const spring = page.getByRole("region", { name: "Rollout spring" });
+  await spring.getByText("Live on all gateways.").waitFor();
+  await spring.getByText("of an earlier revision").first().waitFor();
+  cloud.rollouts = [fakeRollout({ state: "withdrawn", states: { withdrawn: 2 }, silent: [] })];
+  cloud.changed();
+  await panel.getByText("Gateways: 2 withdrawn.").waitFor();
+  assert.equal(await overflow(page), 0);
   assert.deepEqual(complaints(), []);
 });
 

@@ -15,6 +15,7 @@ export class FakeCloud implements AsyncDisposable {
   devices: FakeDevice[] = [];
   alerts: object[] = [];
   predictions: FakePrediction[] = [];
+  rollouts: object[] = [];
   totals: Record<string, unknown> = { ...emptyTotals };
   status: Record<string, unknown> = readingStatus();
   gateways: object[] = [];
@@ -126,6 +127,8 @@ export class FakeCloud implements AsyncDisposable {
         return { now, ...this.#predictionsOf(searchParams) };
       case "completeness":
         return { gateways: this.gateways, devices: [], next: null };
+      case "model-rollouts":
+        return { now, rollouts: this.rollouts, next: null };
       case "totals":
         return this.totals;
       case "status":
@@ -296,6 +299,40 @@ export function fillFleet(cloud: FakeCloud, names: readonly string[] = []): void
   ];
 }
 
+/** A rollout that came through, was refused and was not heard. */
+export function fakeRollout(changes: object = {}): object {
+  const about = { rollout: "pump-health", rolloutRevision: 1795338000, model: "pump-health", version: "1.3.0" };
+  const said = (gateway: string, state: string, more: object = {}): object => {
+    return { gateway, ...about, time: wireNow(-240_000), revision: 1, state, detail: "", ...more };
+  };
+  return {
+    rollout: "pump-health",
+    state: "open",
+    revision: 1795338000,
+    model: "pump-health",
+    version: "1.3.0",
+    stage: "shadow",
+    target: { gateways: ["gw-berlin-1", "gw-lyon-1", "gw-lyon-2"] },
+    canary: null,
+    issued: wireNow(-3_600_000),
+    expires: wireNow(30 * 86_400_000),
+    issuedBy: "anna",
+    signedBy: "8e4c95aa7c1d5a0f",
+    bytes: 48_640,
+    states: { refused: 1, shadow: 1 },
+    gateways: [
+      said("gw-berlin-1", "shadow"),
+      said("gw-lyon-1", "refused", {
+        code: "not-used",
+        detail: "models.use of this gateway gives no device to pump-health",
+      }),
+    ],
+    gatewaysMore: false,
+    silent: ["gw-lyon-2"],
+    ...changes,
+  };
+}
+
 export function fakeDevice(device: string, line: string, alertsOpen: number): FakeDevice {
   const last = (value: unknown) => ({ value, time: wireNow(-900) });
   return {
@@ -437,6 +474,7 @@ const parameters: Readonly<Record<string, readonly string[]>> = {
   devices: ["site", "line", "search", "limit", "after"],
   rollups: ["level", "key", "from", "to", "limit", "after"],
   alerts: ["state", "device", "site", "limit", "after"],
+  "model-rollouts": ["limit", "after"],
   predictions: ["device", "site", "line", "limit", "after"],
   completeness: ["limit", "after"],
   rejects: ["limit", "after"],

@@ -8,6 +8,7 @@ import { lineView } from "./fleet-line.js";
 import { metricView } from "./fleet-metric.js";
 import { overviewView } from "./fleet-overview.js";
 import { predictionsView } from "./fleet-predictions.js";
+import { rolloutsView } from "./fleet-rollouts.js";
 import { signInForm } from "./fleet-sign-in.js";
 import { siteView } from "./fleet-site.js";
 
@@ -29,6 +30,8 @@ function viewOf([first, second, third]) {
       return alertsView();
     case "predictions":
       return predictionsView();
+    case "rollouts":
+      return rolloutsView();
     default:
       return undefined;
   }
@@ -162,6 +165,7 @@ function drawFrame(isSignedOut = false) {
           item(undefined, "Overview"),
           item("alerts", "Alerts", alertsOpen),
           item("predictions", "Predictions"),
+          item("rollouts", "Rollouts"),
         ),
   );
 }
