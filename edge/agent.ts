@@ -358,10 +358,11 @@ class Agent implements RunningAgent {
 
   #makeScoreReader(): ScoreReader {
     const output = {
-      append: (record: InsightRecord): boolean => {
-        if (!this.#append(insightStream(record), record.device, record)) return false;
-        if (record.kind !== "prediction") this.#committer.setState(stateKeys.alerts, this.#alerts.toText());
-        return true;
+      append: (record: InsightRecord): boolean => this.#append(insightStream(record), record.device, record),
+      // Not with each alert: the text is as long as the board, and alerts of a whole plant may come at once.
+      appended: (records: readonly InsightRecord[]): void => {
+        if (records.every(({ kind }) => kind === "prediction")) return;
+        this.#committer.setState(stateKeys.alerts, this.#alerts.toText());
       },
       setState: (key: string, value: string | Uint8Array): void => this.#committer.setState(key, value),
     };

@@ -1,13 +1,17 @@
 // Goal: the benchmark cannot flatter: it notices what was lost, sums losses over rounds, and judges by medians.
 import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { verifyPackage } from "../edge/inference/store/model-store.ts";
 import { loadProfile } from "../src/profile/check.ts";
 import { compileProfile } from "../src/profile/compile.ts";
 import { exampleFault } from "../src/profile/examples.ts";
 import { Ledger } from "./bench/conservation.ts";
 import { Results } from "./bench/figures.ts";
+import type { HarmKind } from "./bench/harm/kinds.ts";
+import { harmfulPackage, makeKeys } from "./bench/harm/packages.ts";
 import { benchOptions } from "./bench/options.ts";
 import { tableOf } from "./bench/table.ts";
 import { cpuSecondsIn, usageOf } from "./bench/usage.ts";
@@ -72,6 +76,28 @@ test("a backlog that drains within the window is not taken for speed", async () 
   const measured = await measureWindow(process.pid, [], 100, () => Promise.resolve(counts.shift()!));
   assert(measured.perSecond < 1100, `${measured.perSecond} per second`);
 });
+
+const badPackages: Readonly<Record<HarmKind, RegExp | undefined>> = {
+  storm: undefined,
+  hang: undefined,
+  crash: undefined,
+  memory: undefined,
+  nan: undefined,
+  signature: /no trusted key|not trusted/,
+  shape: /the input of the network|input has 2/,
+  // It shows when the network is asked, in its thread.
+  golden: undefined,
+};
+
+for (const [kind, says] of Object.entries(badPackages) as [HarmKind, RegExp | undefined][]) {
+  test(`a bad model, ${kind}: its package is ${says === undefined ? "taken" : "refused"}, and bad in nothing else`, () => {
+    const keys = makeKeys();
+    const trusted = [{ name: "bench", key: createPublicKey(keys.publicKey) }];
+    const verify = () => verifyPackage(harmfulPackage(kind, keys), trusted);
+    if (says === undefined) assert.equal(verify().manifest.name, "harm");
+    else assert.throws(verify, says);
+  });
+}
 
 test("unknown names are refused", () => {
   assert.throws(() => benchOptions(["--only", "brokr"]), /--only brokr: there is .*broker/);

@@ -26,6 +26,8 @@ export interface ScoreLog {
 export interface ScoreOutput {
   /** Appends an alert or a prediction to the open group. False: no room, try again in the next group. */
   append(record: InsightRecord): boolean;
+  /** These were just appended to the open group, to which nothing else has happened since. */
+  appended(records: readonly InsightRecord[]): void;
   /** Becomes durable with the open group, and so together with the records that were appended before. */
   setState(key: string, value: string | Uint8Array): void;
 }
@@ -130,7 +132,10 @@ export class ScoreReader {
   flush(): void {
     let appended = 0;
     while (appended < this.#pending.length && this.#output.append(this.#pending[appended]!)) appended++;
-    if (appended > 0) this.#pending = this.#pending.slice(appended);
+    if (appended > 0) {
+      this.#output.appended(this.#pending.slice(0, appended));
+      this.#pending = this.#pending.slice(appended);
+    }
     if (this.#pending.length > 0 || !this.#changed) return;
     this.#changed = false;
     this.#output.setState(cursorKey, String(this.#scored));

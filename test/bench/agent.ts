@@ -22,6 +22,7 @@ export interface BenchAgent {
   /** Where the load goes in: the embedded broker, or mosquitto. */
   readonly port: number;
   readonly dataFolder: string;
+  readonly consoleUrl: string;
 }
 
 export interface AgentOptions {
@@ -31,11 +32,13 @@ export interface AgentOptions {
   /** The agent reads from there instead of from its embedded broker. */
   readonly mosquitto?: Mosquitto;
   /** Fills the data folder beforehand. */
-  readonly prepare?: (dataFolder: string) => void;
+  readonly prepare?: (dataFolder: string) => void | Promise<void>;
   /** Options of the journal that are not the defaults. */
   readonly journal?: object;
   /** As in the configuration; the defaults where it says nothing. */
   readonly forward?: object;
+  /** As in the configuration. */
+  readonly models?: object;
   /** Further flags of Node. */
   readonly flags?: readonly string[];
 }
@@ -53,7 +56,7 @@ export async function startAgent(bench: Bench, scope: Scope, options: AgentOptio
     env: nodeEnvironment({}),
     port: options.mosquitto === undefined ? ports.broker : ports.console,
   });
-  options.prepare?.(join(folder, "data"));
+  await options.prepare?.(join(folder, "data"));
   service.start();
   await service.ready();
   const { mosquitto } = options;
@@ -62,12 +65,13 @@ export async function startAgent(bench: Bench, scope: Scope, options: AgentOptio
       withinMs: 30_000,
     });
   }
-  return { service, port: mosquitto?.port ?? ports.broker, dataFolder: join(folder, "data") };
+  const consoleUrl = `http://127.0.0.1:${ports.console}`;
+  return { service, port: mosquitto?.port ?? ports.broker, dataFolder: join(folder, "data"), consoleUrl };
 }
 
 function configuration(
   bench: Bench,
-  { bootstrap, topicPrefix, mosquitto, journal = {}, forward = {} }: AgentOptions,
+  { bootstrap, topicPrefix, mosquitto, journal = {}, forward = {}, models = {} }: AgentOptions,
   ports: { readonly broker: number; readonly console: number },
 ): unknown {
   const source =
@@ -85,6 +89,7 @@ function configuration(
     kafka: { brokers: [bootstrap], topicPrefix, partitions },
     journal,
     forward,
+    models,
     sources: [{ name: "plant", ...source }],
     devices: [{ source: "plant", ...rule, profile: bench.options.detect ? "bench/sensor-watched" : "bench/sensor" }],
     console: { listen: { host: "127.0.0.1", port: ports.console } },

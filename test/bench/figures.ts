@@ -1,3 +1,4 @@
+import type { HarmKind } from "./harm/kinds.ts";
 import { median } from "./median.ts";
 
 /*
@@ -14,6 +15,7 @@ export const groups = {
   drain: "Kafka is back: the backlog, while 1,000 new messages/s arrive",
   idle: "Nothing to do: connected to Kafka, no messages",
   stages: "Where the agent's processor time goes: the closed loop under V8's sampling profiler",
+  harm: "Bad models: 10,000 QoS 1 messages/s into the embedded broker, open loop; PUBACK p99 and what it is to runs without a model before and after",
   storage: "On disk: the plant of the demo at 100 messages/s, preset `flash`, simulated time",
   backlog: "A large backlog of the same plant, Kafka away",
   steady: "Memory over time: 1,000 messages/s on top of that backlog, Kafka away",
@@ -93,11 +95,17 @@ type MeasuredName =
   | `buffer.${"rate" | "cpu" | "rss" | "written" | "noise" | "acknowledged" | "duplicates" | "lost"}`
   | `drain.${"rate" | "cpu" | "rss" | "rssPeak" | "liveP50" | "liveP99" | "acknowledged" | "duplicates" | "lost"}`
   | `idle.${"cpu" | "rss"}`
+  | HarmFigure
   | `stages.${StageFigure}`
   | `storage.${"bytes" | "redelivery" | "writtenPerDay" | "simulated"}`
   | `backlog.${"size" | "start" | "rss" | "drainMerged" | "drainBurst"}`
   | `steady.${"minutes" | "rss" | "rssEarly" | "rssLate" | "rssPeak" | "growth" | "acknowledged"}`
   | `limit.${"mosquitto" | "journal" | "journalWritten" | "kafka" | "kafkaCpu"}`;
+type HarmFigure =
+  | `harm.${"none" | "fsyncBusyP99" | "rate" | "acknowledged" | "lost"}`
+  | `harm.${HarmGiven}`
+  | `harm.${HarmGiven}Ratio`;
+type HarmGiven = "sound" | HarmKind;
 type RatioName =
   `ratio.${"ackToFsync" | "brokerToMosquitto" | "mosquittoToBare" | "bufferToJournal" | "brokerToProducer" | "drainToProducer"}`;
 export type StageFigure =
@@ -150,6 +158,40 @@ function acknowledgement<Group extends "ack" | "ack20">(group: Group, perSecond:
   } as Record<`${Group}.${AcknowledgementFigure}`, FigureSpec>;
 }
 
+/** What is given, in the words of the table. */
+const harms: Readonly<Record<HarmGiven, string>> = {
+  sound: "a sound network",
+  storm: "a network that alarms on every device at once",
+  hang: "a network that hangs",
+  crash: "a network whose thread ends",
+  memory: "a network that takes all memory",
+  nan: "a network that answers NaN",
+  signature: "a package of a wrong signature",
+  shape: "a package of a wrong shape",
+  golden: "a package with a wrong golden row",
+};
+
+function harm(): Record<HarmFigure, FigureSpec> {
+  const one = figuresOf("harm");
+  /** As fsync was while the gateways worked. */
+  const goal: FigureSpec["goal"] = (value) => {
+    const fsync = value("harm.fsyncBusyP99");
+    return fsync === undefined ? undefined : { atMost: 10 + 3 * fsync };
+  };
+  const kinds = Object.entries(harms).flatMap(([given, label]) => [
+    [`harm.${given}`, one(`PUBACK p99 with ${label}`, "ms", { digits: 2, goal })],
+    [`harm.${given}Ratio`, one("  to that without a model", "", { digits: 2 })],
+  ]);
+  return {
+    "harm.none": one("PUBACK p99 without a model", "ms", { digits: 2, goal }),
+    ...(Object.fromEntries(kinds) as Record<`harm.${HarmGiven}` | `harm.${HarmGiven}Ratio`, FigureSpec>),
+    "harm.fsyncBusyP99": one("fsync p99, meanwhile", "ms", { digits: 2 }),
+    "harm.rate": one("PUBACKs", "/s", { goal: atLeast(9_900) }),
+    "harm.acknowledged": one("acknowledged in a run", "messages"),
+    "harm.lost": one("acknowledged and lost", "messages", { goal: atMost(0) }),
+  };
+}
+
 const stage = (label: string): FigureSpec => ({ group: "stages", label, unit: "µs per message", digits: 2 });
 
 export const figures: Readonly<Record<FigureName, FigureSpec>> = {
@@ -182,6 +224,7 @@ export const figures: Readonly<Record<FigureName, FigureSpec>> = {
     goal: atMost(2),
   },
   "idle.rss": { group: "idle", label: "agent, resident memory", unit: "MB" },
+  ...harm(),
   "stages.receive": stage("receive: sockets, MQTT packets, PUBACK; Node itself"),
   "stages.decode": stage("decode: JSON, profile, units, times"),
   "stages.pipeline": stage("pipeline: curation, encoding, groups"),

@@ -22,6 +22,7 @@ import { measureBacklog } from "./sections/backlog.ts";
 import { measureBuffering } from "./sections/buffering.ts";
 import { measureDrain } from "./sections/drain.ts";
 import { measureEndToEnd } from "./sections/end-to-end.ts";
+import { measureHarmNone } from "./sections/harm-none.ts";
 import { measureIdle } from "./sections/idle.ts";
 import { measureJournalLimit, measureKafkaLimit, measureMosquittoLimit } from "./sections/limits.ts";
 import { measureStorage } from "./sections/storage.ts";
@@ -95,6 +96,7 @@ const sections: Readonly<Record<SectionName, (bench: Bench, round: number) => Pr
   backlog: measureBacklog,
   stages: measureStages,
   steady: measureSteady,
+  "harm-none": measureHarmNone,
 };
 /** The others are repeated in each round, so that slow minutes of the machine meet all of them alike. */
 const measuredOnce: ReadonlySet<SectionName> = new Set([
@@ -106,6 +108,7 @@ const measuredOnce: ReadonlySet<SectionName> = new Set([
   "backlog",
   "stages",
   "steady",
+  "harm-none",
 ]);
 
 function makeBench(scope: Scope, folder: string, options: BenchOptions, results: Results): Bench {

@@ -16,9 +16,10 @@ export const sectionNames = [
   "backlog",
   "stages",
   "steady",
+  "harm-none",
 ] as const;
-/** Not part of a run that names nothing: it takes as long as it is told to. */
-export const onlyWhenNamed: ReadonlySet<SectionName> = new Set(["steady"]);
+/** Not part of a run that names nothing: they take minutes, or as long as they are told to. */
+export const onlyWhenNamed: ReadonlySet<SectionName> = new Set(["steady", "harm-none"]);
 export type SectionName = (typeof sectionNames)[number];
 
 export interface BenchOptions {

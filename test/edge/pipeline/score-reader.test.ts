@@ -83,6 +83,8 @@ class Process {
   #state = new Map<string, string | Uint8Array>();
   #nowMs = 0;
   #isKilled = false;
+  /** Records of which the reader said that they are in the open group. */
+  #told = 0;
 
   constructor(folder: string, turns: () => number = () => 0) {
     this.store = Store.open(storeOptions(folder), systemClock);
@@ -97,6 +99,7 @@ class Process {
         this.#alerts.push({ stream: "alerts", device: "d", value: (record as AlertRecord).episode });
         return true;
       },
+      appended: (records: readonly InsightRecord[]) => void (this.#told += records.length),
       setState: (key: string, value: string | Uint8Array) => this.#state.set(key, value),
     };
     // Each look at the clock is 4 s later, so that snapshots are taken every few commits.
@@ -110,6 +113,8 @@ class Process {
       device: "d",
       value: observationText(n),
     }));
+    assert.equal(this.#told, this.#alerts.length, "whoever keeps a list of alerts hears of each in its group");
+    this.#told = 0;
     const group = this.#maker.group([...this.#alerts, ...records], { state: [...this.#state] });
     this.#alerts = [];
     this.#state = new Map();
