@@ -57,6 +57,8 @@ export interface DeviceCard extends Omit<DeviceView, "metrics"> {
   readonly silent: boolean;
   /** Priority of its most urgent open alert. */
   readonly alert: AlertView["record"]["priority"] | undefined;
+  /** Of that alert: a mark that somebody has seen is hollow, and does not flash. */
+  readonly alertState: AlertView["state"] | undefined;
   /** The first few metrics of the profile, or those an alert is about. */
   readonly metrics: readonly MetricView[];
   readonly metricCount: number;
@@ -266,6 +268,7 @@ function cardOf(device: DeviceView, open: readonly AlertView[]): DeviceCard {
     ...device,
     silent: isSilent(device),
     alert: open[0]?.record.priority,
+    alertState: open[0]?.state,
     metrics: inOrder.slice(0, cardMetricsMax).map(withShortSpark),
     metricCount: device.metrics.length,
   };

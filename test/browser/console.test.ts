@@ -137,6 +137,8 @@ for (const view of [narrow, wide]) {
       assert.match(text, /Drift: no longer what its model learned; scores are doubtful/);
       assert.match(text, /Waiting for 8 h kafka:9092 · Kafka does not answer\./);
       assert.equal(await styleOf(page, ".mark-critical.mark-unacknowledged", "animation-name"), "flash");
+      const card = page.locator(".device").filter({ hasText: "pump-1" });
+      assert.equal(await card.locator(".mark-medium.mark-acknowledged:not(.mark-filled)").count(), 1);
       assert.equal(await overflow(page), 0);
     });
 
@@ -238,6 +240,7 @@ for (const view of [narrow, wide]) {
       await page.getByRole("button", { name: "Delete for good" }).click();
       await page.getByText("125 messages deleted; the ledger and the audit name them.").waitFor();
       await page.getByText("The quarantine is empty.").waitFor();
+      assert.ok(await page.getByText("125 messages deleted").isVisible(), "said also when nothing is left");
       assert.equal(await overflow(page), 0);
       assert.deepEqual(watched.complaints, []);
     });
@@ -491,6 +494,13 @@ for (const view of [narrow, wide]) {
       fake.messages = hostileNames.map((name, at) =>
         quarantined(at + 1, name, { address: name, source: name, detail: name, reason: name }),
       );
+      const shares = hostileNames.slice(0, 4).map((name) => ({ metric: name, share: 0.25 }));
+      const devices = hostileNames.map((device) => ({ device, newest: 0.5, isOpen: true }));
+      fake.modelViews = [modelView()];
+      fake.scoreViews.set(
+        "pump live ",
+        modelScores(hostileNames[0]!, { devices, explained: Array.from({ length: 96 }, () => ({ score: 1, shares })) }),
+      );
       fake.connectionViews = hostileNames.map((name) => connection(name, "mqtt", "waiting", name, name));
       fake.gatewayView = { ...fake.gatewayView, notices: hostileNames };
       const page = await open(view);
@@ -499,9 +509,11 @@ for (const view of [narrow, wide]) {
         await page.getByRole("navigation", { name: "Path" }).waitFor();
         assert.equal(await page.locator("h1").textContent(), name);
       }
-      for (const hash of ["alerts", "quarantine", "quarantine/1", `line/${encodeURIComponent(hostileNames[0]!)}`]) {
+      const line = `line/${encodeURIComponent(hostileNames[0]!)}`;
+      for (const hash of ["alerts", "quarantine", "quarantine/1", line, "models", "models/pump/live"]) {
         await page.goto(`${running.server.url}/#/${hash}`);
         await page.getByRole("heading", { level: 1 }).waitFor();
+        if (hash === "models/pump/live") await page.getByText("among the highest").waitFor();
         assert.equal(await overflow(page), 0, hash);
       }
       assert.equal(await page.evaluate("globalThis.pwned"), undefined);

@@ -44,7 +44,9 @@ export function lineView(path) {
       h(
         "ul",
         { class: "rows" },
-        devices.map((device) => deviceRow(device, context)),
+        (hasMore ? devices : devices.toSorted((a, b) => b.alertsOpen - a.alertsOpen)).map((device) =>
+          deviceRow(device, context),
+        ),
       ),
       hasMore &&
         moreButton(limit, () => {

@@ -41,7 +41,9 @@ function render({ gateway, buffer }, { now, elapsedMs }) {
       { class: "quiet" },
       "What had to go stands in the ",
       h("a", { href: address("ledger") }, "ledger"),
-      ". `tidegate buffer inspect` reads the same from the files of a stopped gateway.",
+      ". ",
+      h("code", {}, "tidegate buffer inspect"),
+      " reads the same from the files of a stopped gateway.",
     ),
   ];
 }

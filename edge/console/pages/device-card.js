@@ -13,7 +13,7 @@ export function deviceCard(device, elapsedMs) {
     h(
       "div",
       { class: "device-head" },
-      device.alert && priorityMark(device.alert),
+      device.alert && priorityMark(device.alert, device.alertState),
       h("h3", {}, h("a", { href: address("device", device.id) }, name(device.id))),
       device.alert && h("span", { class: `priority-${device.alert}` }, `${priorityWord(device.alert)} alert`),
       h("span", { class: "quiet age" }, deviceAge(device, elapsedMs)),

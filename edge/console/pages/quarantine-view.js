@@ -53,6 +53,8 @@ export function quarantineView(session) {
           filterFields(filter, () => page("", context)),
           actions({ screen, filter, job, session, query: filterQuery(), start: (action) => start(action, context) }),
         ],
+        // Also when nothing is left to act on: what became of the last message is still to be read.
+        h("p", { role: "status" }, job?.text ?? ""),
         list(screen, filter, context.now),
         h(
           "p",
@@ -121,7 +123,6 @@ function actions({ screen, filter, job, session, query, start }) {
     ),
     !mayAct &&
       h("p", { class: "quiet" }, "Your token may look and not act: retrying and deleting need the operator's token."),
-    h("p", { role: "status" }, job?.text ?? ""),
   );
 }
 
