@@ -2,12 +2,16 @@ import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { serveRpc } from "./journal/rpc.ts";
 import type { MainCalls, RolloutWorkerData } from "./rollout-worker.ts";
 
-export type RolloutLinkParts = MainCalls & { readonly data: Omit<RolloutWorkerData, "main"> };
+export type RolloutLinkParts = MainCalls & {
+  readonly data: Omit<RolloutWorkerData, "main">;
+  /** A worker that has ended begins anew after this; by default a minute. */
+  readonly againMs?: number;
+};
 
 /** Of the worker's JavaScript heap; a package lies beside it while it is checked. */
 const heapMbMax = 192;
 const stopWithinMs = 3_000;
-const againMs = 60_000;
+const againMsDefault = 60_000;
 
 /** The rollout worker as the main thread sees it. It harms nothing: a worker that ends is told of and begins anew. */
 export class RolloutLink {
@@ -45,6 +49,7 @@ export class RolloutLink {
 
   #ended(): void {
     this.#port?.close();
+    const { againMs = againMsDefault } = this.#parts;
     if (!this.#stopped) this.#again = setTimeout(() => this.#start(), againMs);
   }
 

@@ -38,8 +38,9 @@ const againMinMs = 30_000;
 const againMaxMs = 3_600_000;
 /** Stays free beside a package that is fetched. */
 const spareBytes = 64 * 1024 * 1024;
-/** Records of nobody trusted that are told of. */
+/** Records of nobody trusted that are told of in an hour: whoever can write to the topic must not wear out the disk. */
 const unreadMax = 100;
+const unreadWindowMs = 3_600_000;
 
 /** Why a package is refused, by the error of whoever looked at it. */
 const refusals: Partial<Record<ErrorCode, RolloutRefusal>> = {
@@ -73,6 +74,8 @@ export class RolloutDesk {
   readonly #stop = Promise.withResolvers<void>();
   readonly #said: Map<string, Rollout> = new Map();
   readonly #unread: Map<string, Unread> = new Map();
+  #unreadSinceMs = -Infinity;
+  #unreadCount = 0;
   readonly #waits: Map<string, Wait> = new Map();
   readonly #teller: Teller;
   #download: Download | undefined;
@@ -144,10 +147,21 @@ export class RolloutDesk {
     const { desk, note } = this.#parts;
     if (key === undefined || !new RegExp(modelNamePattern).test(key)) return;
     if (this.#unread.get(key)?.digest === heard.digest) return;
-    if (this.#unread.size >= unreadMax && !this.#unread.has(key)) return;
+    if (!this.#mayTellOfUnread()) return;
     this.#unread.set(key, heard);
     note(`rollout ${key} is refused: ${heard.reason}`);
     desk.refuse("model-rollout", key, undefined, { by: { role: "rollout", from: "" }, reason: heard.reason });
+  }
+
+  #mayTellOfUnread(): boolean {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (nowMs - this.#unreadSinceMs >= unreadWindowMs) {
+      this.#unreadSinceMs = nowMs;
+      this.#unreadCount = 0;
+      // Those of the hour before were told.
+      this.#unread.clear();
+    }
+    return this.#unreadCount++ < unreadMax;
   }
 
   #takeSaid(said: Rollout | Withdrawal, digest: string, signer: string): void {

@@ -399,6 +399,20 @@ test("what nobody trusted says of a rollout, a tombstone included, leaves it as 
   await site.untilTold("imported", 2);
 });
 
+test("a flood of forged rollouts is told of to a bound, and real ones go on", async (t) => {
+  const site = new Site(t);
+  for (let i = 0; i < 300; i++) site.say(rollout("1.0.0", { name: `forged-${i}` }), stranger);
+  for (let i = 0; i < 300; i++) site.say(rollout("1.0.0", { revision: i + 1 }), stranger);
+  site.publish(rollout("1.0.0", { name: "real" }));
+  site.start();
+  assert.equal((await site.untilTold("shadow")).rollout, "real");
+  await until("all is told", () => site.told.filter(({ state }) => state === "refused").length === 100);
+  assert.equal(site.audit().filter((line) => line.endsWith("refused")).length, 100);
+  site.clock.advanceMs(3_600_000);
+  site.say(rollout("1.0.0", { name: "forged-again" }), stranger);
+  await until("told again", () => site.told.some(({ rollout: name }) => name === "forged-again"));
+});
+
 test("a withdrawal takes back what the rollout has made live", async (t) => {
   const site = new Site(t, { options: all });
   site.models.import(packageOf("1.0.0"), anna);
