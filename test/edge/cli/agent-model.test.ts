@@ -7,7 +7,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connectAsync, type MqttClient } from "mqtt";
-import type { ModelView } from "../../../edge/console/view.ts";
+import type { ModelScoresView, ModelView } from "../../../edge/console/view.ts";
 import { openPackage } from "../../../edge/inference/package/model-package.ts";
 import { PackageScorer } from "../../../edge/inference/rows/package-scorer.ts";
 import { servedModel } from "../../../edge/inference/rows/served-model.ts";
@@ -116,6 +116,18 @@ models:
     assert.match(await done("model", "status", ...asked), /pump 1\.1\.0 +shadow +running +1 +1 /);
     assert.match(await done("model", "status", "-c", config), /pump +1\.0\.0 +– +– +1\.1\.0/);
 
+    const asks = async (path: string): Promise<unknown> =>
+      (await fetch(`${second.consoleUrl}/api/v1/models/${path}`, { headers })).json();
+    const { device, timesMs, high } = (await asks("pump/live/scores")) as ModelScoresView;
+    const stretch = (micros: number): number => Math.floor(micros / 300e6) * 300_000;
+    assert.deepEqual([device, timesMs[0]], ["pump-01", stretch(readings[0]!.timeMicros)], "kept over the kill");
+    assert.ok(high[0]! < 1 && high.at(-1)! > 1, JSON.stringify(high));
+    assert.deepEqual(await asks("trial-options"), {
+      versions: ["1.1.0", "1.0.0"].map((version) => ({ name: "pump", version })),
+      devices: ["pump-01"],
+      paths: ["a", "a/b", "a/b/c"],
+    });
+
     const canary = ["model", "canary", "pump", "-c", config];
     assert.match(await done(...canary, "--path", "a/b/x"), /pump 1\.1\.0 is the canary on path a\/b\/x/);
     assert.match(await done("model", "list", "-c", config), /pump +1\.1\.0 +canary/);
@@ -124,12 +136,14 @@ models:
       const running = await status();
       return running.map(({ stage }) => stage).join() === "live,canary" && running[1]!.scope?.paths[0] === "a/b/x";
     });
-    const ended = await fetch(`${second.consoleUrl}/api/v1/models/end-canary`, {
-      method: "POST",
-      headers: { ...headers, "content-type": "application/json" },
-      body: '{"name":"pump","reason":"seen enough"}',
-    });
-    assert.deepEqual([ended.status, await ended.json()], [200, { outcome: "done" }]);
+    const change = async (kind: string, body: object): Promise<number> => {
+      const json = { ...headers, "content-type": "application/json" };
+      const init = { method: "POST", headers: json, body: JSON.stringify({ name: "pump", ...body }) };
+      return (await fetch(`${second.consoleUrl}/api/v1/models/${kind}`, init)).status;
+    };
+    assert.equal(await change("end-canary", { reason: "seen enough" }), 200);
+    assert.equal(await change("shadow", { version: "1.1.0", reason: "once more" }), 200);
+    assert.equal(await change("canary", { version: "1.0.0", devices: ["pump-01"], paths: [] }), 409, "it is live");
 
     assert.match(await done("model", "rollback", "pump", "-c", config), /no version of pump is live/);
     let next = 600;
@@ -152,7 +166,11 @@ models:
     const byOperator = audit.filter(({ who }) => who !== "local-user");
     assert.deepEqual(
       byOperator.map(({ who, from, action, detail }) => [who, from, action, detail]),
-      [["operator", "127.0.0.1", "model-canary-stop", "seen enough"]],
+      [
+        ["operator", "127.0.0.1", "model-canary-stop", "seen enough"],
+        ["operator", "127.0.0.1", "model-shadow", "once more"],
+        ["operator", "127.0.0.1", "model-canary", "pump 1.0.0 is live, on all devices"],
+      ],
     );
     assert.ok(audit.every(({ who, from }) => who === "operator" || from.startsWith(username)));
     assert.deepEqual(
@@ -165,14 +183,19 @@ models:
         ["model-shadow", "pump 1.1.0", undefined, "done"],
         ["model-canary", "pump 1.1.0", "1.0.0", "done"],
         ["model-canary-stop", "pump 1.1.0", undefined, "done"],
+        ["model-shadow", "pump 1.1.0", undefined, "done"],
+        ["model-canary", "pump 1.0.0", "1.0.0", "refused"],
         ["model-rollback", "pump", "1.0.0", "done"],
       ],
       "each once, over a kill",
     );
     assert.equal(audit[2]!.detail, "passed its trial");
     const left = new ModelNotes(join(folder, "d")).find(Infinity, 10).map(({ note }) => note.action);
-    const isLate = (action: string): boolean => action === "model-canary-stop" || action === "model-rollback";
-    assert.ok(left.every(isLate), `what is in the audit is removed, but for the last second: ${left.join()}`);
+    const isLate = (action: string): boolean => /canary|shadow|rollback/.test(action);
+    assert.ok(
+      left.length <= 4 && left.every(isLate),
+      `what is in the audit is removed, but for the last second: ${left.join()}`,
+    );
     const { device: _device, ...closed } = journal.at(-1)!;
     assert.deepEqual([closed.kind, closed.episode], ["clear", raised!.episode]);
     assert.deepEqual(journal.slice(0, -1), expected(join(folder, "1.0.0")), "as in one piece, bit for bit");

@@ -2,8 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { openPackage } from "../../../../edge/inference/package/model-package.ts";
+import { ModelTally } from "../../../../edge/inference/rows/model-tally.ts";
+import { RowWatch } from "../../../../edge/inference/rows/row-watch.ts";
 import { ScoreHistory } from "../../../../edge/inference/rows/score-history.ts";
+import { servedModel } from "../../../../edge/inference/rows/served-model.ts";
 import { StateReader, StateWriter } from "../../../../edge/inference/state.ts";
+import { crc32c } from "../../../../src/wire/crc32c.ts";
+import { pumpPackage } from "../../../support/model-package.ts";
 
 const minute = 60_000_000;
 const stretch = 5 * minute;
@@ -135,4 +141,18 @@ test("a state of another layout is refused", () => {
   to.number(5);
   to.bytes(new Uint8Array(7));
   assert.throws(() => make().load(StateReader.open(to.done())!), RangeError);
+});
+
+test("the state of a device from before there was a history still fits, and its history begins", () => {
+  const model = servedModel(openPackage(pumpPackage()));
+  const makeWatch = (): RowWatch => new RowWatch(model, new ModelTally(model), {});
+  const to = new StateWriter();
+  makeWatch().save(to);
+  // An empty history is two numbers at the end, before the checksum.
+  const old = Buffer.from(to.done().slice(0, -4 - 16));
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32LE(crc32c(old) >>> 0);
+  const watch = makeWatch();
+  watch.load(StateReader.open(Buffer.concat([old, checksum]))!);
+  assert.deepEqual(watch.history.columns().timesMs, []);
 });
