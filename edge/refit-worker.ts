@@ -5,6 +5,7 @@ import { decodeObservation, type Observation } from "../src/observation/observat
 import type { AlertChangeRecord, AlertRecord } from "../src/wire/records.ts";
 import type { PackageBytes } from "./inference/package/model-package.ts";
 import { refit, type RefitHistory, type RefitJob } from "./inference/refit/refit.ts";
+import { yieldToOthers } from "./inference/thread-priority.ts";
 import { recordsOf, type BlockRecord } from "./journal/block.ts";
 import { HistoryReader } from "./journal/history-port.ts";
 
@@ -30,6 +31,8 @@ const lateMicros = 3_600_000_000;
 const lanes = ["telemetry", "history"] as const;
 
 assert(parentPort !== null, "this file is the entry of a worker thread");
+// Nobody waits for a refit.
+yieldToOthers(19);
 const { job, history, cpuPercentMax } = workerData as RefitWorkerData;
 const reader = new HistoryReader(history);
 

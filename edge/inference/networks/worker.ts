@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import type { Library, LoadedNetwork } from "./libraries/library.ts";
+import { yieldToOthers } from "../thread-priority.ts";
 import { onnxLibrary } from "./libraries/onnx.ts";
 import { tensorflowLibrary } from "./libraries/tensorflow.ts";
 import type { NetworkFormat } from "./network.ts";
@@ -14,6 +15,9 @@ assert(parentPort !== null, "runs as a worker");
 const port: MessagePort = parentPort;
 const { network, memoryBytesMax } = workerData as NetworkThreadData;
 
+// A network that hangs may not take the processor from what stores messages; one that works still gets a share in which
+// a batch ends in its time.
+yieldToOthers(10);
 confine(memoryBytesMax);
 const loaded = await load();
 if (loaded !== undefined) {
