@@ -240,7 +240,7 @@ const auditActions = [
 ] as const;
 
 /**
- * What can happen to the packaged models of a gateway; `out-of-service`: it failed, or fits no device of a profile;
+ * What can happen to the packaged models of a gateway; `out-of-service`: it failed, or fits no device of a profile; `remove`: too many versions came after it;
  * `rollout`: what the cloud asked for was refused. What it brings about is noted as what it is.
  */
 export const modelAuditActions = [
@@ -252,6 +252,7 @@ export const modelAuditActions = [
   "model-shadow",
   "model-shadow-stop",
   "model-out-of-service",
+  "model-remove",
   "model-rollout",
 ] as const;
 export type ModelAuditAction = (typeof modelAuditActions)[number];

@@ -67,7 +67,18 @@ export class ModelDesk {
   }
 
   import(bytes: PackageBytes, change: ModelChange): Imported {
-    return this.#note("model-import", nameOf(bytes), change, () => this.store.import(bytes, this.#trusted));
+    const imported = this.#note("model-import", nameOf(bytes), change, () => this.store.import(bytes, this.#trusted));
+    this.#makeRoom(imported.manifest.name);
+    return imported;
+  }
+
+  /** Old versions that nobody needs go, each with a note of its own. */
+  #makeRoom(name: string): void {
+    const change = { by: { role: "gateway", from: "" }, reason: "so many versions of it are not kept" } as const;
+    for (const version of this.store.superfluous(name)) {
+      const model = about(name, version, undefined);
+      this.#note("model-remove", model, change, () => this.store.remove(name, version));
+    }
   }
 
   promote(name: string, version: string | undefined, change: ModelChange): LiveState {

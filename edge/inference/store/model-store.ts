@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
@@ -24,7 +25,7 @@ import { compareVersions, modelNamePattern, modelVersionPattern } from "../../..
  * <data folder>/models/
  *   pump-health/1.2.0/     a package, never changed once it is there
  *   pump-health/live.json  which version is live, was before, is the canary or the shadow; replaced by a rename
- *   .incoming-<random>/    an import that has not ended; one that was killed is removed a day later
+ *   .incoming-<random>/    an import or a removal that has not ended; one that was killed is removed a day later
  *
  * A version arrives by a rename of a folder whose files are on disk: it is there whole or not at all. The newest version
  * of a name is the one that no older one may follow.
@@ -33,8 +34,8 @@ const namePattern = new RegExp(modelNamePattern);
 const versionPattern = new RegExp(modelVersionPattern);
 const incomingPrefix = ".incoming-";
 const abandonedMs = 24 * 3600 * 1000;
-/** Versions of one name; older ones must be removed by hand before another comes. */
-const versionsMax = 100;
+/** Versions of one name; the oldest that nobody needs make room. */
+const versionsKept = 20;
 
 export interface StoredVersion {
   readonly name: string;
@@ -249,17 +250,39 @@ export class ModelStore {
   }
 
   #refuseOlder(name: string, version: string): void {
-    const [newest, ...others] = this.versions(name);
+    const [newest] = this.versions(name);
     if (newest !== undefined && compareVersions(version, newest) < 0) {
       throw new TidegateError("MODEL_OLDER", `${name} ${newest} was imported before, and ${version} is older`, {
         hint: "An old package may have been left behind, or sent by somebody who wants its weaknesses back. Train it again under a higher version.",
       });
     }
-    if (others.length + 1 >= versionsMax) {
-      throw new TidegateError("MODEL_OLDER", `${name} has ${versionsMax} versions in the store`, {
-        hint: `Remove old folders below ${join(this.folder, name)}, but not the newest.`,
-      });
+  }
+
+  /**
+   * The versions beyond those that are kept, the newest first: never the newest of all, which no older one may follow, and
+   * never one that runs or is gone back to. None where it is not known which those are.
+   */
+  superfluous(name: string): string[] {
+    const versions = this.versions(name);
+    let state: LiveState;
+    try {
+      state = liveStateOf(readFileSync(join(this.folder, name, liveFile), "utf8"));
+    } catch (error) {
+      if (error instanceof TidegateError && error.code === "MODEL_INVALID") return [];
+      state = noneWhereMissing(error);
     }
+    const needed = new Set([versions[0], state.live, state.previous, state.canary?.version, state.shadow]);
+    const others = versions.filter((version) => !needed.has(version));
+    return others.slice(Math.max(0, versionsKept - (versions.length - others.length)));
+  }
+
+  /** Removes a version that is superfluous. It is gone as a whole or not at all. */
+  remove(name: string, version: string): void {
+    assert(this.superfluous(name).includes(version));
+    const away = join(this.folder, `${incomingPrefix}${randomBytes(8).toString("hex")}`);
+    renameSync(join(this.folder, name, version), away);
+    syncFolder(join(this.folder, name));
+    rmSync(away, { recursive: true, force: true });
   }
 
   #add(name: string, version: string, bytes: PackageBytes): void {

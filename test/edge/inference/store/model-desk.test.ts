@@ -31,6 +31,30 @@ function site(t: TestContext) {
   return { folder, clock, desk, notes, inTurn };
 }
 
+test("of one name twenty versions are kept, with all that are needed; each removal is a note", (t) => {
+  const { folder, desk, notes, clock, inTurn } = site(t);
+  const version = (n: number): string => `1.${n}.0`;
+  const importTo = (from: number, to: number): void => {
+    for (let n = from; n <= to; n++) inTurn(() => desk.import(packageOf(version(n)), change));
+  };
+  importTo(0, 19);
+  for (const n of [0, 1]) inTurn(() => desk.promote("pump", version(n), change));
+  inTurn(() => desk.shadow("pump", version(2), change));
+  inTurn(() => desk.canary("pump", version(3), { devices: ["pump-01"], paths: [] }, change));
+  importTo(20, 22);
+  const kept = desk.store.versions("pump");
+  assert.deepEqual(kept, [22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 3, 2, 1, 0].map(version));
+  const removed = notes.find(clock.nowMicros(), 200).filter(({ note }) => note.action === "model-remove");
+  assert.deepEqual(
+    removed.map(({ note }) => [note.model.version, note.by.role, note.result]),
+    [4, 5, 6].map((n) => [version(n), "gateway", "done"]),
+  );
+  // Where it is not known what runs, nothing goes.
+  writeFileSync(join(folder, "models", "pump", "live.json"), "damaged");
+  importTo(23, 24);
+  assert.equal(desk.store.versions("pump").length, 22);
+});
+
 test("each change is one note, in the order of time, with the version that it replaces", (t) => {
   const { desk, notes, clock, inTurn } = site(t);
   inTurn(() => desk.import(packageOf("1.0.0"), change));
