@@ -19,7 +19,7 @@ function loadLibrary() {
  * A trend: the line of the values over the band from lowest to highest, the normal range behind it, alerts as marks,
  * gaps as gaps. `subject`: { label, unit, range, lineLabel, isRaw }; `isRaw`: each point is one reading, so there is no band. `show` takes { timesMs, low, high, line, marksMs },
  * and `spanMs`, from when to when, where it is not from the first point to the last. With `subject.onPick` a click gives it the
- * number of the point, and `pickedMs` marks one; `subject.isRangeShown` keeps the range in the picture at any price.
+ * number of the point, and `pickedMs` marks one; `subject.isScore`: from 0 to thousands, so beyond 1 the scale is a logarithm's, and the range is always in the picture.
  */
 export function makeTrend(subject) {
   const place = h("div", {
@@ -97,7 +97,10 @@ function optionsOf(uPlot, subject, place, shown) {
     cursor: { y: false, points: { size: 7 } },
     scales: {
       x: { time: true, range: (_chart, first, last) => span(shown(), first, last) },
-      y: { range: (_chart, low, high) => extent(low, high, subject) },
+      y: {
+        range: (_chart, low, high) => extent(low, high, subject),
+        ...(subject.isScore ? { distr: 4, asinh: 1 } : {}),
+      },
     },
     axes: [
       {
@@ -108,8 +111,11 @@ function optionsOf(uPlot, subject, place, shown) {
         ...axis,
         label,
         labelFont: "13px system-ui, sans-serif",
-        size: 64,
+        size: (_chart, texts) => Math.max(64, 36 + 7 * Math.max(0, ...(texts ?? []).map((text) => text?.length ?? 0))),
         values: (_chart, splits) => splits.map(value),
+        ...(subject.isScore
+          ? { splits: (_chart, _axis, _low, high) => scoreLines(high), filter: (_chart, all) => all }
+          : {}),
       },
     ],
     series: [
@@ -150,12 +156,19 @@ function span({ spanMs, timesMs }, first, last) {
 }
 
 /** The normal range belongs into the picture, unless it would flatten the line. */
-function extent(low, high, { range, isRangeShown }) {
+function extent(low, high, { range, isScore }) {
   if (low === null || high === null || low === undefined) return range ?? [0, 1];
-  const near = range && (isRangeShown || range[1] - range[0] <= Math.max(high - low, Math.abs(high) * 0.02, 1e-9) * 20);
+  if (isScore) return [0, 1.15 * Math.max(high, range[1])];
+  const near = range && range[1] - range[0] <= Math.max(high - low, Math.abs(high) * 0.02, 1e-9) * 20;
   const [bottom, top] = near ? [Math.min(low, range[0]), Math.max(high, range[1])] : [low, high];
   const pad = (top - bottom) * 0.06 || Math.abs(top) * 0.05 || 1;
   return [bottom - pad, top + pad];
+}
+
+/** Where lines help to read a score: halves while there are few, else powers of ten. */
+function scoreLines(high) {
+  if (high <= 5) return Array.from({ length: Math.floor(high * 2) + 1 }, (_, n) => n / 2);
+  return [0, ...Array.from({ length: Math.floor(Math.log10(high)) + 1 }, (_, n) => 10 ** n)];
 }
 
 function drawRange(chart, range, fill) {

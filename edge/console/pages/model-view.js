@@ -78,7 +78,7 @@ function subjectOf({ predicts, normal }) {
     label: predicts?.name ?? "Score, in units of its limit",
     unit: predicts?.unit ?? "1",
     range: normal,
-    isRangeShown: predicts === undefined,
+    isScore: predicts === undefined,
     lineLabel: "Last",
   };
 }
@@ -183,6 +183,7 @@ function legend({ predicts, normal, compared, stretchMs }) {
           ? `no alert within ${rangeText(normal, ucum)}${of[compared] ?? ""}`
           : "below 1, the limit from which it is abnormal",
       ),
+    predicts ? undefined : "Far beyond 1 each line is ten times the one below. ",
     `${normal ? "Dashed line: an alert was raised. " : "No rule makes alerts of it. "}Gap: nothing was judged. Times: ${zone()}.`,
   );
 }

@@ -2,7 +2,10 @@ import { percent, unit, value } from "./format.js";
 
 /** A score or a prediction in words, with whether it is within what is normal. */
 export function readingOfModel(newest, { predicts, normal }) {
-  if (!predicts) return `${value(Number(newest.toPrecision(3)))} of its limit${newest >= 1 ? ", abnormal" : ""}`;
+  if (!predicts) {
+    const score = value(Number(newest.toPrecision(3)));
+    return newest >= 1 ? `${score} times its limit, abnormal` : `${score} of its limit`;
+  }
   const text =
     predicts.unit === "1" ? percent(newest) : `${value(Number(newest.toPrecision(4)))} ${unit(predicts.unit)}`;
   const isBeyond = normal && (newest < normal[0] || newest > normal[1]);

@@ -96,8 +96,13 @@ function worstLine({ name: model, stage, worst }) {
       h("a", { href: address("models", model, stage, worst.device) }, name(worst.device)),
       ` ${readingOfModel(worst.newest, worst)}`,
     ),
-    spark(worst.spark, worst.predicts ? undefined : worst.normal),
+    worst.predicts ? spark(worst.spark, undefined) : spark(worst.spark.map(squeezed), worst.normal.map(squeezed)),
   );
+}
+
+/** Scores go from 0 to thousands: what is beyond the limit must not flatten what is below. */
+function squeezed(score) {
+  return score === null ? null : Math.asinh(score);
 }
 
 export function stageText({ stage, state, scope }) {
