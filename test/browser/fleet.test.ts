@@ -57,6 +57,7 @@ function complaints(): string[] {
 test("signing in: a wrong token is told in words, the right one opens the page, signing out closes it", async () => {
   watched = await openPage(browser, narrow);
   const { page } = watched;
+  await page.clock.install();
   await page.goto(`${cloud.url}/#/device/pump-3`);
   await page.getByLabel("Access token").fill("wrong");
   await page.keyboard.press("Enter");
@@ -66,6 +67,8 @@ test("signing in: a wrong token is told in words, the right one opens the page, 
   await page.getByRole("heading", { name: "pump-3", level: 1 }).waitFor();
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: "Sign in to the fleet" }).waitFor();
+  await page.clock.runFor(3000);
+  assert.deepEqual(await page.getByRole("heading").allInnerTexts(), ["Sign in to the fleet"], "and it stays closed");
 });
 
 for (const view of [narrow, wide]) {

@@ -120,6 +120,10 @@ function heard() {
 
 function showSignIn() {
   turn++;
+  view?.close?.();
+  // Nothing of it may come back by itself: the clock draws what is there.
+  view = undefined;
+  data = undefined;
   stopListening?.();
   stopListening = undefined;
   clearTimeout(timer);
