@@ -343,8 +343,9 @@ class Agent implements RunningAgent {
   #onStored({ commit, blocks, notes }: StoredGroup<Noted>): void {
     this.#scores.stored(commit, notes);
     if (this.#forward === undefined) return;
+    const { borrows } = this.#forward;
     const lent = blocks.filter(
-      ({ lane, sealed }) => sealed !== undefined && lane !== "history" && this.#committer.mayKeep(lane),
+      ({ lane, sealed }) => borrows && sealed !== undefined && lane !== "history" && this.#committer.mayKeep(lane),
     );
     this.#forward.offer(lent.map((block) => ({ block, memory: this.#lend(block) })));
     this.#forward.announce(blocks.filter((block) => block.lane !== "history" && !lent.includes(block)));

@@ -12,12 +12,16 @@ export interface LiveMemory {
   release(): void;
 }
 
+/** So long without Kafka, and what was lent waits in memory for nothing. */
+const borrowsForMs = 5_000;
+
 /** The forward worker as the main thread sees it. */
 export class ForwardLink {
   readonly #worker: Worker;
   readonly #held: Map<number, LiveMemory> = new Map();
   readonly #stopped: Promise<void>;
   #tokens = 0;
+  #waitingSinceMs: number | undefined;
   report: ForwardReport | undefined;
   /** Undefined also where commands are not taken. */
   commands: CommandReport | undefined;
@@ -33,10 +37,7 @@ export class ForwardLink {
       this.#worker.on("message", (message: FromForward) => {
         if (message.kind === "release") this.#release(message.tokens);
         else if (message.kind === "stopped") resolve();
-        else {
-          this.report = message.report;
-          this.commands = message.commands;
-        }
+        else this.#onReport(message);
       });
       this.#worker.on("exit", () => resolve());
     });
@@ -44,6 +45,17 @@ export class ForwardLink {
 
   onDeath(listener: (error: Error) => void): void {
     this.#worker.on("error", listener);
+  }
+
+  #onReport({ report, commands }: Extract<FromForward, { kind: "report" }>): void {
+    this.report = report;
+    this.commands = commands;
+    this.#waitingSinceMs = report.state === "waiting" ? (this.#waitingSinceMs ?? performance.now()) : undefined;
+  }
+
+  /** Whether blocks should be lent: while Kafka is away, the forwarder reads them back from the journal in the end. */
+  get borrows(): boolean {
+    return this.#waitingSinceMs === undefined || performance.now() - this.#waitingSinceMs < borrowsForMs;
   }
 
   /** Blocks of one commit that are lent from memory. */

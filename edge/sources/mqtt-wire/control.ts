@@ -1,6 +1,9 @@
 import mqttPacket, { type Packet } from "mqtt-packet";
 import { ProtocolError, reasonCodes } from "./errors.ts";
 
+// Else mqtt-packet keeps a Buffer of each of the 65,536 packet ids, some 8 MB; it writes answers here, of which there are few.
+mqttPacket.writeToStream.cacheNumbers = false;
+
 /**
  * Reads every packet but PUBLISH with mqtt-packet, one whole packet at a time: it never sees a length that we have
  * not checked, and what it makes of a malformed packet stays inside that packet.
