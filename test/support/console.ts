@@ -49,7 +49,10 @@ export async function runConsole(
       onFault: (error) => faults.push(error),
       ...services,
     },
-  );
+  ).catch(async (error: unknown) => {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  });
   return {
     server,
     view,
