@@ -172,17 +172,21 @@ export class AgentModels {
 
   /** Ends what changes models; what is noted until then is taken into the audit. */
   async stopChangers(): Promise<void> {
-    await Promise.all([this.#refits?.stop(), this.#rollouts?.stop()]);
+    await Promise.all([this.#refits?.stop(), this.#stopRollouts()]);
     this.#refits = undefined;
-    this.#rollouts = undefined;
     this.#untroubled("audit", () => this.#audit.look());
   }
 
   /** Before `use`: what another configuration asks for ends here, and rollouts in any case, since keys may have changed. */
   async stopOtherChangers({ models }: ModelSetup): Promise<void> {
     if (!isDeepStrictEqual(models, this.#setup.models)) return this.stopChangers();
+    await this.#stopRollouts();
+  }
+
+  async #stopRollouts(): Promise<void> {
     await this.#rollouts?.stop();
     this.#rollouts = undefined;
+    this.#parts.notice("rollouts", undefined);
   }
 
   /** Takes over a configuration, in one turn; `trusted` as `trustedKeys` read them for it. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { connectAsync } from "mqtt";
 import { endAgentProcess, startAgentProcess } from "../../support/agent-process.ts";
+import { makeSigner } from "../../support/model-package.ts";
 import { temporaryFolder } from "../../support/records.ts";
 import { until } from "../../support/until.ts";
 import { run, type Run } from "./run-cli.ts";
@@ -23,7 +24,8 @@ test(
     const config = join(folder, "t.yaml");
     const rule = (topic: string): string =>
       `  - { source: plant, topic: "${topic}/{device}", device: "{device}", path: a/b/c, profile: generic/json-sensor }\n`;
-    const write = (topics: readonly string[], sources = "", more = ""): void =>
+    const kafka = (port: number): string => `kafka: { brokers: ["127.0.0.1:${port}"] }\n`;
+    const write = (topics: readonly string[], sources = "", more = kafka(9)): void =>
       writeFileSync(
         config,
         `gateway: { id: gw-1, path: a/b, dataFolder: ./d }\nconsole: { listen: { port: 0 } }\nlog: { level: error }\n${more}sources:
@@ -47,7 +49,7 @@ test(
     assert.equal((await reload()).out, "Taken over: devices.");
     await client.publishAsync("q/d2", '{"v":1}', { qos: 1 });
 
-    write(["p"], "", "unknown: 1\n");
+    write(["p"], "", `${kafka(9)}unknown: 1\n`);
     const checked = await run("check", "-c", config);
     const wrong = await reload();
     assert.deepEqual([wrong.code, wrong.err], [78, checked.err]);
@@ -58,12 +60,22 @@ test(
       (notices) => /was not taken over, the one before goes on: .*unknown/.test(notices),
     );
 
-    const restart = `kafka: { brokers: ["127.0.0.1:1"] }\n`;
-    write(["p", "q"], "", restart);
+    write(["p", "q"], "", kafka(1));
     const refused = await reload(tokens.operator, "--json");
     assert.equal(refused.code, 1);
     const { code, message } = JSON.parse(refused.out) as { code: string; message: string };
-    assert.deepEqual([code, message.endsWith("needs a restart: kafka")], ["RESTART_NEEDED", true]);
+    assert.deepEqual([code, message.endsWith("needs a restart: kafka.brokers")], ["RESTART_NEEDED", true]);
+
+    const publicKeyFile = join(folder, "lab.pub");
+    writeFileSync(publicKeyFile, makeSigner("lab").publicKey.export({ type: "spki", format: "pem" }));
+    const models = { trustedKeys: [{ name: "lab", publicKeyFile }], rollouts: { enabled: true } };
+    write(["p", "q"], "", `${kafka(9)}models: ${JSON.stringify(models)}\n`);
+    assert.match((await reload()).out, /models\.rollouts/);
+    await until(
+      "rollouts are looked for, and Kafka is not there",
+      async () => (await overview()).gateway.notices.join(),
+      (notices) => notices.includes("Rollouts of models wait"),
+    );
 
     write(["p", "q"], `  - { name: second, type: broker, listen: { port: 0 }, allowAnonymous: true }\n`);
     agent.process.kill("SIGHUP");
