@@ -1,3 +1,4 @@
+import type { Within } from "../../inference/rows/row-joiner.ts";
 import type { Recipe } from "./train-features.ts";
 
 /** What `model train` was given; an option that is absent has the default of its method. */
@@ -11,6 +12,7 @@ export interface TrainFlags {
   readonly profile?: string;
   readonly device?: string;
   readonly period: number;
+  readonly within: ReadonlyMap<string, Within>;
   readonly hold: number;
   readonly gap: number;
   readonly method: "mspc" | "var" | "cva" | "gbdt";

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { withins, type Within } from "../../inference/rows/row-joiner.ts";
 import { inputsMax } from "../../inference/package/manifest.ts";
 import { modelNamePattern, modelVersionPattern } from "../../../src/model-package/limits.ts";
 
@@ -31,6 +32,14 @@ export function parseUnit(text: string, units: Map<string, string>): Map<string,
   if (metric === undefined || unit === undefined || unit === "" || unit.length > 32)
     throw new InvalidArgumentError("Write metric=unit, for example flow=m3/h.");
   return units.set(metric, unit);
+}
+
+export function parseWithin(text: string, joined: Map<string, Within>): Map<string, Within> {
+  const [metric, wanted] = text.split("=");
+  const within = withins.find((name) => name === wanted);
+  if (metric === undefined || within === undefined)
+    throw new InvalidArgumentError(`Write metric=${withins.join(" or metric=")}.`);
+  return joined.set(metric, within);
 }
 
 export function parsePeriod(text: string): number {

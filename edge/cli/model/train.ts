@@ -6,6 +6,7 @@ import type { MetricSpec } from "../../../src/profile/profile.ts";
 import { loadEdgeConfig } from "../../config.ts";
 import type { Manifest, PackagedFeature } from "../../inference/package/manifest.ts";
 import { makePackage } from "../../inference/package/model-package.ts";
+import { rowShapeOf, type Within } from "../../inference/rows/row-joiner.ts";
 import { RowTable, type Reading } from "../../inference/rows/row-table.ts";
 import { writePackage } from "../../inference/store/files.ts";
 import { ProfileLibrary } from "../../profile-library.ts";
@@ -35,6 +36,7 @@ import {
   parseTrees,
   parseUnit,
   parseVersion,
+  parseWithin,
 } from "./train-parsers.ts";
 import { trainPrediction } from "./train-prediction.ts";
 import type { TrainOutcome } from "./train-outcome.ts";
@@ -73,6 +75,12 @@ export function trainCommand(cli: Cli): Command {
     .option("--profile <id>", "device profile that knows units and ranges")
     .option("--device <id>", "only readings of this device")
     .option("--period <time>", "time of a row, for example 1s, 200ms, 5min", parsePeriod, 1000)
+    .option(
+      "--within <metric=mean>",
+      "mean, min or max of a metric's values within a row instead of the last one; may be given several times",
+      parseWithin,
+      new Map(),
+    )
     .option("--hold <rows>", "rows for which a metric that is silent keeps its value", parseCount, 10)
     .option("--gap <rows>", "more empty rows than this are a gap", parseCount, 5)
     .addOption(
@@ -131,9 +139,9 @@ async function run(cli: Cli, data: string | undefined, flags: TrainFlags): Promi
   requireFitting(flags);
   const features = featuresOf(flags);
   const unitOf = unitsOf(flags);
-  const inputs = flags.metrics.map((metric) => ({ metric, ...unitOf(metric) }));
+  const inputs = flags.metrics.map((metric) => ({ metric, ...unitOf(metric), ...withinOf(flags, metric) }));
   const { period: periodMs, hold: holdRows, gap: gapRows, target } = flags;
-  const table = new RowTable({ inputs: flags.metrics, periodMs, holdRows, gapRows }, target);
+  const table = new RowTable(rowShapeOf({ inputs, rows: { periodMs, holdRows, gapRows } }), target);
   const keys = target === undefined ? flags.metrics : [...flags.metrics, target];
   for (const reading of await inOrderOfTime(wantedOf(data, flags, cli, unitOf), keys)) table.take(reading);
   const outcome =
@@ -190,6 +198,8 @@ function requireFitting(flags: TrainFlags): void {
   if (flags.target !== undefined && flags.metrics.includes(flags.target)) {
     throw new TidegateError("USAGE", `${flags.target} is the target: it cannot be among --metrics too`);
   }
+  const unjoined = [...flags.within.keys()].find((metric) => !flags.metrics.includes(metric));
+  if (unjoined !== undefined) throw new TidegateError("USAGE", `--within names ${unjoined}, which is no metric of it`);
   if (flags.features !== undefined && flags.recipe !== undefined) {
     throw new TidegateError("USAGE", "give --features or --recipe, not both");
   }
@@ -214,6 +224,11 @@ function unitsOf(flags: TrainFlags) {
       hint: `Give --profile with a profile that has ${metric}, or --unit ${metric}=…`,
     });
   };
+}
+
+function withinOf({ within }: TrainFlags, metric: string): { readonly within?: Within } {
+  const wanted = within.get(metric);
+  return wanted === undefined ? {} : { within: wanted };
 }
 
 function rangeOf(spec: MetricSpec | undefined): { readonly range?: [number, number] } {

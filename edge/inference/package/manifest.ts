@@ -5,6 +5,7 @@ import {
   modelVersionPattern,
   type PackageFile,
 } from "../../../src/model-package/limits.ts";
+import { withins, type Within } from "../rows/row-joiner.ts";
 import { expectedSchema } from "../drift/histogram.ts";
 import { oneOf } from "../../../src/wire/fields.ts";
 
@@ -67,6 +68,12 @@ const input = Type.Object(
     metric: metricName,
     unit: Type.String({ minLength: 1, maxLength: 32, description: "UCUM; a device whose unit differs is not scored." }),
     range: Type.Optional(Type.Tuple([Type.Number(), Type.Number()], { description: "Of the sensor." })),
+    within: Type.Optional(
+      Type.Unsafe<Within>({
+        ...oneOf(...withins),
+        description: "Of several values within a row; absent: the last one.",
+      }),
+    ),
     usual: Type.Tuple([Type.Number(), Type.Number()], {
       description: "Between these lay 98 of 100 values that the model was fitted on.",
     }),

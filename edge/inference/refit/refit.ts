@@ -7,6 +7,7 @@ import type { ModelRule } from "../options.ts";
 import type { Manifest } from "../package/manifest.ts";
 import { makePackage, type PackageBytes } from "../package/model-package.ts";
 import { ruleFor } from "../rows/model-rule.ts";
+import { rowShapeOf } from "../rows/row-joiner.ts";
 import { RowTable } from "../rows/row-table.ts";
 import { timeOf } from "../scorer.ts";
 import { AbnormalTimes } from "./abnormal-times.ts";
@@ -44,7 +45,7 @@ export async function refit(job: RefitJob, history: RefitHistory): Promise<Packa
   const abnormal = new AbnormalTimes();
   for await (const record of history.alerts()) abnormal.hear(record);
   const inputs = base.inputs.map(({ metric }) => metric);
-  const table = new RowTable({ inputs, ...base.rows });
+  const table = new RowTable(rowShapeOf(base));
   for await (const observation of history.observations()) {
     const profile = profiles.get(observation.device);
     if (profile === undefined || ruleFor(rules, observation, profile)?.model !== base.name) continue;

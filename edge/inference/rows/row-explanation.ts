@@ -3,7 +3,7 @@ import type { Feature } from "../features/feature.ts";
 import { intervalAt, type Interval } from "../package/interval.ts";
 import type { ModelPackage } from "../package/model-package.ts";
 import type { Manifest } from "../package/manifest.ts";
-import { RowJoiner, type RowSink } from "./row-joiner.ts";
+import { RowJoiner, rowShapeOf, type RowSink } from "./row-joiner.ts";
 import { RowScorer } from "./row-scorer.ts";
 import type { Reading } from "./row-table.ts";
 
@@ -75,11 +75,11 @@ export function explainLastRow(
 
 /** Gives the rows of one device's readings to the sink, as a gateway does, and the last one as it is. */
 export function joinRows(
-  { inputs, rows }: Pick<Manifest, "inputs" | "rows">,
+  manifest: Pick<Manifest, "inputs" | "rows">,
   readings: Iterable<Reading>,
   sink: RowSink,
 ): void {
-  const joiner = new RowJoiner({ inputs: inputs.map(({ metric }) => metric), ...rows });
+  const joiner = new RowJoiner(rowShapeOf(manifest));
   for (const reading of readings) joiner.take(reading, reading.timeMicros, sink);
   joiner.end(sink);
 }

@@ -1,16 +1,35 @@
 import type { Observation } from "../../../src/observation/observation.ts";
 import type { StateReader, StateWriter } from "../state.ts";
 
+/** What several values of a metric within a row become. */
+export const withins = ["mean", "min", "max"] as const;
+export type Within = (typeof withins)[number];
+
 /** How values that come one by one become rows: the same in training and in serving. */
 export interface RowShape {
   /** Metrics, in the order of the row. */
   readonly inputs: readonly string[];
-  /** A row is what came within a period; its values are the last ones. */
+  /** A row is what came within a period. */
   readonly periodMs: number;
+  /** By metric: fast ones are joined with slow ones by more than their last value, which is what the others have. */
+  readonly within?: Readonly<Record<string, Within>>;
   /** A metric that brought nothing new keeps its value for so many rows, then it is missing. */
   readonly holdRows: number;
   /** More periods than this without any value are a gap: the next row does not follow the one before. */
   readonly gapRows: number;
+}
+
+/** As a package says it. */
+export function rowShapeOf({
+  inputs,
+  rows,
+}: {
+  readonly inputs: readonly { readonly metric: string; readonly within?: Within }[];
+  readonly rows: Pick<RowShape, "periodMs" | "holdRows" | "gapRows">;
+}): RowShape {
+  const joined = inputs.flatMap(({ metric, within }) => (within === undefined ? [] : [[metric, within] as const]));
+  const shape = { inputs: inputs.map(({ metric }) => metric), ...rows };
+  return joined.length === 0 ? shape : { ...shape, within: Object.fromEntries(joined) };
 }
 
 /** Who takes the rows. */
@@ -38,13 +57,17 @@ export class RowJoiner {
   readonly #values: Float64Array;
   readonly #ages: Float64Array;
   readonly #row: Float64Array;
+  readonly #within: readonly (Within | undefined)[];
+  /** Of the values of the period that is being filled, where their mean is wanted. */
+  readonly #sums: Float64Array;
+  readonly #counts: Float64Array;
   /** The period that is being filled; NaN before the first value. */
   #slot = Number.NaN;
   #timeMicros = 0;
   #uncertain = false;
   #late = 0;
 
-  constructor({ inputs, periodMs, holdRows, gapRows }: RowShape) {
+  constructor({ inputs, periodMs, within, holdRows, gapRows }: RowShape) {
     this.#inputs = inputs;
     this.#periodMicros = periodMs * 1000;
     this.#holdRows = holdRows;
@@ -52,6 +75,10 @@ export class RowJoiner {
     this.#values = new Float64Array(inputs.length).fill(Number.NaN);
     this.#ages = new Float64Array(inputs.length);
     this.#row = new Float64Array(inputs.length);
+    this.#within = inputs.map((input) => within?.[input]);
+    const means = this.#within.includes("mean") ? inputs.length : 0;
+    this.#sums = new Float64Array(means);
+    this.#counts = new Float64Array(means);
   }
 
   /** Takes the values of one moment. An observation that has none of the inputs changes nothing. */
@@ -65,9 +92,26 @@ export class RowJoiner {
       const quality = observation.quality?.[name];
       if (typeof value !== "number" || !Number.isFinite(value) || quality === "bad") continue;
       // JSON does not keep -0: a replay from the journal must see the same value.
-      this.#values[i] = value + 0;
+      this.#values[i] = this.#joined(i, value + 0);
       this.#ages[i] = 0;
       if (quality === "uncertain") this.#uncertain = true;
+    }
+  }
+
+  #joined(input: number, value: number): number {
+    const before = this.#values[input]!;
+    const isFirst = this.#ages[input] !== 0 || Number.isNaN(before);
+    switch (this.#within[input]) {
+      case undefined:
+        return value;
+      case "min":
+        return isFirst ? value : Math.min(before, value);
+      case "max":
+        return isFirst ? value : Math.max(before, value);
+      case "mean":
+        this.#sums[input] = isFirst ? value : this.#sums[input]! + value;
+        this.#counts[input] = isFirst ? 1 : this.#counts[input]! + 1;
+        return this.#sums[input] / this.#counts[input];
     }
   }
 
@@ -115,6 +159,8 @@ export class RowJoiner {
     to.number(this.#late);
     to.numbers(this.#values);
     to.numbers(this.#ages);
+    to.numbers(this.#sums);
+    to.numbers(this.#counts);
   }
 
   load(from: StateReader): void {
@@ -124,5 +170,7 @@ export class RowJoiner {
     this.#late = from.number();
     from.numbers(this.#values);
     from.numbers(this.#ages);
+    from.numbers(this.#sums);
+    from.numbers(this.#counts);
   }
 }

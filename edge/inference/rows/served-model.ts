@@ -6,7 +6,7 @@ import { isLifelong } from "../features/pipeline.ts";
 import type { PackagedInterval } from "../package/interval.ts";
 import type { FollowOptions, Manifest } from "../package/manifest.ts";
 import type { ModelPackage } from "../package/model-package.ts";
-import type { RowShape } from "./row-joiner.ts";
+import { rowShapeOf, type RowShape } from "./row-joiner.ts";
 import type { RowRecipe } from "./row-scorer.ts";
 
 /** What a model is for: it finds what is not normal, or it tells what will be. */
@@ -55,8 +55,8 @@ export interface ServedModel {
 }
 
 export function servedModel({ manifest, recipe }: ModelPackage): ServedModel {
-  const { name, version, inputs, rows, features } = manifest;
-  const shape = { inputs: recipe.inputs, ...rows };
+  const { name, version, inputs, features } = manifest;
+  const shape = rowShapeOf(manifest);
   const content = createHash("sha256").update(JSON.stringify(manifest)).digest("hex").slice(0, 16);
   return {
     name,

@@ -87,6 +87,26 @@ test("train, sign, verify, import, list; a file that others may read does not si
   assert.equal((await run("model", "verify", folderOf("1.0.0"), "-c", config)).code, 65);
 });
 
+test("a mean within rows is what the package, and so the gateway, makes of the same readings", async (t) => {
+  const { folder } = await site(t);
+  const flags = [...wanted, "--model-version", "1.0.0", "--period", "2s"];
+  const make = async (name: string, ...more: string[]): Promise<Manifest> => {
+    const made = await run("model", "train", join(folder, "pump.csv"), ...flags, ...more, "-o", join(folder, name));
+    assert.equal(made.code, 0, made.err);
+    return JSON.parse(readFileSync(join(folder, name, "manifest.json"), "utf8")) as Manifest;
+  };
+  const [plain, joined] = [await make("plain"), await make("joined", "--within", "flow=mean")];
+  assert.deepEqual(
+    joined.inputs.map(({ within }) => within),
+    ["mean", undefined, undefined, undefined, undefined],
+  );
+  assert.notEqual(joined.training.sha256, plain.training.sha256);
+  const explain = await run("model", "explain", join(folder, "joined"), "--row", join(folder, "pump.csv"), "--json");
+  const [flow] = (JSON.parse(explain.out) as { inputs: { value: number }[] }).inputs;
+  const last = readings.slice(-2).map(({ values }) => Number(values["flow"]));
+  assert.ok(Math.abs(flow!.value - (last[0]! + last[1]!) / 2) < 1e-9, `${flow!.value} of ${last.join()}`);
+});
+
 test("the same data in any form that people have gives the same model", async (t) => {
   const { folder } = await site(t);
   const forms: Record<string, string> = {
@@ -274,6 +294,13 @@ const mistakes: readonly { name: string; data?: string; flags: readonly string[]
   { name: "a line that is no JSON", data: '{"time":1,"flow":1}\n{"time":', flags: [], code: 65, says: /:2: / },
   { name: "too little", data: "time,flow\n2026-11-21T00:00:00Z,2\n", flags: [], code: 65, says: /0 rows leave/ },
   { name: "an unknown unit", flags: ["--metrics", "flow,torque"], code: 64, says: /the unit of torque is not known/ },
+  {
+    name: "a mean of what is no metric",
+    flags: ["--within", "torque=mean"],
+    code: 64,
+    says: /torque, which is no metric/,
+  },
+  { name: "a join that is none", flags: ["--within", "flow=median"], code: 64, says: /metric=mean or metric=min/ },
   { name: "alerts of a file", flags: ["--with-alerts"], code: 64, says: /of a journal only/ },
   {
     name: "a life in a unit that is none of time",

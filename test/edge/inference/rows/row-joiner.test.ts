@@ -1,15 +1,15 @@
 // Goal: values that come one by one become the rows that the shape says, wherever the process is stopped in between.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RowJoiner, type RowSink } from "../../../../edge/inference/rows/row-joiner.ts";
+import { RowJoiner, rowShapeOf, type RowShape, type RowSink } from "../../../../edge/inference/rows/row-joiner.ts";
 import { StateReader, StateWriter } from "../../../../edge/inference/state.ts";
 import type { Observation } from "../../../../src/observation/observation.ts";
 
 type Given = readonly [seconds: number, values: Observation["values"], quality?: Observation["quality"]];
-const shape = { inputs: ["a", "b"], periodMs: 1000, holdRows: 1, gapRows: 2 };
+const plain: RowShape = { inputs: ["a", "b"], periodMs: 1000, holdRows: 1, gapRows: 2 };
 
 /** Rows as text: values, `–` where one is missing, `?` where one is uncertain, `gap` where there is one. */
-function rowsOf(given: readonly Given[], restartAt = -1): string[] {
+function rowsOf(given: readonly Given[], shape: RowShape, restartAt = -1): string[] {
   const rows: string[] = [];
   const sink: RowSink = {
     row: (values, _time, uncertain) =>
@@ -18,13 +18,13 @@ function rowsOf(given: readonly Given[], restartAt = -1): string[] {
   };
   let joiner = new RowJoiner(shape);
   given.forEach(([seconds, values, quality], i) => {
-    if (i === restartAt) joiner = restarted(joiner);
+    if (i === restartAt) joiner = restarted(joiner, shape);
     joiner.take({ values, quality }, 1_795_000_000_000_000 + seconds * 1e6, sink);
   });
   return rows;
 }
 
-function restarted(joiner: RowJoiner): RowJoiner {
+function restarted(joiner: RowJoiner, shape: RowShape): RowJoiner {
   const to = new StateWriter();
   joiner.save(to);
   const next = new RowJoiner(shape);
@@ -32,7 +32,7 @@ function restarted(joiner: RowJoiner): RowJoiner {
   return next;
 }
 
-const cases: readonly { name: string; given: readonly Given[]; rows: readonly string[] }[] = [
+const cases: readonly { name: string; shape?: RowShape; given: readonly Given[]; rows: readonly string[] }[] = [
   {
     name: "a row is given when the next begins",
     given: [
@@ -51,6 +51,37 @@ const cases: readonly { name: string; given: readonly Given[]; rows: readonly st
       [1, { a: 0 }],
     ],
     rows: ["7 2"],
+  },
+  {
+    name: "of a fast metric the mean of the row counts, of a slow one its last value, which is kept",
+    shape: { ...plain, within: { a: "mean" } },
+    given: [
+      [0.1, { a: 1, b: 5 }],
+      [0.5, { a: 2 }],
+      [0.9, { a: 6 }],
+      [1.2, { a: -4 }],
+      [2.1, { a: 1, b: 7 }],
+      [2.2, { a: "open" }],
+      [2.3, { a: 2, b: 8 }],
+      [3, { b: 8 }],
+      [5, {}],
+      [5, { b: 1 }],
+    ],
+    rows: ["3 5", "-4 5", "1.5 8", "1.5 8", "– 8"],
+  },
+  {
+    name: "the lowest and the highest of a row, and nothing of the row before",
+    shape: { ...plain, within: { a: "min", b: "max" } },
+    given: [
+      [0.1, { a: 3, b: 3 }],
+      [0.2, { a: 2, b: 2 }],
+      [0.3, { a: 4, b: 4 }],
+      [1.1, { a: 9, b: 1 }],
+      [10, { a: 5, b: 5 }],
+      [10.5, { a: 6, b: 6 }],
+      [11, { a: 0 }],
+    ],
+    rows: ["2 4", "9 1", "gap", "5 6"],
   },
   {
     name: "a silent metric keeps its value for as long as it may, then it is missing",
@@ -98,9 +129,18 @@ const cases: readonly { name: string; given: readonly Given[]; rows: readonly st
   },
 ];
 
-for (const { name, given, rows } of cases) {
+for (const { name, shape = plain, given, rows } of cases) {
   test(name, () => {
-    assert.deepEqual(rowsOf(given), rows);
-    for (let at = 1; at < given.length; at++) assert.deepEqual(rowsOf(given, at), rows, `restarted before ${at}`);
+    assert.deepEqual(rowsOf(given, shape), rows);
+    for (let at = 1; at < given.length; at++)
+      assert.deepEqual(rowsOf(given, shape, at), rows, `restarted before ${at}`);
   });
 }
+
+test("the shape that a package says is the one that it was trained with", () => {
+  const rows = { periodMs: 1000, holdRows: 1, gapRows: 2 };
+  assert.deepEqual(rowShapeOf({ inputs: [{ metric: "a" }, { metric: "b" }], rows }), plain);
+  assert.deepEqual(rowShapeOf({ inputs: [{ metric: "a", within: "max" }, { metric: "b" }], rows }).within, {
+    a: "max",
+  });
+});
