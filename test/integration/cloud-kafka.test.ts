@@ -13,6 +13,7 @@ import { KafkaRows } from "../../cloud/publish/kafka-rows.ts";
 import { RolloutTopics } from "../../cloud/rollouts/topics.ts";
 import { archiveOf } from "../../edge/inference/store/files.ts";
 import { ModelStore } from "../../edge/inference/store/model-store.ts";
+import { KafkaRolloutInbox } from "../../edge/sinks/kafka/rollout-inbox.ts";
 import { signRollout } from "../../src/wire/rollouts.ts";
 import { partitionOf } from "../../src/wire/partition.ts";
 import type { RollupRecord } from "../../src/wire/records.ts";
@@ -297,7 +298,7 @@ test("a model goes from the command line to a gateway, which runs it and says so
   await writeFile(key!, lab.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   await writeFile(publicKeyFile!, lab.publicKey.export({ type: "spki", format: "pem" }));
   await writeFile(tar!, archiveOf(signed(pumpPackage(), lab.privateKey)));
-  const gateway = await startGateway(t, {
+  const starting = startGateway(t, {
     kafka: { bootstrap, topicPrefix },
     models: {
       trustedKeys: [{ name: "lab", publicKeyFile }],
@@ -305,7 +306,7 @@ test("a model goes from the command line to a gateway, which runs it and says so
       rollouts: { enabled: true, allow: ["import", "shadow", "live"] },
     },
   });
-  const cloud = await startCloud(t, { bootstrap, topicPrefix });
+  const [gateway, cloud] = await Promise.all([starting, startCloud(t, { bootstrap, topicPrefix })]);
   const command = async (...args: string[]): Promise<void> => {
     const running = startNode(t, [main, "model", "rollout", ...args, "--key", key!, "--config", cloud.file]);
     const { code } = await running.exited;
@@ -333,6 +334,24 @@ test("a model goes from the command line to a gateway, which runs it and says so
     "it was put together",
     () => said("large"),
     (text) => text === "gw-fault refused package-invalid",
+  );
+
+  const inbox = new KafkaRolloutInbox("gw-x", {
+    brokers: [bootstrap],
+    topicPrefix,
+    partitions: 8,
+    valueBytesMax: 900_000,
+  });
+  const partsSince = async (ms: number | undefined): Promise<number> => {
+    await using reader = await inbox.openParts(ms);
+    let parts = 0;
+    while (!reader.caughtUp) if ((await reader.next(100)) !== undefined) parts += 1;
+    return parts;
+  };
+  const hourMs = 3_600_000;
+  assert.deepEqual(
+    [await partsSince(undefined), await partsSince(Date.now() - hourMs), await partsSince(Date.now() + hourMs)],
+    [4, 4, 0],
   );
 
   await command("publish", tar!, "--stage", "live", "--gateway", "gw-fault");

@@ -166,8 +166,12 @@ function startGateway(t: TestContext, { folder, cluster, clock }: World, id: str
   return models;
 }
 
-function appendStatus({ log }: Cluster, status: RolloutStatus, source = status.gateway): void {
-  const key = rolloutStatusKey(status.gateway, status.rollout);
+function appendStatus(
+  { log }: Cluster,
+  status: RolloutStatus,
+  source = status.gateway,
+  key = rolloutStatusKey(status.gateway, status.rollout),
+): void {
   const headers = new Map([[headerNames.source, Buffer.from(sourceOf(source))]]);
   log.append(statusTopic, 0, { key, value: Buffer.from(JSON.stringify(status)), headers });
 }
@@ -254,6 +258,10 @@ test("the package leaves the topic with the last rollout that names it; the roll
   await assert.rejects(site.run("remove", "b"), /open until/);
   await site.run("withdraw", "b", "--key", site.key);
   assert.equal(removed(), 1);
+  assert.deepEqual((await site.rollouts())[0]!.state, "withdrawn");
+  await publish("a");
+  assert.deepEqual((await site.rollouts())[0]!.state, "open", "a name may be used again");
+  await site.run("withdraw", "a", "--key", site.key);
   await site.run("remove", "a");
   const views = await site.rollouts();
   assert.deepEqual(
@@ -363,12 +371,13 @@ test("what does not fit is no rollout and no status, and is counted as rejected"
   // Late copies, others' names, and nonsense.
   appendStatus(site.cluster, { ...status, revision: 4, state: "shadow", time: "2026-11-22T08:00:00.000000Z" });
   appendStatus(site.cluster, { ...status, revision: 6, state: "failed" }, "gw-2");
+  appendStatus(site.cluster, { ...status, revision: 6, state: "failed" }, "gw-1", "gw-1/press");
   log.append(statusTopic, 0, { key: "gw-1/pump", value: Buffer.from("x"), headers: new Map() });
   log.append(statusTopic, 0, { key: "gw-1/pump", value: undefined, headers: new Map() });
   const [view, ...others] = await site.rollouts();
   assert.deepEqual(others, []);
   assert.deepEqual(view!.states, { live: 1 });
-  assert.equal((await site.views()).totals().rejected, 3);
+  assert.equal((await site.views()).totals().rejected, 4);
   // A gateway that was set up anew counts from the beginning, at a later time.
   appendStatus(site.cluster, { ...status, revision: 1, state: "refused", time: "2026-11-22T10:00:00.000000Z" });
   assert.deepEqual((await site.rollouts())[0]!.states, { refused: 1 });
