@@ -372,14 +372,15 @@ test("a model goes from the command line to a gateway, which runs it and says so
   );
   assert.deepEqual(store.liveNow("pump"), {});
   assert.deepEqual([...(await topics.said()).keys()].toSorted(), ["large", "pump"]);
-  const audit = await readTopic(bootstrap, `${topicPrefix}.audit.v1`);
-  const actions = audit.map(
-    ({ value }) => JSON.parse(value.toString()) as { who: string; action: string; result: string },
-  );
-  assert.deepEqual(
-    actions.filter(({ who }) => who === "rollout").map(({ action, result }) => `${action} ${result}`),
-    ["model-rollout refused", "model-import done", "model-promote done", "model-rollback done"],
-  );
+  const ofRollouts = async (): Promise<string[]> => {
+    const audit = (await readTopic(bootstrap, `${topicPrefix}.audit.v1`)).map(
+      ({ value }) => JSON.parse(value.toString()) as { who: string; action: string; result: string },
+    );
+    return audit.filter(({ who }) => who === "rollout").map(({ action, result }) => `${action} ${result}`);
+  };
+  const audited = ["model-rollout refused", "model-import done", "model-promote done", "model-rollback done"];
+  await until("the audit has all of it", ofRollouts, (seen) => seen.length >= audited.length, { everyMs: 500 });
+  assert.deepEqual(await ofRollouts(), audited);
 });
 
 interface Account {
