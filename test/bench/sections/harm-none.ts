@@ -4,6 +4,7 @@ import { writePackage } from "../../../edge/inference/store/files.ts";
 import { ensureToken } from "../../../edge/console/token-file.ts";
 import type { ModelView } from "../../../edge/console/view.ts";
 import { startLoad } from "../../support/load.ts";
+import { until } from "../../support/until.ts";
 import { assertAlive, createBenchTopics, startAgent, type AgentOptions, type BenchAgent } from "../agent.ts";
 import type { Bench } from "../bench.ts";
 import { conservationIn } from "../conservation.ts";
@@ -73,6 +74,7 @@ async function measureWith(bench: Bench, given: Given, keys: HarmKeys, round: nu
   const load = startLoad(scope, { port: agent.port, ...fleet, rate: perSecond });
   const onSchedule = async (): Promise<boolean> => (await load.report()).inFlight < perSecond / 20;
   await warmUp(warmUpMs, onSchedule, () => Promise.resolve());
+  if (given !== "none") await untilMet(agent, token, given);
   await load.forgetLatencies();
   const acked = async (): Promise<readonly number[]> => [(await load.report()).acked];
   const measured = await measureWindow(agent.service.pid, [load.pid, kafka.pid], ackWindowMs, acked, () => {
@@ -81,7 +83,6 @@ async function measureWith(bench: Bench, given: Given, keys: HarmKeys, round: nu
   });
   const { latencyMs } = await load.report();
   const report = await load.finish();
-  if (given !== "none") await requireMet(agent, token, given);
   await untilAllThere(new EndOffsets(scope, kafka.bootstrap, topic), report.acked);
   assertAlive(agent);
   await agent.service.kill();
@@ -118,13 +119,15 @@ function makeLive(dataFolder: string, given: Exclude<Given, "none">, keys: HarmK
   writeFileSync(join(home, "live.json"), JSON.stringify({ live: modelVersion }));
 }
 
-/** A bad model that never got to do what it does proves nothing. */
-async function requireMet({ consoleUrl }: BenchAgent, token: string, given: Exclude<Given, "none">): Promise<void> {
-  const response = await fetch(`${consoleUrl}/api/v1/models`, { headers: { authorization: `Bearer ${token}` } });
-  const { gateway, models } = (await response.json()) as ModelsAnswer;
-  const [model] = models;
-  const isMet = isNetworkKind(given) || given === "sound" ? isRunning(given, model) : isRefused(model, gateway.notices);
-  if (!isMet) throw new Error(`${given}: it was not met: ${JSON.stringify({ models, notices: gateway.notices })}`);
+/** A bad model that never got to do what it does proves nothing: it has before anything is measured. */
+async function untilMet({ consoleUrl }: BenchAgent, token: string, given: Exclude<Given, "none">): Promise<void> {
+  const look = async (): Promise<ModelsAnswer> => {
+    const response = await fetch(`${consoleUrl}/api/v1/models`, { headers: { authorization: `Bearer ${token}` } });
+    return (await response.json()) as ModelsAnswer;
+  };
+  const isMet = ({ gateway, models: [model] }: ModelsAnswer): boolean =>
+    isNetworkKind(given) || given === "sound" ? isRunning(given, model) : isRefused(model, gateway.notices);
+  await until(`the model (${given}) does what it is given for`, look, isMet, { withinMs: 60_000, everyMs: 200 });
 }
 
 function isRunning(given: NetworkKind | "sound", model: ModelView | undefined): boolean {
