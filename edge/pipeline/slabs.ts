@@ -28,12 +28,18 @@ export class Slab {
   }
 }
 
-/** At most `count` slabs of one size; made when first needed. */
+/** So many times a slab is taken before those that were free all the while are let go: some seconds under load. */
+const takesPerLook = 16;
+
+/** At most `count` slabs of one size; made when first needed, and given up when a burst is over. */
 export class SlabPool {
   readonly slabBytes: number;
   readonly #count: number;
   readonly #free: Slab[] = [];
   #made = 0;
+  #takes = 0;
+  /** The fewest that were free since the last look. */
+  #leastFree = 0;
 
   constructor(slabBytes: number, count: number) {
     this.slabBytes = slabBytes;
@@ -48,7 +54,15 @@ export class SlabPool {
       this.#made++;
     }
     slab?.hold();
+    this.#leastFree = Math.min(this.#leastFree, this.#free.length);
+    if (++this.#takes % takesPerLook === 0) this.#giveUpUnused();
     return slab;
+  }
+
+  #giveUpUnused(): void {
+    this.#free.splice(0, this.#leastFree);
+    this.#made -= this.#leastFree;
+    this.#leastFree = this.#free.length;
   }
 
   put(slab: Slab): void {
