@@ -7,6 +7,7 @@ import { listCommand } from "./list.ts";
 import { packCommand } from "./pack.ts";
 import { promoteCommand, rollbackCommand } from "./promote.ts";
 import { replayCommand } from "./replay.ts";
+import { rolloutsCommand } from "./rollouts.ts";
 import { shadowCommand } from "./shadow.ts";
 import { keygenCommand, signCommand } from "./sign.ts";
 import { statusCommand } from "./status.ts";
@@ -33,6 +34,7 @@ export function modelCommand(cli: Cli): Command {
     canaryCommand,
     shadowCommand,
     statusCommand,
+    rolloutsCommand,
   ];
   for (const make of commands) command.addCommand(make(cli));
   return command;

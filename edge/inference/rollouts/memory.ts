@@ -51,6 +51,28 @@ export type KnownRollout = Readonly<Static<typeof known>>;
 
 const memorySchema = Type.Object({ rollouts: Type.Array(known) }, { additionalProperties: false });
 
+export interface RememberedRollouts {
+  readonly rollouts: readonly KnownRollout[];
+  /** Why the file could not be read. */
+  readonly fault: string | undefined;
+}
+
+/** Only reads: a gateway may run on the folder. Throws what the file system throws. */
+export function readRollouts(dataFolder: string): RememberedRollouts {
+  try {
+    const { rollouts } = readJson(memorySchema, readFileSync(join(folderOf(dataFolder), fileName)), fileName);
+    return { rollouts, fault: undefined };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { rollouts: [], fault: undefined };
+    if (error instanceof TidegateError) return { rollouts: [], fault: error.message };
+    throw error;
+  }
+}
+
+function folderOf(dataFolder: string): string {
+  return join(dataFolder, "models", ".rollouts");
+}
+
 /** What a gateway remembers of rollouts, so that each revision is taken once and a lower one never. */
 export class RolloutMemory {
   readonly folder: string;
@@ -60,23 +82,12 @@ export class RolloutMemory {
 
   /** Throws what the file system throws. */
   constructor(dataFolder: string) {
-    this.folder = join(dataFolder, "models", ".rollouts");
+    this.folder = folderOf(dataFolder);
     makeFolder(this.folder);
     for (const draft of namesIn(this.folder)) if (draft.startsWith(draftPrefix)) rmSync(join(this.folder, draft));
-    const { rollouts, fault } = this.#load();
+    const { rollouts, fault } = readRollouts(dataFolder);
     this.#rollouts = new Map(rollouts.map((rollout) => [rollout.name, rollout]));
     this.fault = fault;
-  }
-
-  #load(): { readonly rollouts: readonly KnownRollout[]; readonly fault: string | undefined } {
-    try {
-      const { rollouts } = readJson(memorySchema, readFileSync(join(this.folder, fileName)), fileName);
-      return { rollouts, fault: undefined };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return { rollouts: [], fault: undefined };
-      if (error instanceof TidegateError) return { rollouts: [], fault: error.message };
-      throw error;
-    }
   }
 
   get all(): readonly KnownRollout[] {

@@ -12,6 +12,7 @@ import type { Manifest } from "../../../edge/inference/package/manifest.ts";
 import { lifeMetrics, lifeOf } from "../../support/machine-lives.ts";
 import { pumpMetrics, pumpReadings } from "../../support/model-package.ts";
 import { GroupMaker, storeOptions, temporaryFolder } from "../../support/records.ts";
+import { RolloutMemory } from "../../../edge/inference/rollouts/memory.ts";
 import { run } from "./run-cli.ts";
 
 const readings = pumpReadings("pump-01", 1, 1500);
@@ -457,4 +458,40 @@ test("a package as one file: written, verified, imported, explained", async (t) 
   assert.equal((await run("model", "explain", made, "-c", config)).code, 64);
   const none = await run("model", "explain", made, ...rows, "--device", "pump-77");
   assert.deepEqual([none.code, /there are no readings/.test(none.err)], [65, true]);
+});
+
+test("what the gateway did with rollouts is said from its folder alone", async (t) => {
+  const { folder, config } = await site(t);
+  const said = async (): Promise<string> => (await run("model", "rollouts", "-c", config)).out;
+  assert.match(await said(), /enabled` is false[^]*No rollout has come yet/);
+  const memory = new RolloutMemory(join(folder, "data"));
+  const rollout = {
+    kind: "rollout",
+    revision: 3,
+    digest: "0".repeat(64),
+    model: "pump-health",
+    version: "1.2.0",
+    expires: "2026-12-24T00:00:00.000000Z",
+    signer: "lab",
+    detail: "",
+  } as const;
+  memory.put({ ...rollout, name: "pumps", phase: "done", stood: "live" });
+  memory.put({
+    ...rollout,
+    name: "valves",
+    phase: "refused",
+    code: "package-older",
+    detail: "a newer one\u001b[2J was imported",
+  });
+  const lines = (await said()).split("\n");
+  assert.match(lines[2]!, /^pumps +pump-health 1\.2\.0 +done +live +2026-12-24 00:00:00Z$/);
+  assert.match(lines[3]!, /^valves .* refused: package-older +– .*a newer one\\u\{1b\}\[2J was imported$/);
+  const { out } = await run("model", "rollouts", "-c", config, "--json");
+  const { enabled, rollouts } = JSON.parse(out) as {
+    readonly enabled: boolean;
+    readonly rollouts: readonly { readonly name: string }[];
+  };
+  assert.deepEqual([enabled, rollouts.map(({ name }) => name)], [false, ["pumps", "valves"]]);
+  writeFileSync(join(folder, "data", "models", ".rollouts", "memory.json"), "{");
+  assert.match(await said(), /cannot be read, and begins anew/);
 });
