@@ -49,6 +49,8 @@ const forwarder = new Forwarder({
   options: forward,
   topicPrefix: kafka.topicPrefix,
   partitions: kafka.partitions,
+  // At once: blocks are lent again as soon as main knows.
+  onConnected: report,
 });
 
 const desk = commands === undefined ? undefined : makeDesk(commands);

@@ -22,6 +22,8 @@ export interface ForwarderParts {
   /** As configured; a topic with another count is an alarm. */
   readonly partitions: number;
   readonly random?: () => number;
+  /** Kafka takes records again, or for the first time. */
+  readonly onConnected?: () => void;
 }
 
 const lookEveryMs = 250;
@@ -189,6 +191,7 @@ export class Forwarder {
     if (this.#state === "stopped" || this.#state === "connected") return;
     this.#state = "connected";
     this.#fault = undefined;
+    this.#parts.onConnected?.();
     this.#wakeSenders();
     this.#look();
   }

@@ -209,12 +209,20 @@ export class ForwardLane {
   #goLiveFirst(): void {
     if (this.#ordered || this.#live.length === 0) return;
     const limitMs = this.#parts.monotonicMs() - this.#parts.options.liveFirstAfterMs;
-    while (this.#live.length > 1 && this.#live.sinceMs! <= limitMs) this.#dropOldestLive();
-    const { previous } = this.#live.first!;
+    // Also the last one, where newer blocks are stored: nothing has been lent since an outage began.
+    while (this.#live.length > 0 && this.#live.sinceMs! <= limitMs && this.#isOvertaken()) this.#dropOldestLive();
+    const next = this.#live.first;
+    if (next === undefined) return;
+    const { previous } = next;
     const behind = (this.#main.behindSinceMs ?? Infinity) <= limitMs;
     if (previous <= this.#main.at || !behind) return;
     this.#leaveOut(everything, this.#main.at + 1, previous);
     this.#main.leaveTo(previous, this.#parts.monotonicMs());
+  }
+
+  /** Something newer than the oldest lent block is stored. */
+  #isOvertaken(): boolean {
+    return this.#live.first!.id < this.#main.newest;
   }
 
   #take(pass: "main" | "repair", block: Block | LiveBlock, groups: readonly RowGroup[], release = nothing): void {
