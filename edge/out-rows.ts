@@ -67,10 +67,9 @@ export class OutRows implements Iterable<OutRow> {
 
   /** Of all that was put into `places`. */
   static of(places: Places): OutRows {
-    return new OutRows(
-      places,
-      Uint16Array.from({ length: places.length }, (_, index) => index),
-    );
+    const indexes = new Uint16Array(places.length);
+    for (let index = 0; index < indexes.length; index++) indexes[index] = index;
+    return new OutRows(places, indexes);
   }
 
   get length(): number {
